@@ -1,0 +1,1 @@
+//! Failover: which replica is active.
