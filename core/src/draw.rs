@@ -26,6 +26,13 @@ pub enum Draw {
     Seed(u64),
 }
 
+impl Default for Draw {
+    /// Every draw is 0.
+    fn default() -> Self {
+        Self::Fraction(0)
+    }
+}
+
 impl Draw {
     /// The source of numbers that this value stands for.
     #[must_use]

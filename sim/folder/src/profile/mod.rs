@@ -1,0 +1,3 @@
+//! Provider profiles.
+mod rules;
+pub use rules::*;

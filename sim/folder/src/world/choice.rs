@@ -1,0 +1,258 @@
+//! The things a world may do.
+
+use std::fmt;
+
+use cloudchamber_core::{Draw, FsError, Path};
+use serde::{Deserialize, Serialize};
+
+use crate::ReplicaId;
+use crate::profile::Arrival;
+
+/// One thing the world may do next. A trace is a list of them; a counterexample is a list of them; the faults
+/// of a scenario are some of them.
+///
+/// `C` is the protocol's command, `A` what happens in the world outside the folder.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Choice<C, A> {
+    // The process of a replica.
+    /// The next op of its batch is applied, or begins.
+    Apply {
+        /// Whose.
+        replica: ReplicaId,
+        /// How much of it.
+        #[serde(default)]
+        part: Part,
+        /// Randomness for the step that follows the batch's last op.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// Somebody asks a running replica for something.
+    Command {
+        /// Whom.
+        replica: ReplicaId,
+        /// What.
+        command: C,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// The process dies, or its machine does.
+    Crash {
+        /// Whose.
+        replica: ReplicaId,
+        /// How much of the op it was about to apply still happened, in percent; for appends and overwrites.
+        #[serde(default)]
+        torn_percent: u8,
+        /// What happens to what was not flushed.
+        #[serde(default)]
+        loss: Loss,
+    },
+    /// The next op of its batch fails, and nothing of it happens.
+    Fail {
+        /// Whose.
+        replica: ReplicaId,
+        /// How it fails.
+        error: FsError,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// The process starts.
+    Open {
+        /// Whose.
+        replica: ReplicaId,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// The answer to a call reaches the process.
+    Reply {
+        /// Whose.
+        replica: ReplicaId,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// The process's next call reaches the world outside.
+    Serve {
+        /// Whose.
+        replica: ReplicaId,
+    },
+    /// The process's timer fires.
+    Timer {
+        /// Whose.
+        replica: ReplicaId,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+    /// The process is told that files may have changed, or the notice gets lost.
+    Watch {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it gets lost.
+        #[serde(default)]
+        lost: bool,
+        /// Randomness for the step.
+        #[serde(default)]
+        draw: Draw,
+    },
+
+    // The sync client of a replica.
+    /// A version that the server has is put on the replica's disk.
+    Download {
+        /// Whose disk.
+        replica: ReplicaId,
+        /// Which file.
+        path: Path,
+        /// Which version: 0 is the server's newest, 1 the one before.
+        #[serde(default)]
+        back: u32,
+        /// In what state it becomes visible.
+        #[serde(default)]
+        arrival: Arrival,
+    },
+    /// The file's bytes leave the disk; its name stays, or a placeholder's.
+    Evict {
+        /// Whose disk.
+        replica: ReplicaId,
+        /// Which file.
+        path: Path,
+    },
+    /// The bytes of an evicted file come back.
+    Fetch {
+        /// Whose disk.
+        replica: ReplicaId,
+        /// Which file.
+        path: Path,
+    },
+    /// The client forgets what it had synced and takes every file here for new.
+    ResetIndex {
+        /// Whose client.
+        replica: ReplicaId,
+    },
+    /// The client reads a changed file now and the server takes it, or finds a conflict.
+    Upload {
+        /// Whose client.
+        replica: ReplicaId,
+        /// Which file.
+        path: Path,
+    },
+
+    // The machine of a replica.
+    /// Its wall clock is set forward, or back where negative.
+    Clock {
+        /// Whose.
+        replica: ReplicaId,
+        /// By how many milliseconds.
+        by_ms: i64,
+    },
+    /// Its disk or quota fills up, or has room again.
+    Disk {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it is full from now on.
+        full: bool,
+    },
+    /// The shared folder can no longer be reached from the replica, or can again.
+    Folder {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it can be reached from now on.
+        reachable: bool,
+    },
+    /// The machine has no network any more, or has it again.
+    Network {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it has it from now on.
+        online: bool,
+    },
+    /// The machine falls asleep.
+    Sleep {
+        /// Whose.
+        replica: ReplicaId,
+    },
+    /// The machine wakes up.
+    Wake {
+        /// Whose.
+        replica: ReplicaId,
+    },
+
+    // The world outside the folder.
+    /// Something happens out there.
+    Act {
+        /// What.
+        act: A,
+    },
+}
+
+impl<C, A> Choice<C, A> {
+    /// The replica it is about; none for what happens outside.
+    #[must_use]
+    pub fn replica(&self) -> Option<ReplicaId> {
+        match self {
+            Self::Apply { replica, .. }
+            | Self::Clock { replica, .. }
+            | Self::Command { replica, .. }
+            | Self::Crash { replica, .. }
+            | Self::Disk { replica, .. }
+            | Self::Download { replica, .. }
+            | Self::Evict { replica, .. }
+            | Self::Fail { replica, .. }
+            | Self::Fetch { replica, .. }
+            | Self::Folder { replica, .. }
+            | Self::Network { replica, .. }
+            | Self::Open { replica, .. }
+            | Self::Reply { replica, .. }
+            | Self::ResetIndex { replica }
+            | Self::Serve { replica }
+            | Self::Sleep { replica }
+            | Self::Timer { replica, .. }
+            | Self::Upload { replica, .. }
+            | Self::Wake { replica }
+            | Self::Watch { replica, .. } => Some(*replica),
+            Self::Act { .. } => None,
+        }
+    }
+}
+
+/// How much of an op happens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// An overwrite truncates its file and has not written yet. Only overwrites have this part.
+    Begin,
+    /// All of it, or all that is left.
+    #[default]
+    Whole,
+}
+
+/// What a crash does to what was not flushed. The states are those measured on ext4 and xfs, and the ones
+/// documented for crash-consistency studies (Pillai et al., OSDI 2014).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// New names are there with nothing in them (xfs; ext4 for new files).
+    Empty,
+    /// Nothing is lost: the process died, the machine did not.
+    #[default]
+    Kept,
+    /// Each file meets its own fate, drawn from this seed.
+    Mixed(u64),
+    /// New names are there with NUL bytes of the full length (ext4 after a rename without flush).
+    Nul,
+    /// Everything is as it was at its last flush.
+    Old,
+}
+
+/// A choice that the world, as it stands, does not allow.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub struct Refused(pub(crate) String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
