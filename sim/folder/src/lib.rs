@@ -1,9 +1,13 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 
+pub mod checks;
 pub mod profile;
 mod replica_id;
+pub mod scenario;
 mod stable_hash;
 mod system;
+pub mod systems;
+pub mod trace;
 pub mod world;
 
 pub use replica_id::ReplicaId;

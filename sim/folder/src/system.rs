@@ -1,11 +1,14 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use cloudchamber_core::{Never, Protocol};
+use cloudchamber_core::{Never, Protocol, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ReplicaId;
+use crate::checks::Checks;
+use crate::scenario::Scenario;
+use crate::world::{ChoiceOf, Setup, World};
 
 /// A protocol together with the world outside the folder that it talks to: what the simulator and the model
 /// checker need to know of it.
@@ -27,6 +30,32 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
             Call = <Self::Protocol as Protocol>::Call,
             Reply = <Self::Protocol as Protocol>::Reply,
         >;
+    /// What must hold.
+    type Checks: Checks<Self>;
+    /// What a scenario can tell the system: its design, the values that differ from the published ones, its
+    /// workload. Unknown keys are refused by its `Deserialize`.
+    type Settings: Clone + Debug + Default + PartialEq + Send + Sync + Serialize + DeserializeOwned;
+
+    /// Makes the replicas' configurations.
+    ///
+    /// # Errors
+    /// A sentence that says which values do not fit together and what to do.
+    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String>;
+
+    /// Makes the world before anything runs: the service, and files that are there from the start.
+    fn world(scenario: &Scenario<Self>, setup: &Setup<Self>) -> World<Self>;
+
+    /// Makes the checkers of a run.
+    fn checks(scenario: &Scenario<Self>, setup: &Setup<Self>) -> Self::Checks;
+
+    /// What people and the world outside do during a run, each with its time in ms, in order of time.
+    fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)>;
+
+    /// What a person asks who wants another replica to take over; nothing where the system knows no such thing.
+    fn activation(scenario: &Scenario<Self>, asked: ReplicaId, target: ReplicaId) -> Option<ChoiceOf<Self>>;
+
+    /// Draws what a swarm leaves to the system: its settings, and how long it may take to settle.
+    fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng);
 }
 
 /// The world outside the folder: whatever the protocol's calls reach.
@@ -44,8 +73,8 @@ pub trait Service: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Whether an answer for the replica is ready.
     fn ready(&self, to: ReplicaId, now: u64) -> bool;
 
-    /// When the next answer becomes ready by the passing of time alone.
-    fn due(&self) -> Option<u64>;
+    /// When the answer for the replica becomes ready by the passing of time alone, if nothing else happens.
+    fn due(&self, to: ReplicaId) -> Option<u64>;
 
     /// Takes the answer.
     ///
@@ -77,7 +106,7 @@ impl Service for NoService {
         false
     }
 
-    fn due(&self) -> Option<u64> {
+    fn due(&self, _: ReplicaId) -> Option<u64> {
         None
     }
 

@@ -1,0 +1,126 @@
+//! Checkers: what must hold, said once for the simulator, the model checker and replays.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+use crate::world::{ChoiceOf, Effects, Setup, World};
+use crate::{ReplicaId, System};
+
+/// All checkers of a system, as one value that watches a run.
+///
+/// It is part of the model checker's state, so it keeps as little as it needs.
+pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+    /// The checkers, in the order in which reports show them.
+    const CHECKERS: &'static [Checker];
+
+    /// Looks at the world after a choice, or after time has passed.
+    fn after(
+        &mut self,
+        setup: &Setup<S>,
+        world: &World<S>,
+        choice: &ChoiceOf<S>,
+        effects: &Effects<S::Protocol>,
+        findings: &mut Findings,
+    );
+
+    /// Faults have stopped: from now on the folder only carries files, and liveness is due.
+    fn calm(&mut self, setup: &Setup<S>, world: &World<S>);
+
+    /// Looks at the world when the run is over.
+    fn end(&mut self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings);
+}
+
+/// One property.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Checker {
+    /// A sentence that is true of a correct system.
+    pub name: &'static str,
+    /// What kind of property it is.
+    pub kind: Kind,
+    /// What it means, for a person who reads a report.
+    pub about: &'static str,
+}
+
+/// What kind of property a checker watches.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Counted and reported, never a failure: nothing in the folder could prevent it.
+    Counted,
+    /// Something good happens in bounded time once faults stop.
+    Liveness,
+    /// Something is seen at least once in a swarm, so that nothing holds vacuously.
+    Reached,
+    /// Something bad never happens.
+    Safety,
+}
+
+/// A property that did not hold, at the moment this was first seen in a run.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Violation {
+    /// Whose.
+    pub checker: String,
+    /// World time in ms.
+    pub at_ms: u64,
+    /// Who is involved.
+    pub replicas: Vec<ReplicaId>,
+    /// What should have been.
+    pub expected: String,
+    /// What was, and why.
+    pub seen: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let replicas: Vec<_> = self.replicas.iter().map(ToString::to_string).collect();
+        let (seconds, ms) = (self.at_ms / 1_000, self.at_ms % 1_000);
+        write!(f, "{} at {seconds}.{ms:03} s", self.checker)?;
+        if !replicas.is_empty() {
+            write!(f, " (replicas {})", replicas.join(", "))?;
+        }
+        write!(f, ": {}, but {}", self.expected, self.seen)
+    }
+}
+
+/// What the checkers of one run have found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Findings {
+    /// The first violation of each checker, in the order in which they were found.
+    pub violations: Vec<Violation>,
+    /// How often each checker found something, and whatever else is counted, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Durations measured during the run, in ms, by name.
+    pub samples: BTreeMap<&'static str, Vec<u64>>,
+}
+
+impl Findings {
+    /// Notes a violation. Only the first of a checker is kept; `say` is not called for the others.
+    pub fn violated(&mut self, checker: &'static str, say: impl FnOnce() -> Violation) {
+        let count = self.counts.entry(checker).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            let violation = say();
+            debug_assert_eq!(violation.checker, checker, "a violation names its checker");
+            self.violations.push(violation);
+        }
+    }
+
+    /// Counts something.
+    pub fn count(&mut self, name: &'static str, more: u64) {
+        *self.counts.entry(name).or_insert(0) += more;
+    }
+
+    /// Notes a duration in ms.
+    pub fn sample(&mut self, name: &'static str, ms: u64) {
+        self.samples.entry(name).or_default().push(ms);
+    }
+
+    /// The violation of a checker.
+    #[must_use]
+    pub fn violation(&self, checker: &str) -> Option<&Violation> {
+        self.violations.iter().find(|violation| violation.checker == checker)
+    }
+}

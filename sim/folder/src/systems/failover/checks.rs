@@ -1,0 +1,532 @@
+//! What must hold of failover.
+
+use std::collections::BTreeMap;
+
+use cloudchamber_core::failover::{Config, Event, Failover, state_last_update_id};
+use cloudchamber_core::{Path, Root};
+
+use super::FailoverSystem;
+use super::settings::Bounds;
+use crate::ReplicaId;
+use crate::checks::{Checker, Checks, Findings, Kind, Violation};
+use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
+
+/// The checkers' names, so that no text is written twice.
+pub mod name {
+    #![allow(missing_docs, reason = "each is explained where it is listed, in `CHECKERS`")]
+    pub const AT_MOST_ONE: &str = "at_most_one_active";
+    pub const EVENTUALLY_ONE: &str = "eventually_one_active";
+    pub const NEVER_LONG_WITHOUT: &str = "never_long_without_an_active";
+    pub const ACTIVATION: &str = "manual_activation_takes_effect";
+    pub const NO_FILE_CONFLICT: &str = "device_files_never_conflict";
+    pub const ONE_WRITER: &str = "a_device_file_has_one_writer";
+    pub const LIVE_DEVICE: &str = "a_live_device_is_never_removed";
+    pub const NO_STRANGER: &str = "nobody_kills_a_stranger";
+    pub const LAST_ID: &str = "last_update_id_never_goes_back";
+    pub const HANDLED: &str = "every_update_is_handled";
+    pub const ONCE: &str = "an_update_takes_effect_once";
+    pub const KEEPS_PLACE: &str = "a_healthy_active_keeps_its_place";
+    pub const FAILOVER_HAPPENS: &str = "a_failover_happens";
+    pub const HANDLING_HAPPENS: &str = "an_update_is_handled";
+    /// Samples: from the loss of the active one to exactly one active.
+    pub const FAILOVER_MS: &str = "failover_ms";
+    /// Samples: from the loss of the active one to one active that every reachable replica names.
+    pub const AGREED_MS: &str = "agreed_ms";
+    /// Count: total time with two or more active, ms.
+    pub const OVERLAP_MS: &str = "overlap_ms";
+}
+
+use name::*;
+
+/// Everything that watches a run of failover.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct FailoverChecks {
+    bounds: Bounds,
+    /// Who is active, one bit a replica.
+    active: u32,
+    /// World time of the last look, ms.
+    looked_ms: u64,
+    /// Since when each active replica has been so without any trouble of its machine; nothing for the others.
+    healthy_since: BTreeMap<ReplicaId, u64>,
+    /// The loss of an active one that nobody has made good yet, ms.
+    lost_ms: Option<u64>,
+    /// As `lost_ms`, until all that are reachable name the same one.
+    disagreed_ms: Option<u64>,
+    /// Since when there has been none active although somebody could be, ms.
+    without_ms: Option<u64>,
+    /// A hand-over that was accepted: to whom, until when it is due.
+    hand_over: Option<(ReplicaId, u64)>,
+    /// The highest id that the server's `state.json` has shown.
+    last_id: i64,
+    /// The id below which every update is known to have been confirmed.
+    confirmed: i64,
+    /// Who wrote each device file first.
+    writers: BTreeMap<Path, ReplicaId>,
+    /// Ids written before faults stopped; all of them have to be handled in the end.
+    due_ids: Option<i64>,
+}
+
+impl FailoverChecks {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            active: 0,
+            looked_ms: 0,
+            healthy_since: BTreeMap::new(),
+            lost_ms: None,
+            disagreed_ms: None,
+            without_ms: Some(0),
+            hand_over: None,
+            last_id: 0,
+            confirmed: 0,
+            writers: BTreeMap::new(),
+            due_ids: None,
+        }
+    }
+}
+
+/// Whether a replica would act now: its process runs, its machine is awake, and it believes it may.
+#[must_use]
+pub fn acts(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, id: ReplicaId) -> bool {
+    let replica = world.replica(id);
+    replica.machine().awake
+        && replica.protocol().is_some_and(|failover| failover.is_active(world.clocks(setup, id)))
+}
+
+fn config(setup: &Setup<FailoverSystem>, id: ReplicaId) -> &Config {
+    &setup.replicas[id.index()].config
+}
+
+fn bits(active: u32) -> impl Iterator<Item = ReplicaId> {
+    ReplicaId::all(ReplicaId::COUNT_MAX).filter(move |id| active >> id.0 & 1 == 1)
+}
+
+/// A look at one choice, with everything it needs.
+struct Look<'a> {
+    setup: &'a Setup<FailoverSystem>,
+    world: &'a World<FailoverSystem>,
+    choice: &'a ChoiceOf<FailoverSystem>,
+    effects: &'a Effects<Failover>,
+    now: u64,
+}
+
+impl Look<'_> {
+    fn violation(&self, checker: &str, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
+        Violation { checker: checker.into(), at_ms: self.now, replicas, expected: expected.into(), seen }
+    }
+}
+
+impl Checks<FailoverSystem> for FailoverChecks {
+    const CHECKERS: &'static [Checker] = &[
+        Checker {
+            name: AT_MOST_ONE,
+            kind: Kind::Safety,
+            about: "No two replicas that run and are awake believe at the same time that they may act.",
+        },
+        Checker {
+            name: EVENTUALLY_ONE,
+            kind: Kind::Liveness,
+            about: "Once faults have stopped, exactly one replica is active in bounded time, and all that run name it.",
+        },
+        Checker {
+            name: NEVER_LONG_WITHOUT,
+            kind: Kind::Liveness,
+            about: "There is never nobody active for longer than the bound while a replica could be.",
+        },
+        Checker {
+            name: ACTIVATION,
+            kind: Kind::Liveness,
+            about: "A replica that was made active by hand, and whose machine stays well, is active in bounded time.",
+        },
+        Checker {
+            name: NO_FILE_CONFLICT,
+            kind: Kind::Safety,
+            about: "No device file is ever changed at two replicas apart from each other.",
+        },
+        Checker {
+            name: ONE_WRITER,
+            kind: Kind::Safety,
+            about: "No device file is ever written by two replicas.",
+        },
+        Checker {
+            name: LIVE_DEVICE,
+            kind: Kind::Safety,
+            about: "The file of a device whose process runs is never removed.",
+        },
+        Checker {
+            name: NO_STRANGER,
+            kind: Kind::Safety,
+            about: "No process is killed on another machine than the one the device file names.",
+        },
+        Checker {
+            name: LAST_ID,
+            kind: Kind::Safety,
+            about: "The server's state.json never shows a lower lastUpdateId than it has shown.",
+        },
+        Checker {
+            name: HANDLED,
+            kind: Kind::Safety,
+            about: "No update is confirmed to the service before it took effect, and none is left at the end.",
+        },
+        Checker {
+            name: ONCE,
+            kind: Kind::Counted,
+            about: "Updates that took effect more than once. Nothing in a folder can rule it out.",
+        },
+        Checker {
+            name: KEEPS_PLACE,
+            kind: Kind::Counted,
+            about: "Takeovers from an active replica that was well, awake and connected all the time.",
+        },
+        Checker {
+            name: FAILOVER_HAPPENS,
+            kind: Kind::Reached,
+            about: "An active replica is lost and another takes over.",
+        },
+        Checker { name: HANDLING_HAPPENS, kind: Kind::Reached, about: "An update takes effect." },
+    ];
+
+    fn after(
+        &mut self,
+        setup: &Setup<FailoverSystem>,
+        world: &World<FailoverSystem>,
+        choice: &ChoiceOf<FailoverSystem>,
+        effects: &Effects<Failover>,
+        findings: &mut Findings,
+    ) {
+        let look = Look { setup, world, choice, effects, now: world.now() };
+        self.activity(&look, findings);
+        self.absence(&look, findings);
+        if !effects.events.is_empty() {
+            self.told(&look, findings);
+        }
+        for conflict in &effects.conflicts {
+            if conflict.path.below(&Path::shared("devices")).is_some() {
+                findings.violated(NO_FILE_CONFLICT, || {
+                    let seen = format!(
+                        "{} was changed at {} and at {} apart from each other",
+                        conflict.path, conflict.winner, conflict.loser
+                    );
+                    let who = vec![conflict.winner, conflict.loser];
+                    look.violation(NO_FILE_CONFLICT, who, "a device file has one writer", seen)
+                });
+            }
+        }
+        self.state_file(&look, findings);
+        if matches!(choice, Choice::Serve { .. }) {
+            self.confirmed(&look, findings);
+        }
+        self.looked_ms = look.now;
+    }
+
+    fn calm(&mut self, _: &Setup<FailoverSystem>, world: &World<FailoverSystem>) {
+        self.due_ids = Some(world.service().last_id());
+    }
+
+    fn end(
+        &mut self,
+        setup: &Setup<FailoverSystem>,
+        world: &World<FailoverSystem>,
+        findings: &mut Findings,
+    ) {
+        let Some(due_ids) = self.due_ids else { return };
+        let now = world.now();
+        let active: Vec<_> = world.replicas().map(|(id, _)| id).filter(|&id| acts(setup, world, id)).collect();
+        let names_it = |(id, failover): (ReplicaId, &Failover)| match &active[..] {
+            [one] if *one == id => true,
+            [one] => failover.leader() == Some(&*config(setup, *one).identity.id()),
+            _ => false,
+        };
+        let running = || world.replicas().filter_map(|(id, replica)| Some((id, replica.protocol()?)));
+        if running().next().is_some() && !running().all(names_it) {
+            findings.violated(EVENTUALLY_ONE, || {
+                let named: Vec<_> = running()
+                    .map(|(id, failover)| format!("{id} names {}", failover.leader().unwrap_or("nobody")))
+                    .collect();
+                Violation {
+                    checker: EVENTUALLY_ONE.into(),
+                    at_ms: now,
+                    expected: "exactly one replica is active after faults stopped, and all name it".into(),
+                    seen: format!("{} are active; {}", active.len(), named.join("; ")),
+                    replicas: active.clone(),
+                }
+            });
+        }
+        let waiting = world.service().waiting().filter(|&id| id <= due_ids);
+        let left: Vec<_> = waiting.filter(|&id| world.service().effect(id).is_none()).collect();
+        if let Some(first) = left.first() {
+            findings.violated(HANDLED, || Violation {
+                checker: HANDLED.into(),
+                at_ms: now,
+                replicas: vec![],
+                expected: "every update written before faults stopped is handled in the end".into(),
+                seen: format!("{} still wait, the first is {first}", left.len()),
+            });
+        }
+        let again: u64 = world.service().effects().map(|(_, effect)| u64::from(effect.times - 1)).sum();
+        if again > 0 {
+            findings.violated(ONCE, || Violation {
+                checker: ONCE.into(),
+                at_ms: now,
+                replicas: vec![],
+                expected: "an update takes effect once".into(),
+                seen: format!("{again} effects were repetitions"),
+            });
+            findings.count(ONCE, again - 1);
+        }
+    }
+}
+
+impl FailoverChecks {
+    /// Who is active, and what follows from its change.
+    fn activity(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let Look { setup, world, choice, now, .. } = *look;
+        if self.active.count_ones() > 1 {
+            findings.count(OVERLAP_MS, now - self.looked_ms);
+        }
+        let mut active = 0_u32;
+        for (id, _) in world.replicas() {
+            active |= u32::from(acts(setup, world, id)) << id.0;
+        }
+        if let Some(id) = choice.replica()
+            && troubles(choice)
+        {
+            // Whatever happens to it from here on is not a healthy one's fate.
+            self.healthy_since.remove(&id);
+            if self.hand_over.is_some_and(|(target, _)| target == id) {
+                self.hand_over = None;
+            }
+        }
+        let before = self.active;
+        self.active = active;
+        if active != before {
+            self.changed(look, before, findings);
+        }
+        if self.disagreed_ms.is_some() && active.count_ones() == 1 && self.agreed(look) {
+            let lost = self.disagreed_ms.take().expect("seen to be there");
+            findings.sample(AGREED_MS, now - lost);
+        }
+    }
+
+    fn changed(&mut self, look: &Look<'_>, before: u32, findings: &mut Findings) {
+        let Look { setup, world, now, .. } = *look;
+        let active = self.active;
+        for id in bits(active & !before) {
+            if let Some((&healthy, _)) = self.healthy_since.iter().find(|(other, _)| **other != id)
+                && self.hand_over.is_none_or(|(target, _)| target != id)
+            {
+                findings.violated(KEEPS_PLACE, || {
+                    let seen = format!("{id} took over from {healthy}, {}", cause(setup, world, id, healthy));
+                    look.violation(KEEPS_PLACE, vec![healthy, id], "a healthy active one keeps its place", seen)
+                });
+            }
+        }
+        self.healthy_since.retain(|id, _| active >> id.0 & 1 == 1);
+        for id in bits(active & !before) {
+            self.healthy_since.insert(id, now);
+        }
+        if active.count_ones() > 1 && (active & !before) != 0 {
+            findings.violated(AT_MOST_ONE, || {
+                let who: Vec<_> = bits(active).collect();
+                let newer = bits(active & !before).next().expect("somebody became active");
+                let older = who.iter().copied().find(|id| *id != newer).expect("there are two");
+                let seen = format!("{newer} became active beside {older}: {}", cause(setup, world, newer, older));
+                look.violation(AT_MOST_ONE, who, "at most one replica is active", seen)
+            });
+        }
+        if active == 0 && before != 0 {
+            // Lost by accident, not handed over or given up.
+            if matches!(look.choice, Choice::Crash { .. } | Choice::Sleep { .. }) {
+                self.lost_ms = Some(now);
+                self.disagreed_ms = Some(now);
+            }
+        } else if active.count_ones() == 1
+            && let Some(lost) = self.lost_ms.take()
+        {
+            findings.sample(FAILOVER_MS, now - lost);
+            if active & before == 0 {
+                findings.count(FAILOVER_HAPPENS, 1);
+            }
+        }
+        if let Some((target, _)) = self.hand_over
+            && active >> target.0 & 1 == 1
+        {
+            self.hand_over = None;
+        }
+    }
+
+    /// Whether every replica that runs and is connected names the one that is active.
+    fn agreed(&self, look: &Look<'_>) -> bool {
+        let Some(one) = bits(self.active).next() else { return false };
+        let device = config(look.setup, one).identity.id();
+        look.world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
+            |(_, replica)| replica.protocol().is_some_and(|failover| failover.leader() == Some(&*device)),
+        )
+    }
+
+    /// How long there has been nobody, and whether a hand-over is overdue.
+    fn absence(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let Look { world, now, .. } = *look;
+        let could = world.replicas().any(|(_, replica)| replica.runs() && replica.syncs());
+        if self.active != 0 || !could || troubles(look.choice) {
+            // The bound counts from the last trouble: each may cost a whole round.
+            self.without_ms = (self.active == 0 && could).then_some(now);
+        } else if let Some(since) = self.without_ms {
+            let bound = self.bounds.without_ms_max;
+            if now - since > bound {
+                findings.violated(NEVER_LONG_WITHOUT, || {
+                    let seen = format!("there has been none since {since} ms, longer than {bound} ms");
+                    look.violation(NEVER_LONG_WITHOUT, vec![], "somebody is active while somebody could be", seen)
+                });
+                self.without_ms = None;
+            }
+        } else {
+            self.without_ms = Some(now);
+        }
+        if let Some((target, due)) = self.hand_over
+            && now > due
+        {
+            self.hand_over = None;
+            findings.violated(ACTIVATION, || {
+                let bound = self.bounds.hand_over_ms_max;
+                let seen = format!("it is not {bound} ms after the request was accepted");
+                look.violation(ACTIVATION, vec![target], "the replica made active by hand is active", seen)
+            });
+        }
+    }
+
+    /// What the replica of the choice told.
+    fn told(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let Some(me) = look.choice.replica() else { return };
+        for event in &look.effects.events {
+            match event {
+                Event::ActivationWritten { target } => {
+                    let named = |id: &ReplicaId| *config(look.setup, *id).identity.id() == **target;
+                    let target = look.world.replicas().map(|(id, _)| id).find(named);
+                    self.hand_over = target
+                        .filter(|id| self.active >> id.0 & 1 == 0)
+                        .map(|id| (id, look.now + self.bounds.hand_over_ms_max));
+                }
+                Event::HeartbeatWritten { path } if path.below(&Path::shared("devices")).is_some() => {
+                    let first = *self.writers.entry(path.clone()).or_insert(me);
+                    if first != me {
+                        findings.violated(ONE_WRITER, || {
+                            let seen = format!("{path} is written by both");
+                            look.violation(ONE_WRITER, vec![first, me], "each device has a file of its own", seen)
+                        });
+                    }
+                }
+                Event::DeviceRemoved { path, .. } => {
+                    let owner = self.writers.get(path).copied();
+                    if let Some(owner) = owner.filter(|&id| look.world.replica(id).runs()) {
+                        findings.violated(LIVE_DEVICE, || {
+                            let seen = format!("{me} removed {path}, whose owner {owner} runs");
+                            look.violation(LIVE_DEVICE, vec![owner, me], "a live device keeps its file", seen)
+                        });
+                    }
+                }
+                Event::ProcessKilled { process_id, listed_host, own_host } if listed_host != own_host => {
+                    findings.violated(NO_STRANGER, || {
+                        let seen = format!(
+                            "{me} killed process {process_id} on {own_host}, but the device file means {listed_host}"
+                        );
+                        look.violation(NO_STRANGER, vec![me], "a process is killed on its own machine", seen)
+                    });
+                }
+                Event::UpdateHandled { .. } => findings.count(HANDLING_HAPPENS, 1),
+                _ => {}
+            }
+        }
+    }
+
+    /// What the server's `state.json` shows.
+    fn state_file(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        for commit in &look.effects.committed {
+            if commit.path.root() != Root::Shared || commit.path.name() != "state.json" {
+                continue;
+            }
+            let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
+            let content = newest.and_then(|version| version.content.as_ref());
+            let Some(id) = content.and_then(state_last_update_id) else { continue };
+            if id < self.last_id {
+                let before = self.last_id;
+                findings.violated(LAST_ID, || {
+                    let seen = format!("{} wrote {id} after {before} was there", commit.author);
+                    look.violation(LAST_ID, vec![commit.author], "lastUpdateId only grows", seen)
+                });
+            }
+            self.last_id = self.last_id.max(id);
+        }
+    }
+
+    /// Updates that left the queue.
+    fn confirmed(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let queue = look.world.service();
+        let floor = queue.waiting().next().unwrap_or(queue.last_id() + 1);
+        for id in self.confirmed + 1..floor {
+            if queue.effect(id).is_none() {
+                findings.violated(HANDLED, || {
+                    let who = look.choice.replica().into_iter().collect();
+                    let seen = format!("update {id} was confirmed to the service and never took effect");
+                    look.violation(HANDLED, who, "an update takes effect before it is confirmed", seen)
+                });
+            }
+        }
+        self.confirmed = self.confirmed.max(floor - 1);
+    }
+}
+
+/// Whether a choice is trouble for its replica's machine or process.
+fn troubles(choice: &ChoiceOf<FailoverSystem>) -> bool {
+    matches!(
+        choice,
+        Choice::Clock { .. }
+            | Choice::Crash { .. }
+            | Choice::Disk { .. }
+            | Choice::Fail { .. }
+            | Choice::Folder { .. }
+            | Choice::Network { .. }
+            | Choice::Open { .. }
+            | Choice::Sleep { .. }
+            | Choice::Wake { .. }
+    )
+}
+
+/// Why two replicas are active, as far as their files and machines tell.
+fn cause(
+    setup: &Setup<FailoverSystem>,
+    world: &World<FailoverSystem>,
+    newer: ReplicaId,
+    older: ReplicaId,
+) -> String {
+    let protocol = |id: ReplicaId| world.replica(id).protocol();
+    for id in [newer, older] {
+        if protocol(id).is_some_and(Failover::is_local_only) {
+            return format!("{id} fell back to its local store and counts itself active");
+        }
+    }
+    if config(setup, newer).identity == config(setup, older).identity {
+        return "both have the same device id".into();
+    }
+    let state = Path::shared("state.json");
+    let latest = world.cloud().latest(&state);
+    let slot = |id: ReplicaId| world.replica(id).disk().slot(&state);
+    for (id, other) in [(newer, older), (older, newer)] {
+        if slot(id).is_some_and(|slot| slot.dirty) {
+            return format!("what {id} wrote to state.json has not left its machine, so {other} has not seen it");
+        }
+    }
+    for (id, other) in [(older, newer), (newer, older)] {
+        let seen = slot(id).map_or(0, |slot| slot.seen);
+        if seen < latest {
+            return format!(
+                "{id} has version {seen} of state.json and the server version {latest}: what {other} wrote is on its way"
+            );
+        }
+    }
+    let busy = |id: ReplicaId| world.replica(id).process().is_some_and(|process| process.wake_at().is_none());
+    match busy(older) {
+        true => format!("{older} has the same state.json and is busy, so it has not looked"),
+        false => format!("{older} has the same state.json and has not looked at it yet"),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a scenario file can say about failover.
+
+use cloudchamber_core::failover::{
+    Config, Design, Identity, OffsetKept, StaleTargets, Timing, UpdatesBeforeActivation,
+};
+use serde::{Deserialize, Serialize};
+
+use super::FailoverSystem;
+use crate::scenario::Scenario;
+use crate::ReplicaId;
+
+/// The `[settings]` of a failover scenario. What is not written is as the constants say.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Which algorithm decides who is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
+    /// Which set of constants is the base.
+    pub constants: Constants,
+    /// In place of the constant: after which age of its heartbeat the active device counts as gone, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_ms: Option<u64>,
+    /// In place of the constant: how long a claimant waits before the look that decides, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_ms: Option<u64>,
+    /// In place of the constant: how long a poll may wait for updates, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_wait_ms: Option<u64>,
+    /// In place of the constant: what a new active replica does with updates from before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updates_before_activation: Option<UpdatesBeforeActivation>,
+    /// In place of the constant: where the id of the last handled update is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset_kept: Option<OffsetKept>,
+    /// In place of the constant: whether a device that was not seen for long may be made active by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_targets: Option<StaleTargets>,
+    /// Mean time between two updates that people write, ms; none are written where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_every_ms: Option<u64>,
+    /// The id that the process has on every machine; its own number for each replica where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_id: Option<u32>,
+    /// How long there may be nobody active although somebody could be, ms; computed where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_ms_max: Option<u64>,
+    /// How long a hand-over may take, ms; computed where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hand_over_ms_max: Option<u64>,
+}
+
+/// A set of constants.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Constants {
+    /// Those of the design documents.
+    #[default]
+    Document,
+    /// Those of the program at its last known commit.
+    Upstream,
+}
+
+/// How long things may take before a checker calls them stuck, ms.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Bounds {
+    /// How long there may be nobody active although somebody could be.
+    pub without_ms_max: u64,
+    /// How long a hand-over may take.
+    pub hand_over_ms_max: u64,
+}
+
+impl Settings {
+    /// The configuration of one replica.
+    pub(super) fn config(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Config {
+        let spec = &scenario.replica[id.index()];
+        let identity = Identity {
+            name: spec.name.clone(),
+            host: host(scenario, id),
+            directory: spec.directory.clone().unwrap_or_else(|| format!("/home/me/{id}")),
+        };
+        let mut config = match self.constants {
+            Constants::Document => Config::document(identity),
+            Constants::Upstream => Config::upstream(identity),
+        };
+        config.process_id = self.process_id.unwrap_or(1_000 + u32::from(id.0));
+        let put = |place: &mut u64, value: Option<u64>| *place = value.unwrap_or(*place);
+        put(&mut config.timing.stale_ms, self.stale_ms);
+        put(&mut config.timing.verify_ms, self.verify_ms);
+        put(&mut config.timing.poll_wait_ms, self.poll_wait_ms);
+        config.design = self.design.unwrap_or(config.design);
+        config.updates_before_activation =
+            self.updates_before_activation.unwrap_or(config.updates_before_activation);
+        config.offset_kept = self.offset_kept.unwrap_or(config.offset_kept);
+        config.stale_targets = self.stale_targets.unwrap_or(config.stale_targets);
+        config
+    }
+
+    /// The bounds that the checkers hold the run to: those written, or what the timers and the profile's
+    /// ordinary delays add up to.
+    pub(super) fn bounds(&self, scenario: &Scenario<FailoverSystem>, timing: &Timing) -> Bounds {
+        let travel = scenario.profile().travel_ms_max();
+        let longest = |every: cloudchamber_core::failover::Every| every.base_ms + every.jitter_ms;
+        // A poll, a slow handler and an op may stand between two looks of a sequential loop.
+        let slack = 5_000 + timing.poll_wait_ms;
+        let look = longest(timing.standby_check) + slack;
+        let failover =
+            timing.stale_ms + look + longest(timing.failover_jitter) + timing.verify_ms + travel + slack;
+        Bounds {
+            // Two rounds: one for the loss itself, one for a claim that was lost to another that died.
+            without_ms_max: self.without_ms_max.unwrap_or(2 * failover),
+            hand_over_ms_max: self.hand_over_ms_max.unwrap_or(look + 2 * travel + slack),
+        }
+    }
+}
+
+/// What a replica's machine is called.
+pub(super) fn host(scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> String {
+    let spec: &crate::scenario::ReplicaSpec = &scenario.replica[id.index()];
+    spec.host.clone().unwrap_or_else(|| format!("mac-{id}"))
+}
+

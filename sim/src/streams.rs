@@ -1,0 +1,94 @@
+//! Independent streams of randomness: one for each replica and purpose, so that switching one fault off leaves
+//! every other draw as it was.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+/// What randomness is drawn for. The number is part of the stream's number and so of every seed's meaning:
+/// numbers are added, never changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u64)]
+pub enum Purpose {
+    /// The protocol's own draws, step by step.
+    Steps = 0,
+    /// How long ops take, and whether they are seen half done.
+    Disk = 1,
+    /// How long calls to the world outside take.
+    Calls = 2,
+    /// What people and the world outside do.
+    Workload = 3,
+    /// What a swarm leaves to chance.
+    Swarm = 4,
+    /// People who make another replica active.
+    Activate = 8,
+    /// Clocks that are set.
+    Clock = 9,
+    /// Processes that die.
+    Crash = 10,
+    /// Disks that fill up.
+    FullDisk = 11,
+    /// Folders that cannot be reached.
+    Folder = 12,
+    /// Networks that go away.
+    Offline = 13,
+    /// Machines that lose power.
+    Power = 14,
+    /// Machines that sleep.
+    Sleep = 15,
+}
+
+/// The streams of one purpose are numbered `purpose * PER_PURPOSE + replica`; the courier's begin at
+/// `COURIER * PER_PURPOSE`.
+const PER_PURPOSE: u64 = 32;
+
+/// One stream.
+#[derive(Clone, Debug)]
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// The stream of a seed for a purpose and a replica (0 where no replica is meant).
+    #[must_use]
+    pub fn new(seed: u64, purpose: Purpose, replica: u8) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(purpose as u64 * PER_PURPOSE + u64::from(replica));
+        Self(rng)
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        use cloudchamber_core::Rng as _;
+        low + self.up_to(high.saturating_sub(low))
+    }
+
+    /// Whether something happens that happens `numer` times in `denom`.
+    pub fn chance(&mut self, numer: u64, denom: u64) -> bool {
+        use cloudchamber_core::Rng as _;
+        self.up_to(denom.max(1) - 1) < numer
+    }
+}
+
+impl cloudchamber_core::Rng for Stream {
+    fn up_to(&mut self, max: u64) -> u64 {
+        let product = u128::from(self.0.next_u64()) * (u128::from(max) + 1);
+        u64::try_from(product >> 64).expect("at most max")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudchamber_core::Rng as _;
+
+    use super::*;
+
+    #[test]
+    fn streams_are_apart_and_repeat() {
+        let draw = |seed, purpose, replica| {
+            let mut stream = Stream::new(seed, purpose, replica);
+            (0..4).map(|_| stream.up_to(u64::MAX)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7, Purpose::Steps, 1), draw(7, Purpose::Steps, 1));
+        assert_ne!(draw(7, Purpose::Steps, 1), draw(7, Purpose::Steps, 2));
+        assert_ne!(draw(7, Purpose::Steps, 1), draw(7, Purpose::Disk, 1));
+        assert_ne!(draw(7, Purpose::Steps, 1), draw(8, Purpose::Steps, 1));
+    }
+}

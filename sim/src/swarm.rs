@@ -1,0 +1,303 @@
+//! Swarms: every seed draws its own configuration, and many seeds run side by side.
+//!
+//! A draw decides how many replicas there are, when they start, how wrong their clocks are, which faults may
+//! happen and how often, and what people do meanwhile. Every run has two phases: faults happen, then they
+//! stop, except that some replicas stay gone for good, and whatever is left has to settle in bounded time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cloudchamber_core::Rng as _;
+use cloudchamber_folder::checks::{Checks as _, Kind, Violation};
+use cloudchamber_folder::profile::{MachineFault, Profile};
+use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
+use cloudchamber_folder::world::MachineSetup;
+use cloudchamber_folder::{ReplicaId, System};
+
+use crate::run::run;
+use crate::streams::{Purpose, Stream};
+
+/// How long faults may happen in a drawn run, ms.
+pub const RUN_MS: u64 = 600_000;
+
+/// What a swarm leaves to its caller.
+#[derive(Clone, Debug)]
+pub struct Swarm<S: System> {
+    /// What every run begins from: design and constants.
+    pub settings: S::Settings,
+    /// The provider profile.
+    pub profile: String,
+    /// Faults that are on or off whatever the profile says, by name.
+    pub switches: BTreeMap<Fault, bool>,
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// How many run side by side.
+    pub jobs: usize,
+    /// Whether seeds after the first violation are run as well.
+    pub keep_going: bool,
+    /// Every how many seeds one is run a second time and its trace hash compared; 0 for none.
+    pub recheck_every: u64,
+}
+
+/// A kind of fault that a swarm may draw.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Fault {
+    /// People make another replica active.
+    Activate,
+    /// The shared folder cannot be reached for a while.
+    FolderLost,
+    /// What the profile's client does wrong by itself: stalls, partial files, evictions, lost notices.
+    Hazards,
+    /// A fault of a machine.
+    Machine(MachineFault),
+}
+
+impl Fault {
+    /// Every kind, each with the name that commands use.
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("activate", Self::Activate),
+        ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
+        ("clock-jump", Self::Machine(MachineFault::ClockJump)),
+        ("clock-offset", Self::Machine(MachineFault::ClockOffset)),
+        ("crash", Self::Machine(MachineFault::Crash)),
+        ("disk-full", Self::Machine(MachineFault::DiskFull)),
+        ("folder-lost", Self::FolderLost),
+        ("hazards", Self::Hazards),
+        ("offline", Self::Machine(MachineFault::Offline)),
+        ("power-cut", Self::Machine(MachineFault::PowerCut)),
+        ("sleep", Self::Machine(MachineFault::Sleep)),
+    ];
+
+    /// The fault of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, fault)| *fault)
+    }
+}
+
+impl<S: System> Swarm<S> {
+    /// Whether runs may have a fault of this kind: as switched, or else as the profile says. A profile without
+    /// any fault of machines is one in which nothing goes wrong at all.
+    fn on(&self, profile: &Profile, fault: Fault) -> bool {
+        let machine = &profile.hazards.machine;
+        let usual = match fault {
+            Fault::Activate | Fault::FolderLost | Fault::Hazards => !machine.is_empty(),
+            Fault::Machine(fault) => machine.contains(&fault),
+        };
+        self.switches.get(&fault).copied().unwrap_or(usual)
+    }
+
+    /// The scenario of one seed.
+    ///
+    /// # Panics
+    /// Where the profile is unknown.
+    #[must_use]
+    pub fn draw(&self, seed: u64) -> Scenario<S> {
+        let profile = Profile::named(&self.profile).expect("a swarm's profile was checked");
+        // One stream a decision, so that a fault which is switched off leaves the others as they were.
+        let dice = |number| Stream::new(seed, Purpose::Swarm, number);
+        let mut shape = dice(0);
+        let count = shape.between(2, 5);
+        let replica = ReplicaId::all(usize::try_from(count).expect("2 to 5"))
+            .map(|id| ReplicaSpec {
+                start_ms: shape.between(0, 5_000),
+                machine: self.draw_clock(&profile, &mut dice(8 + id.0)),
+                ..ReplicaSpec::default()
+            })
+            .collect();
+        let mut scenario = Scenario {
+            about: String::new(),
+            system: S::NAME.into(),
+            profile: self.profile.clone(),
+            delay_ms: None,
+            hazards: self.on(&profile, Fault::Hazards) && dice(1).chance(1, 2),
+            seed,
+            run_ms: RUN_MS,
+            settle_ms: 0,
+            replica,
+            settings: self.settings.clone(),
+            faults: self.draw_faults(&profile, &dice),
+            at: vec![],
+            expect: Expect::default(),
+        };
+        let mut gone = dice(7);
+        if !scenario.faults.is_none() && gone.chance(1, 4) {
+            // A minority, so that a majority can still decide.
+            let most = (count - 1) / 2;
+            let ids = ReplicaId::all(scenario.replica.len());
+            scenario.faults.gone_for_good =
+                ids.filter(|_| gone.chance(1, 3)).take(usize::try_from(most).expect("0 to 2")).collect();
+        }
+        S::draw(&mut scenario, &mut dice(2));
+        scenario
+    }
+
+    fn draw_faults(&self, profile: &Profile, dice: &dyn Fn(u8) -> Stream) -> Faults {
+        let outage = |fault: Fault, number: u8, every_ms: [u64; 2], for_ms: [u64; 2]| {
+            let mut stream = dice(number);
+            let drawn = stream.chance(1, 2);
+            let every_ms = stream.between(every_ms[0], every_ms[1]);
+            (drawn && self.on(profile, fault)).then_some(Outage { every_ms, for_ms })
+        };
+        let machine = Fault::Machine;
+        Faults {
+            activate: outage(Fault::Activate, 40, [120_000, 600_000], [0, 0]),
+            clock: outage(machine(MachineFault::ClockJump), 41, [200_000, 900_000], [500, 900_000]),
+            crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
+            disk: outage(machine(MachineFault::DiskFull), 43, [300_000, 900_000], [5_000, 60_000]),
+            folder: outage(Fault::FolderLost, 44, [300_000, 900_000], [1_000, 60_000]),
+            offline: outage(machine(MachineFault::Offline), 45, [100_000, 600_000], [5_000, 300_000]),
+            power: outage(machine(MachineFault::PowerCut), 46, [200_000, 900_000], [5_000, 240_000]),
+            sleep: outage(machine(MachineFault::Sleep), 47, [100_000, 600_000], [1_000, 400_000]),
+            gone_for_good: vec![],
+        }
+    }
+
+    /// A machine's clocks: mostly right, sometimes off by minutes or by whole hours, rarely by more than a day.
+    fn draw_clock(&self, profile: &Profile, stream: &mut Stream) -> MachineSetup {
+        const DAY_MS: i64 = 86_400_000;
+        let signed = |stream: &mut Stream, most: i64| {
+            let range = u64::try_from(2 * most).expect("a positive bound");
+            i64::try_from(stream.up_to(range)).expect("within the bound") - most
+        };
+        let offset = match stream.between(0, 199) {
+            0..=1 => -DAY_MS - signed(stream, DAY_MS / 2),
+            2 => DAY_MS + signed(stream, DAY_MS / 2),
+            3..=5 => [-3_600_000, 3_600_000][usize::try_from(stream.between(0, 1)).expect("0 or 1")],
+            6..=13 => signed(stream, 120_000),
+            _ => signed(stream, 100),
+        };
+        let drift = i32::try_from(signed(stream, 50)).expect("at most 50");
+        let on = |fault| self.on(profile, Fault::Machine(fault));
+        MachineSetup {
+            clock_offset_ms: if on(MachineFault::ClockOffset) { offset } else { 0 },
+            clock_drift_ppm: if on(MachineFault::ClockDrift) { drift } else { 0 },
+            ..MachineSetup::default()
+        }
+    }
+}
+
+/// What a swarm found.
+#[derive(Clone, Debug, Default)]
+pub struct Harvest {
+    /// How many seeds were run.
+    pub runs: u64,
+    /// Virtual time of all runs, ms.
+    pub simulated_ms: u64,
+    /// Choices of all runs.
+    pub choices: u64,
+    /// In how many runs each checker found a violation, with the lowest such seed and what was seen there.
+    pub violations: BTreeMap<String, Violated>,
+    /// What else was counted, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Durations in ms, by name, unsorted.
+    pub samples: BTreeMap<&'static str, Vec<u64>>,
+    /// How many seeds were run twice.
+    pub rechecked: u64,
+    /// The seeds whose second run had another trace hash.
+    pub mismatches: Vec<u64>,
+}
+
+/// What a checker found in a swarm.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violated {
+    /// In how many runs.
+    pub runs: u64,
+    /// The lowest seed.
+    pub first_seed: u64,
+    /// What was seen there.
+    pub first: Violation,
+}
+
+impl Harvest {
+    fn add<S: System>(&mut self, seed: u64, outcome: cloudchamber_folder::trace::Outcome) {
+        self.runs += 1;
+        self.simulated_ms += outcome.at_ms;
+        self.choices += outcome.choices;
+        for violation in outcome.findings.violations {
+            match self.violations.get_mut(&violation.checker) {
+                Some(violated) => {
+                    violated.runs += 1;
+                    if seed < violated.first_seed {
+                        violated.first_seed = seed;
+                        violated.first = violation;
+                    }
+                }
+                None => {
+                    let checker = violation.checker.clone();
+                    self.violations.insert(checker, Violated { runs: 1, first_seed: seed, first: violation });
+                }
+            }
+        }
+        for (name, count) in outcome.findings.counts {
+            *self.counts.entry(name).or_insert(0) += count;
+        }
+        for (name, samples) in outcome.findings.samples {
+            self.samples.entry(name).or_default().extend(samples);
+        }
+    }
+}
+
+/// Whether a checker's violations end a swarm that does not keep going, and fail a design that has to hold.
+#[must_use]
+pub fn fails<S: System>(checker: &str) -> bool {
+    S::Checks::CHECKERS
+        .iter()
+        .any(|known| known.name == checker && matches!(known.kind, Kind::Safety | Kind::Liveness))
+}
+
+/// Runs the seeds. `progress` is told after each how many are done.
+///
+/// Without `keep_going` it stops at the lowest seed that fails: every seed below it has been run.
+///
+/// # Panics
+/// Where a run panics, or the profile is unknown.
+#[must_use]
+pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Harvest {
+    let next = AtomicU64::new(swarm.seeds.start);
+    let done = AtomicU64::new(0);
+    // Seeds from here on are not wanted any more.
+    let end = AtomicU64::new(swarm.seeds.end);
+    let outcomes = Mutex::new(BTreeMap::new());
+    let checked = Mutex::new((0_u64, Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..swarm.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let scenario = swarm.draw(seed);
+                    let outcome = run(&scenario, false).outcome;
+                    if swarm.recheck_every > 0 && seed % swarm.recheck_every == 0 {
+                        let same = run(&scenario, false).outcome == outcome;
+                        let mut checked = checked.lock().expect("no worker panics while it counts");
+                        checked.0 += 1;
+                        if !same {
+                            checked.1.push(seed);
+                        }
+                    }
+                    let failed = outcome.findings.violations.iter().any(|found| fails::<S>(&found.checker));
+                    if failed && !swarm.keep_going {
+                        end.fetch_min(seed + 1, Ordering::Relaxed);
+                    }
+                    outcomes.lock().expect("no worker panics while it files").insert(seed, outcome);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+            });
+        }
+    });
+    let mut harvest = Harvest::default();
+    let end = end.into_inner();
+    for (seed, outcome) in outcomes.into_inner().expect("all workers are done").into_iter() {
+        if seed < end {
+            harvest.add::<S>(seed, outcome);
+        }
+    }
+    (harvest.rechecked, harvest.mismatches) = checked.into_inner().expect("all workers are done");
+    harvest.mismatches.sort_unstable();
+    harvest
+}
