@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cloudchamber_core::Rng as _;
 use cloudchamber_folder::checks::{Checks as _, Kind, Violation};
 use cloudchamber_folder::profile::{MachineFault, Profile};
+use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
 use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, System};
@@ -212,7 +213,7 @@ pub struct Violated {
 }
 
 impl Harvest {
-    fn add<S: System>(&mut self, seed: u64, outcome: cloudchamber_folder::trace::Outcome) {
+    fn add(&mut self, seed: u64, outcome: Outcome) {
         self.runs += 1;
         self.simulated_ms += outcome.at_ms;
         self.choices += outcome.choices;
@@ -260,8 +261,7 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
     let done = AtomicU64::new(0);
     // Seeds from here on are not wanted any more.
     let end = AtomicU64::new(swarm.seeds.end);
-    let outcomes = Mutex::new(BTreeMap::new());
-    let checked = Mutex::new((0_u64, Vec::new()));
+    let collector = Mutex::new(Collector { next: swarm.seeds.start, ..Collector::default() });
     std::thread::scope(|scope| {
         for _ in 0..swarm.jobs.max(1) {
             scope.spawn(|| {
@@ -272,32 +272,43 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
                     }
                     let scenario = swarm.draw(seed);
                     let outcome = run(&scenario, false).outcome;
-                    if swarm.recheck_every > 0 && seed % swarm.recheck_every == 0 {
-                        let same = run(&scenario, false).outcome == outcome;
-                        let mut checked = checked.lock().expect("no worker panics while it counts");
-                        checked.0 += 1;
-                        if !same {
-                            checked.1.push(seed);
-                        }
-                    }
+                    let recheck = swarm.recheck_every > 0 && seed.is_multiple_of(swarm.recheck_every);
+                    let same = recheck.then(|| run(&scenario, false).outcome == outcome);
                     let failed = outcome.findings.violations.iter().any(|found| fails::<S>(&found.checker));
                     if failed && !swarm.keep_going {
                         end.fetch_min(seed + 1, Ordering::Relaxed);
                     }
-                    outcomes.lock().expect("no worker panics while it files").insert(seed, outcome);
+                    let mut collector = collector.lock().expect("no worker panics while it files");
+                    collector.file(seed, outcome, same, end.load(Ordering::Relaxed));
+                    drop(collector);
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 }
             });
         }
     });
-    let mut harvest = Harvest::default();
-    let end = end.into_inner();
-    for (seed, outcome) in outcomes.into_inner().expect("all workers are done").into_iter() {
-        if seed < end {
-            harvest.add::<S>(seed, outcome);
+    collector.into_inner().expect("all workers are done").harvest
+}
+
+/// Adds outcomes up in the order of their seeds, whoever finishes first, and holds back only what is early.
+#[derive(Default)]
+struct Collector {
+    next: u64,
+    early: BTreeMap<u64, (Outcome, Option<bool>)>,
+    harvest: Harvest,
+}
+
+impl Collector {
+    fn file(&mut self, seed: u64, outcome: Outcome, same: Option<bool>, end: u64) {
+        self.early.insert(seed, (outcome, same));
+        while self.next < end
+            && let Some((outcome, same)) = self.early.remove(&self.next)
+        {
+            self.harvest.rechecked += u64::from(same.is_some());
+            if same == Some(false) {
+                self.harvest.mismatches.push(self.next);
+            }
+            self.harvest.add(self.next, outcome);
+            self.next += 1;
         }
     }
-    (harvest.rechecked, harvest.mismatches) = checked.into_inner().expect("all workers are done");
-    harvest.mismatches.sort_unstable();
-    harvest
 }

@@ -1,0 +1,32 @@
+//! The deterministic simulator: the cloud folder in virtual time.
+//!
+//! madsim drives time: each replica is a node that runs the one driver loop, is killed and restarted, paused
+//! and resumed; the courier is a node that moves versions when they are due. Everything else is of our own
+//! making: the folder is a [`World`](cloudchamber_folder::world::World), randomness comes from independent
+//! ChaCha streams ([`streams`]), and what happened is hashed choice by choice, so that a second run of a seed
+//! is compared, not assumed equal.
+//!
+//! # Deliberately absent
+//! Knowledge of any protocol.
+
+#[cfg(not(madsim))]
+compile_error!(
+    "the flag `--cfg madsim` got lost: .cargo/config.toml sets it, but an environment variable RUSTFLAGS (or \
+     RUSTDOCFLAGS) replaces what is written there, and so does calling cargo from outside the workspace; unset \
+     the variable, or add `--cfg madsim` to it"
+);
+
+pub mod courier;
+#[cfg(madsim)]
+mod lab;
+mod plan;
+#[cfg(madsim)]
+mod run;
+pub mod streams;
+#[cfg(madsim)]
+mod swarm;
+
+#[cfg(madsim)]
+pub use run::{Run, run};
+#[cfg(madsim)]
+pub use swarm::{Fault, Harvest, RUN_MS, Swarm, Violated, fails, swarm};
