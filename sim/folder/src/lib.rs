@@ -1,1 +1,3 @@
-//! folder
+//! The cloud folder as a pure state machine, and everything that is said about it.
+
+pub mod profile;
