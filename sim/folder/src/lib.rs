@@ -1,5 +1,6 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 
+<<<<<<< HEAD
 pub mod checks;
 pub mod profile;
 mod replica_id;
@@ -13,3 +14,6 @@ pub mod world;
 pub use replica_id::ReplicaId;
 pub use stable_hash::StableHasher;
 pub use system::{NoService, Service, System};
+=======
+pub mod profile;
+>>>>>>> courier

@@ -1,14 +1,129 @@
-//! Provider profiles.
-mod rules;
-pub use rules::*;
+//! Provider profiles: what a sync client does to files ([`Rules`]), when ([`Timing`]), and what goes wrong
+//! with it ([`Hazards`]).
+//!
+//! A profile is a TOML file. Every value says where it comes from:
+//! ```toml
+//! [timing.delay]
+//! median_ms = { value = 6000, tag = "assumed", source = "between two published single points, 4.3 s and 15 s" }
+//! ```
+//! and a tag says how far to trust it ([`Tag`]). The files of `scenarios/profiles` are part of the program
+//! ([`Profile::named`]); others are read from a path ([`Profile::load`]) or a text ([`Profile::parse`]).
 
-/// stub
-#[derive(Clone, Debug)]
-pub struct Profile { /// r
- pub rules: Rules }
+mod file;
+mod hazards;
+mod naming;
+mod quantiles;
+mod rules;
+mod timing;
+
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+pub use file::ProfileError;
+pub use hazards::{Hazards, MachineFault, Ratio, RatioError};
+pub use naming::{Naming, looks_like_conflict_copy};
+pub use quantiles::Quantiles;
+pub use rules::{
+    Arrival, ArrivalOrder, CreateConflict, DeleteConflict, EditConflict, Mtime, Placeholder, Rename, Replace,
+    Rules,
+};
+pub use timing::{BatchOrder, Debounce, Delay, Timing};
+
+/// One provider.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Profile {
+    /// What it is called, as in a scenario and on the command line.
+    pub name: String,
+    /// What it stands for, in one sentence.
+    pub about: String,
+    /// What it does to files.
+    pub rules: Rules,
+    /// When.
+    pub timing: Timing,
+    /// What goes wrong.
+    pub hazards: Hazards,
+    /// Every value of the file and where it comes from, in the file's order of names.
+    pub facts: Vec<Fact>,
+}
+
+/// One value of a profile and where it comes from.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Fact {
+    /// Its name in the file, such as `timing.delay.median_ms`.
+    pub key: String,
+    /// Its value, as TOML.
+    pub value: String,
+    /// How far to trust it.
+    pub tag: Tag,
+    /// Who says so.
+    pub source: String,
+}
+
+/// How far a value can be trusted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tag {
+    /// Measured on real clients.
+    Measured,
+    /// Said by the vendor, the source code or a paper.
+    Documented,
+    /// Said by users in public.
+    Reported,
+    /// A judgement; the source says of what.
+    Assumed,
+}
+
+/// The built-in profiles: name and text.
+const FILES: [(&str, &str); 7] = [
+    ("icloud", include_str!("../../../../scenarios/profiles/icloud.toml")),
+    ("dropbox", include_str!("../../../../scenarios/profiles/dropbox.toml")),
+    ("gdrive", include_str!("../../../../scenarios/profiles/gdrive.toml")),
+    ("onedrive", include_str!("../../../../scenarios/profiles/onedrive.toml")),
+    ("syncthing", include_str!("../../../../scenarios/profiles/syncthing.toml")),
+    ("git", include_str!("../../../../scenarios/profiles/git.toml")),
+    ("perfect", include_str!("../../../../scenarios/profiles/perfect.toml")),
+];
+
+/// The built-in profiles, parsed when first asked for: building a profile's tables takes milliseconds.
+static PARSED: [OnceLock<Arc<Profile>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+
 impl Profile {
-    /// n
-    pub fn named(_: &str) -> Result<Self, String> { Err("none".into()) }
-    /// d
-    pub fn with_delay(self, _: u64) -> Self { self }
+    /// The names of the built-in profiles.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(name, _)| *name)
+    }
+
+    /// A built-in profile; none where there is none of this name.
+    ///
+    /// # Panics
+    /// Where a built-in file is broken, which the tests rule out.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Arc<Self>> {
+        let place = FILES.iter().position(|(known, _)| *known == name)?;
+        let parse = || {
+            let file = format!("scenarios/profiles/{name}.toml");
+            Arc::new(Self::parse(&file, FILES[place].1).unwrap_or_else(|error| panic!("{error}")))
+        };
+        Some(PARSED[place].get_or_init(parse).clone())
+    }
+
+    /// Reads a profile from a text; `file` is what problems call it.
+    ///
+    /// # Errors
+    /// Where the text is not a whole profile: unknown, missing or contradictory values.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
+        file::parse(file, text)
+    }
+
+    /// Reads a profile from a file. For binaries, before anything runs.
+    ///
+    /// # Errors
+    /// As [`Profile::parse`], or where the file cannot be read.
+    pub fn load(path: &std::path::Path) -> Result<Self, ProfileError> {
+        let file = path.display().to_string();
+        #[expect(clippy::disallowed_methods, reason = "a profile is read before a run, never within one")]
+        let text = std::fs::read_to_string(path).map_err(|error| ProfileError::unreadable(&file, &error))?;
+        Self::parse(&file, &text)
+    }
 }
