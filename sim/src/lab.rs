@@ -53,10 +53,6 @@ pub(crate) enum Next {
 
 impl<S: System> Lab<S> {
     pub(crate) fn new(scenario: &Scenario<S>, traced: bool) -> Self {
-        let mut profile = scenario.profile();
-        if !scenario.hazards {
-            profile = profile.without_hazards();
-        }
         let latency = scenario.profile != "perfect" || scenario.delay_ms.is_some();
         let bench = |id: ReplicaId| Bench {
             steps: Stream::new(scenario.seed, Purpose::Steps, id.0),
@@ -68,7 +64,7 @@ impl<S: System> Lab<S> {
         let count = scenario.replica.len();
         let mut lab = Self {
             watched: Watched::new(scenario),
-            courier: Courier::new(Arc::new(profile), count, scenario.seed),
+            courier: Courier::new(scenario.profile(), count, scenario.seed),
             trace: traced.then(Vec::new),
             replicas: ReplicaId::all(count).map(bench).collect(),
             courier_bell: Arc::new(Notify::new()),

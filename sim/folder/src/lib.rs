@@ -1,6 +1,5 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 
-<<<<<<< HEAD
 pub mod checks;
 pub mod profile;
 mod replica_id;
@@ -14,6 +13,3 @@ pub mod world;
 pub use replica_id::ReplicaId;
 pub use stable_hash::StableHasher;
 pub use system::{NoService, Service, System};
-=======
-pub mod profile;
->>>>>>> courier

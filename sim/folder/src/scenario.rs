@@ -1,11 +1,12 @@
 //! Scenario files: what a run is made of, and what is expected of it.
 
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{Checks, Kind};
-use crate::profile::Profile;
+use crate::profile::{Hazards, Profile, Timing};
 use crate::world::{ChoiceOf, MachineSetup};
 use crate::{ReplicaId, System};
 
@@ -210,7 +211,11 @@ impl<S: System> Scenario<S> {
             let most = TIME_MAX_MS;
             return Err(("run_ms", format!("run_ms + settle_ms must be 1 to {most} ms (400 days)")));
         }
-        Profile::named(&self.profile).map_err(|error| ("profile", error.to_string()))?;
+        if Profile::named(&self.profile).is_none() {
+            let names: Vec<_> = Profile::names().collect();
+            let message = format!("there is no profile `{}`; there are {}", self.profile, names.join(", "));
+            return Err(("profile", message));
+        }
         for at in &self.at {
             if at.ms >= self.run_ms + self.settle_ms {
                 let end = self.run_ms + self.settle_ms;
@@ -233,24 +238,33 @@ impl<S: System> Scenario<S> {
             return Err(("faults", format!("gone_for_good names a replica beyond the {count} there are")));
         }
         let known = |name: &String| S::Checks::CHECKERS.iter().any(|checker| checker.name == name);
-        if let Some(name) = self.expect.violates.iter().chain(&self.expect.may_violate).find(|name| !known(name)) {
+        if let Some(name) =
+            self.expect.violates.iter().chain(&self.expect.may_violate).find(|name| !known(name))
+        {
             let names: Vec<_> = S::Checks::CHECKERS.iter().map(|checker| checker.name).collect();
             return Err(("expect", format!("there is no checker `{name}`; there are {}", names.join(", "))));
         }
         S::setup(self).map(|_| ()).map_err(|message| ("settings", message))
     }
 
-    /// The profile that the run uses.
+    /// The profile that the run uses: the named one, with the scenario's delay and without what it leaves out.
     ///
     /// # Panics
     /// Where the scenario was not checked.
     #[must_use]
-    pub fn profile(&self) -> Profile {
-        let profile = Profile::named(&self.profile).expect("a checked scenario names a profile");
-        match self.delay_ms {
-            Some(ms) => profile.with_delay(ms),
-            None => profile,
+    pub fn profile(&self) -> Arc<Profile> {
+        let named = Profile::named(&self.profile).expect("a checked scenario names a profile");
+        if self.delay_ms.is_none() && self.hazards {
+            return named;
         }
+        let mut profile = Profile::clone(&named);
+        if let Some(ms) = self.delay_ms {
+            profile.timing = Timing::constant(ms);
+        }
+        if !self.hazards {
+            profile.hazards = Hazards::none();
+        }
+        Arc::new(profile)
     }
 
     /// Whether what the checkers found is what was expected. The error says what is missing or too much.

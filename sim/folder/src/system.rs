@@ -26,10 +26,7 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
         + Sync
         + 'static;
     /// The world outside the folder.
-    type Service: Service<
-            Call = <Self::Protocol as Protocol>::Call,
-            Reply = <Self::Protocol as Protocol>::Reply,
-        >;
+    type Service: Service<Call = <Self::Protocol as Protocol>::Call, Reply = <Self::Protocol as Protocol>::Reply>;
     /// What must hold.
     type Checks: Checks<Self>;
     /// What a scenario can tell the system: its design, the values that differ from the published ones, its

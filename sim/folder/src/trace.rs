@@ -148,7 +148,8 @@ impl<S: System> Trace<S> {
         let mut now = 0;
         for (index, line) in lines {
             if line.starts_with("{\"end\"") {
-                let foot: Foot = serde_json::from_str(line).map_err(|error| fault(index, one_line(&error)))?;
+                let foot: Foot =
+                    serde_json::from_str(line).map_err(|error| fault(index, one_line(&error)))?;
                 if let Some(more) = text.lines().nth(index + 1) {
                     return Err(fault(index + 1, format!("{more:?} follows the end of the trace")));
                 }
@@ -269,7 +270,8 @@ impl<S: System> Watched<S> {
     pub fn take(&mut self, choice: &ChoiceOf<S>) -> Result<(), crate::world::Refused> {
         self.world.take(&self.setup, choice, &mut self.effects)?;
         let disk = choice.replica().map_or(0, |id| self.world.replica(id).disk().digest());
-        let step = (self.hash, self.world.now(), choice, &self.effects.events, disk, self.world.cloud().digest());
+        let step =
+            (self.hash, self.world.now(), choice, &self.effects.events, disk, self.world.cloud().digest());
         self.hash = StableHasher::of(&step);
         self.choices += 1;
         self.checks.after(&self.setup, &self.world, choice, &self.effects, &mut self.findings);
@@ -292,12 +294,7 @@ impl<S: System> Watched<S> {
     #[must_use]
     pub fn finish(mut self) -> Outcome {
         self.checks.end(&self.setup, &self.world, &mut self.findings);
-        Outcome {
-            hash: self.hash,
-            choices: self.choices,
-            at_ms: self.world.now(),
-            findings: self.findings,
-        }
+        Outcome { hash: self.hash, choices: self.choices, at_ms: self.world.now(), findings: self.findings }
     }
 }
 

@@ -41,6 +41,28 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Every change takes exactly this long from disk to disk, ms.
+    #[must_use]
+    pub fn constant(ms: u64) -> Self {
+        let none = Delay::none;
+        Self {
+            batch_order: BatchOrder::Sorted,
+            bulk_ms_per_file: 0,
+            commit: none(),
+            debounce: Debounce::None,
+            deletes_last: false,
+            deliver: Delay::uniform(ms, ms),
+            fetch: none(),
+            gap: none(),
+            mend: none(),
+            removal_lag_ms: 0,
+            resume: none(),
+            stall: none(),
+            watch: none(),
+            watch_late: none(),
+        }
+    }
+
     /// The most time, in milliseconds, from the last change to a file until every reachable replica has it and
     /// its application was told, while nothing goes wrong and the courier is calm.
     ///

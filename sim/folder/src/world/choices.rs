@@ -67,9 +67,10 @@ impl<S: System> World<S> {
             }
             if state.process().is_some() {
                 for &loss in &menu.losses {
-                    let torn = state.process().and_then(Driver::pending_op).is_some_and(|op| {
-                        matches!(op, FsOp::Append { .. } | FsOp::Overwrite { .. })
-                    });
+                    let torn = state
+                        .process()
+                        .and_then(Driver::pending_op)
+                        .is_some_and(|op| matches!(op, FsOp::Append { .. } | FsOp::Overwrite { .. }));
                     let percents = if torn { &menu.torn_percents[..] } else { &[0] };
                     let crash = |&torn_percent| Choice::Crash { replica, torn_percent, loss };
                     out.extend(percents.iter().map(crash));

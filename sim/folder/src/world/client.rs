@@ -6,7 +6,9 @@ use super::cloud::{Cloud, Version};
 use super::disk::{Body, Disk, Presence, Slot};
 use super::{Commit, Conflict, Effects, Refused};
 use crate::ReplicaId;
-use crate::profile::{Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rules};
+use crate::profile::{
+    Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rules,
+};
 
 /// One client at work: the two copies it keeps in line, and who and when it is.
 pub(crate) struct Client<'a, P: cloudchamber_core::Protocol> {
@@ -75,9 +77,8 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                 self.effects.owed.push((self.id, path.clone(), latest));
             }
             Resolution::Markers => {
-                let text = |content: Option<&Content>| {
-                    content.map_or(vec![], |content| content.bytes().to_vec())
-                };
+                let text =
+                    |content: Option<&Content>| content.map_or(vec![], |content| content.bytes().to_vec());
                 let merged = [
                     b"<<<<<<< ours\n".to_vec(),
                     text(local),
@@ -185,7 +186,9 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
     fn copies(&self, dir: &Path, file_name: &str) -> Vec<Path> {
         let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
         let of_this = |name: &str| {
-            name != file_name && name.starts_with(stem) && crate::profile::looks_like_conflict_copy(name).is_some()
+            name != file_name
+                && name.starts_with(stem)
+                && crate::profile::looks_like_conflict_copy(name).is_some()
         };
         let mut copies: Vec<_> = self
             .disk
@@ -204,12 +207,16 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             return Err(Refused(format!("the server has no {path}")));
         };
         let Some(version) = file.version(back).cloned() else {
-            return Err(Refused(format!("version {back} before the newest of {path} is no longer on its way")));
+            return Err(Refused(format!(
+                "version {back} before the newest of {path} is no longer on its way"
+            )));
         };
         let number = file.latest() - back;
         let slot = self.disk.slot(path);
         if slot.is_some_and(|slot| slot.dirty) {
-            return Err(Refused(format!("{path} was changed at replica {id} and goes up before it comes down")));
+            return Err(Refused(format!(
+                "{path} was changed at replica {id} and goes up before it comes down"
+            )));
         }
         if slot.map_or(0, |slot| slot.seen) >= number {
             return Err(Refused(format!("replica {id} has version {number} of {path} or a newer one")));

@@ -140,7 +140,9 @@ impl Disk {
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        self.slots.range(path.clone()..).any(|(other, slot)| slot.body.is_some() && other.below(path).is_some())
+        self.slots
+            .range(path.clone()..)
+            .any(|(other, slot)| slot.body.is_some() && other.below(path).is_some())
     }
 
     /// What a process that lists the directory gets. Names of directories come from the files below them.
@@ -343,7 +345,14 @@ impl Disk {
     }
 
     /// Puts what the client brings under a name; what a client writes is safe at once.
-    pub(crate) fn place(&mut self, path: &Path, body: Option<Body>, seen: u32, dirty: bool, modified: WallMs) {
+    pub(crate) fn place(
+        &mut self,
+        path: &Path,
+        body: Option<Body>,
+        seen: u32,
+        dirty: bool,
+        modified: WallMs,
+    ) {
         self.put(path, Some(Slot { body, seen, dirty, modified, unflushed: None }));
     }
 }

@@ -326,12 +326,14 @@ impl<S: System> World<S> {
             Choice::Evict { replica, path } => {
                 let placeholder = setup.rules.placeholder;
                 let done = self.replica_mut(*replica).disk.evict(path, placeholder);
-                done.then_some(()).ok_or_else(|| Refused(format!("{path} cannot be evicted at replica {replica}")))
+                done.then_some(())
+                    .ok_or_else(|| Refused(format!("{path} cannot be evicted at replica {replica}")))
             }
             Choice::Fetch { replica, path } => {
                 let syncs = self.replica(*replica).syncs();
                 let done = syncs && self.replica_mut(*replica).disk.fetch(path);
-                done.then_some(()).ok_or_else(|| Refused(format!("{path} cannot be fetched at replica {replica}")))
+                done.then_some(())
+                    .ok_or_else(|| Refused(format!("{path} cannot be fetched at replica {replica}")))
             }
             Choice::Act { act } => {
                 self.service.act(act, self.now);

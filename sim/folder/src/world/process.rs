@@ -19,7 +19,9 @@ impl<S: System> World<S> {
         let now = self.clocks(setup, id);
         let replica = self.replica(id);
         if replica.process.is_some() || !replica.machine.awake {
-            return Err(Refused(format!("replica {id}'s process cannot start: it is up, or the machine sleeps")));
+            return Err(Refused(format!(
+                "replica {id}'s process cannot start: it is up, or the machine sleeps"
+            )));
         }
         let view = View { disk: &replica.disk, machine: &replica.machine };
         let config = &setup.replicas[id.index()].config;

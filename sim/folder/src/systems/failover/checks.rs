@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cloudchamber_core::failover::{Config, Event, Failover, state_last_update_id};
+use cloudchamber_core::failover::records::StateRecord;
+use cloudchamber_core::failover::{Config, Event, Failover};
 use cloudchamber_core::{Path, Root};
 
 use super::FailoverSystem;
@@ -223,18 +224,14 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.due_ids = Some(world.service().last_id());
     }
 
-    fn end(
-        &mut self,
-        setup: &Setup<FailoverSystem>,
-        world: &World<FailoverSystem>,
-        findings: &mut Findings,
-    ) {
+    fn end(&mut self, setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, findings: &mut Findings) {
         let Some(due_ids) = self.due_ids else { return };
         let now = world.now();
-        let active: Vec<_> = world.replicas().map(|(id, _)| id).filter(|&id| acts(setup, world, id)).collect();
+        let active: Vec<_> =
+            world.replicas().map(|(id, _)| id).filter(|&id| acts(setup, world, id)).collect();
         let names_it = |(id, failover): (ReplicaId, &Failover)| match &active[..] {
             [one] if *one == id => true,
-            [one] => failover.leader() == Some(&*config(setup, *one).identity.id()),
+            [one] => failover.leader().is_some_and(|leader| config(setup, *one).identity.is(leader)),
             _ => false,
         };
         let running = || world.replicas().filter_map(|(id, replica)| Some((id, replica.protocol()?)));
@@ -317,7 +314,12 @@ impl FailoverChecks {
             {
                 findings.violated(KEEPS_PLACE, || {
                     let seen = format!("{id} took over from {healthy}, {}", cause(setup, world, id, healthy));
-                    look.violation(KEEPS_PLACE, vec![healthy, id], "a healthy active one keeps its place", seen)
+                    look.violation(
+                        KEEPS_PLACE,
+                        vec![healthy, id],
+                        "a healthy active one keeps its place",
+                        seen,
+                    )
                 });
             }
         }
@@ -330,7 +332,8 @@ impl FailoverChecks {
                 let who: Vec<_> = bits(active).collect();
                 let newer = bits(active & !before).next().expect("somebody became active");
                 let older = who.iter().copied().find(|id| *id != newer).expect("there are two");
-                let seen = format!("{newer} became active beside {older}: {}", cause(setup, world, newer, older));
+                let seen =
+                    format!("{newer} became active beside {older}: {}", cause(setup, world, newer, older));
                 look.violation(AT_MOST_ONE, who, "at most one replica is active", seen)
             });
         }
@@ -358,9 +361,13 @@ impl FailoverChecks {
     /// Whether every replica that runs and is connected names the one that is active.
     fn agreed(&self, look: &Look<'_>) -> bool {
         let Some(one) = bits(self.active).next() else { return false };
-        let device = config(look.setup, one).identity.id();
+        let device = &config(look.setup, one).identity;
         look.world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
-            |(_, replica)| replica.protocol().is_some_and(|failover| failover.leader() == Some(&*device)),
+            |(_, replica)| {
+                replica
+                    .protocol()
+                    .is_some_and(|failover| failover.leader().is_some_and(|leader| device.is(leader)))
+            },
         )
     }
 
@@ -376,7 +383,12 @@ impl FailoverChecks {
             if now - since > bound {
                 findings.violated(NEVER_LONG_WITHOUT, || {
                     let seen = format!("there has been none since {since} ms, longer than {bound} ms");
-                    look.violation(NEVER_LONG_WITHOUT, vec![], "somebody is active while somebody could be", seen)
+                    look.violation(
+                        NEVER_LONG_WITHOUT,
+                        vec![],
+                        "somebody is active while somebody could be",
+                        seen,
+                    )
                 });
                 self.without_ms = None;
             }
@@ -401,7 +413,7 @@ impl FailoverChecks {
         for event in &look.effects.events {
             match event {
                 Event::ActivationWritten { target } => {
-                    let named = |id: &ReplicaId| *config(look.setup, *id).identity.id() == **target;
+                    let named = |id: &ReplicaId| config(look.setup, *id).identity.is(target);
                     let target = look.world.replicas().map(|(id, _)| id).find(named);
                     self.hand_over = target
                         .filter(|id| self.active >> id.0 & 1 == 0)
@@ -412,7 +424,12 @@ impl FailoverChecks {
                     if first != me {
                         findings.violated(ONE_WRITER, || {
                             let seen = format!("{path} is written by both");
-                            look.violation(ONE_WRITER, vec![first, me], "each device has a file of its own", seen)
+                            look.violation(
+                                ONE_WRITER,
+                                vec![first, me],
+                                "each device has a file of its own",
+                                seen,
+                            )
                         });
                     }
                 }
@@ -447,7 +464,11 @@ impl FailoverChecks {
             }
             let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
             let content = newest.and_then(|version| version.content.as_ref());
-            let Some(id) = content.and_then(state_last_update_id) else { continue };
+            let Some(id) = content.and_then(|content| {
+                content.parsed(StateRecord::parse).as_ref().ok().map(|state| state.last_update_id)
+            }) else {
+                continue;
+            };
             if id < self.last_id {
                 let before = self.last_id;
                 findings.violated(LAST_ID, || {
@@ -513,7 +534,9 @@ fn cause(
     let slot = |id: ReplicaId| world.replica(id).disk().slot(&state);
     for (id, other) in [(newer, older), (older, newer)] {
         if slot(id).is_some_and(|slot| slot.dirty) {
-            return format!("what {id} wrote to state.json has not left its machine, so {other} has not seen it");
+            return format!(
+                "what {id} wrote to state.json has not left its machine, so {other} has not seen it"
+            );
         }
     }
     for (id, other) in [(older, newer), (newer, older)] {

@@ -30,13 +30,9 @@ impl System for FailoverSystem {
         for (id, spec) in ReplicaId::all(scenario.replica.len()).zip(&scenario.replica) {
             let config = scenario.settings.config(scenario, id);
             config.check().map_err(|error| error.to_string())?;
-            replicas.push(ReplicaSetup {
-                config,
-                machine: spec.machine,
-                host: settings::host(scenario, id),
-            });
+            replicas.push(ReplicaSetup { config, machine: spec.machine, host: settings::host(scenario, id) });
         }
-        Ok(Setup { replicas, rules: scenario.profile().rules })
+        Ok(Setup { replicas, rules: scenario.profile().rules.clone() })
     }
 
     fn world(scenario: &Scenario<Self>, _: &Setup<Self>) -> World<Self> {
@@ -62,7 +58,7 @@ impl System for FailoverSystem {
     }
 
     fn activation(scenario: &Scenario<Self>, asked: ReplicaId, target: ReplicaId) -> Option<ChoiceOf<Self>> {
-        let device = scenario.settings.config(scenario, target).identity.id().to_string();
+        let device = scenario.settings.config(scenario, target).identity.device_id().to_string();
         let command = Command::Activate { device };
         Some(Choice::Command { replica: asked, command, draw: Default::default() })
     }

@@ -136,7 +136,9 @@ impl Service for UpdateQueue {
     fn due(&self, to: ReplicaId) -> Option<u64> {
         match self.open.get(&to)? {
             Open::Answer { at, .. } => Some(*at),
-            Open::Poll { offset, .. } if self.waiting.back().is_some_and(|last| last.id >= *offset) => Some(0),
+            Open::Poll { offset, .. } if self.waiting.back().is_some_and(|last| last.id >= *offset) => {
+                Some(0)
+            }
             Open::Poll { until, .. } => Some(*until),
         }
     }
@@ -189,9 +191,9 @@ mod tests {
             assert_eq!(ids(&queue.reply(A, 10)), [1]);
         }
         queue.call(A, Call::GetUpdates { offset: 2, wait_ms: 0 }, 20);
-        assert_eq!(ids(&queue.reply(A, 20)), []);
+        assert_eq!(ids(&queue.reply(A, 20)), [0_i64; 0]);
         queue.call(B, Call::GetUpdates { offset: 0, wait_ms: 0 }, 30);
-        assert_eq!(ids(&queue.reply(B, 30)), [], "what was confirmed is gone for everybody");
+        assert_eq!(ids(&queue.reply(B, 30)), [0_i64; 0], "what was confirmed is gone for everybody");
     }
 
     #[test]
@@ -223,6 +225,6 @@ mod tests {
         queue.call(A, Call::GetUpdates { offset: 0, wait_ms: 30_000 }, 0);
         queue.hang_up(A);
         queue.call(B, Call::GetUpdates { offset: 0, wait_ms: 0 }, 10);
-        assert_eq!(ids(&queue.reply(B, 10)), []);
+        assert_eq!(ids(&queue.reply(B, 10)), [0_i64; 0]);
     }
 }

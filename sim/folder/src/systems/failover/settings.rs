@@ -6,8 +6,8 @@ use cloudchamber_core::failover::{
 use serde::{Deserialize, Serialize};
 
 use super::FailoverSystem;
-use crate::scenario::Scenario;
 use crate::ReplicaId;
+use crate::scenario::Scenario;
 
 /// The `[settings]` of a failover scenario. What is not written is as the constants say.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ impl Settings {
     /// The bounds that the checkers hold the run to: those written, or what the timers and the profile's
     /// ordinary delays add up to.
     pub(super) fn bounds(&self, scenario: &Scenario<FailoverSystem>, timing: &Timing) -> Bounds {
-        let travel = scenario.profile().travel_ms_max();
+        let travel = scenario.profile().timing.calm_bound_ms();
         let longest = |every: cloudchamber_core::failover::Every| every.base_ms + every.jitter_ms;
         // A poll, a slow handler and an op may stand between two looks of a sequential loop.
         let slack = 5_000 + timing.poll_wait_ms;
@@ -119,4 +119,3 @@ pub(super) fn host(scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> String
     let spec: &crate::scenario::ReplicaSpec = &scenario.replica[id.index()];
     spec.host.clone().unwrap_or_else(|| format!("mac-{id}"))
 }
-
