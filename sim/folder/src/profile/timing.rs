@@ -181,6 +181,13 @@ impl Delay {
         Self::of(Quantiles::uniform(min_ms, max_ms))
     }
 
+    /// A delay from `min_ms` to `max_ms`, both included, for a number drawn from all of u64.
+    #[must_use]
+    pub fn between(min_ms: u64, max_ms: u64, random: u64) -> u64 {
+        let range = u128::from(max_ms - min_ms) + 1;
+        min_ms + u64::try_from((u128::from(random) * range) >> 64).expect("at most the range")
+    }
+
     fn of(table: Quantiles) -> Self {
         let (median_ms, p99_ms) = (table.percentile(50), table.percentile(99));
         Self { table, median_ms, p99_ms }
