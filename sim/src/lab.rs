@@ -110,6 +110,7 @@ impl<S: System> Lab<S> {
                 }
                 Movement::Evict { replica, path } => Choice::Evict { replica: ReplicaId(replica), path },
                 Movement::Fetch { replica, path } => Choice::Fetch { replica: ReplicaId(replica), path },
+                Movement::ResetIndex { replica } => Choice::ResetIndex { replica: ReplicaId(replica) },
                 Movement::Watch { replica, lost } => {
                     Choice::Watch { replica: ReplicaId(replica), lost, draw: Draw::default() }
                 }
@@ -169,7 +170,9 @@ impl<S: System> Lab<S> {
             self.courier.committed(now, commit.author.0, &commit.path, commit.version, commit.removed);
         }
         for (id, path, version) in &effects.owed {
-            self.courier.owed(now, id.0, path, *version);
+            let file = world.cloud().file(path);
+            let removed = file.is_some_and(|file| file.newest().content.is_none());
+            self.courier.owed(now, id.0, path, *version, removed);
         }
         match choice {
             Choice::Folder { replica, .. }
@@ -292,7 +295,9 @@ impl<S: System> Lab<S> {
 /// The file that a client's movement is about.
 fn moved<C, A>(choice: &Choice<C, A>) -> Option<&Path> {
     match choice {
-        Choice::Download { path, .. } | Choice::Fetch { path, .. } | Choice::Upload { path, .. } => Some(path),
+        Choice::Download { path, .. } | Choice::Fetch { path, .. } | Choice::Upload { path, .. } => {
+            Some(path)
+        }
         _ => None,
     }
 }

@@ -52,19 +52,24 @@ pub(crate) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
     }
     for at in &scenario.at {
         let doom = |torn_percent, loss| Doom { moment: Moment::Now, torn_percent, loss };
-        deeds.push((at.ms, match &at.choice {
-            Choice::Open { replica, .. } => Deed::Open(*replica),
-            Choice::Crash { replica, torn_percent: 0, loss } => Deed::Crash(*replica, doom(0, *loss)),
-            Choice::Crash { replica, torn_percent, loss } => {
-                Deed::Crash(*replica, Doom { moment: Moment::InOp, ..doom(*torn_percent, *loss) })
-            }
-            Choice::Sleep { replica } => Deed::Awake(*replica, false),
-            Choice::Wake { replica } => Deed::Awake(*replica, true),
-            other => Deed::Take(other.clone()),
-        }));
+        deeds.push((
+            at.ms,
+            match &at.choice {
+                Choice::Open { replica, .. } => Deed::Open(*replica),
+                Choice::Crash { replica, torn_percent: 0, loss } => Deed::Crash(*replica, doom(0, *loss)),
+                Choice::Crash { replica, torn_percent, loss } => {
+                    Deed::Crash(*replica, Doom { moment: Moment::InOp, ..doom(*torn_percent, *loss) })
+                }
+                Choice::Sleep { replica } => Deed::Awake(*replica, false),
+                Choice::Wake { replica } => Deed::Awake(*replica, true),
+                other => Deed::Take(other.clone()),
+            },
+        ));
     }
     let mut workload = Stream::new(scenario.seed, Purpose::Workload, 0);
-    deeds.extend(S::workload(scenario, &mut workload).into_iter().map(|(ms, choice)| (ms, Deed::Take(choice))));
+    deeds.extend(
+        S::workload(scenario, &mut workload).into_iter().map(|(ms, choice)| (ms, Deed::Take(choice))),
+    );
     for replica in ReplicaId::all(scenario.replica.len()) {
         faults(scenario, replica, &mut deeds);
     }
@@ -94,7 +99,8 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
         }
     };
     each(faults.crash, Purpose::Crash, &mut |stream, at, until| {
-        let moment = [Moment::Now, Moment::BeforeOp, Moment::InOp][usize::try_from(stream.between(0, 2)).expect("0 to 2")];
+        let moment = [Moment::Now, Moment::BeforeOp, Moment::InOp]
+            [usize::try_from(stream.between(0, 2)).expect("0 to 2")];
         let torn_percent = u8::try_from(stream.between(0, 100)).expect("a percentage");
         deeds.push((at, Deed::Crash(replica, Doom { moment, torn_percent, loss: Loss::Kept })));
         deeds.push((until, Deed::Open(replica)));

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cloudchamber_core::Rng as _;
 use cloudchamber_folder::checks::{Checks as _, Kind, Violation};
 use cloudchamber_folder::profile::{MachineFault, Profile};
-use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
+use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, System};
 
