@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn a_save_that_fails_at_the_end_of_time_is_not_tried_for_ever() {
+        let mut bench = Bench::document(active(0));
+        bench.files.unwritable.insert(Path::shared("state.json"), FsError::NoSpace);
+        bench.set_wall(i64::MAX);
+        bench.updates(&[(1, START)]);
+        bench.forget().reply(Reply::Handled { id: 1 });
+        assert_eq!(bench.take().matches("unwritten").count(), 1);
+    }
+
+    #[test]
     fn whoever_becomes_active_takes_over_the_shared_id() {
         let mut bench = Bench::document(active(7));
         bench.updates(&[(8, START)]);
