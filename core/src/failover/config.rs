@@ -81,7 +81,8 @@ pub enum OffsetKept {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimersOnChange {
-    /// They stay as they are (document).
+    /// They stay as they are (document). Whoever becomes active after a long standby finds its heartbeat due and
+    /// writes the state again at once.
     Keep,
     /// They start anew (upstream opencode-telegram-mirror 085f00e).
     Restart,

@@ -2,8 +2,8 @@
 //!
 //! Each replica writes one file of its own, `devices/<name>.json`; in the published design a shared `state.json`
 //! says who is active, since when it was last heard, and which update was handled last. A standby looks at it
-//! every few seconds. Finds it nobody active, or a heartbeat too old, it waits a random moment, looks again,
-//! writes itself in, waits half a second, and believes what its own disk then says.
+//! every few seconds. Where it finds nobody active, or a heartbeat too old, it waits a random moment, looks
+//! again, writes itself in, waits half a second, and believes what its own disk then says.
 //!
 //! The work is a queue of updates: [`Call::GetUpdates`] asks for those from an offset on, and an offset that
 //! passes an id confirms it. Each update is handed out with [`Call::Handle`].
@@ -113,13 +113,20 @@ impl Protocol for Failover {
 pub enum Command {
     /// Make a device active. Any replica takes it; upstream's code gives it to the active one, which receives it
     /// as an update.
+    ///
+    /// *Crash:* `state.json` may be left empty or cut, and then stops everybody.
+    /// *Elsewhere:* the old active one acts until the file has arrived and its next turn begins; the new one
+    /// begins when the file has arrived and it is awake. Nobody asks whether it is.
     Activate {
         /// The device's id.
         device: String,
     },
     /// Remove the files of devices that were not seen for long, now.
+    ///
+    /// *Elsewhere:* a device that lives and whose writes are late writes its file anew at its next heartbeat,
+    /// without its thread.
     Cleanup,
-    /// End a device's process and remove its file.
+    /// End a device's process and remove its file. A device that lives on writes it anew.
     Remove {
         /// The device's id.
         device: String,

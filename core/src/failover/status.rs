@@ -149,12 +149,12 @@ impl fmt::Display for Status {
     /// A table for terminals: one line a device, then who is active if no line says so, then the problems.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.devices.iter().map(|device| device.device.chars().count()).max().unwrap_or(0).max(6);
-        writeln!(f, "  {:width$}  {:7}  {:>9}  thread", "device", "health", "seen")?;
+        writeln!(f, "  {:width$}  {:7}  {:>12}  thread", "device", "health", "seen")?;
         for device in &self.devices {
             let mark = if device.me { '*' } else { ' ' };
             let thread = device.thread_id.map_or_else(|| "all".to_owned(), |id| id.to_string());
             let seen = age(device.age_ms);
-            writeln!(f, "{mark} {:width$}  {:7}  {seen:>9}  {thread}", device.device, device.health)?;
+            writeln!(f, "{mark} {:width$}  {:7}  {seen:>12}  {thread}", device.device, device.health)?;
         }
         match (&self.active, self.active_age_ms) {
             (Some(active), Some(ms)) => {
@@ -195,11 +195,11 @@ mod tests {
     fn a_person_reads_a_table() {
         let found = status(&folder(), WallMs(START), &TIMING, Some("h:/a"));
         insta::assert_snapshot!(found, @"
-          device  health        seen  thread
-          h:/b    active       6 min  3
-        * h:/a    standby       12 s  3
+          device  health           seen  thread
+          h:/b    active          6 min  3
+        * h:/a    standby          12 s  3
           h:/d    standby  60 min ahead  3
-          m2:/c   stale         91 s  3
+          m2:/c   stale            91 s  3
         active: h:/b, heartbeat 31 s
         ");
     }
@@ -212,18 +212,18 @@ mod tests {
             .with("shared:state.json", state("h:/gone", START - 100_000, 7));
         let found = status(&files, WallMs(START), &TIMING, None);
         insta::assert_snapshot!(found, @"
-          device  health        seen  thread
-          h:/a    standby       12 s  3
-          h:/b    stale        6 min  3
+          device  health           seen  thread
+          h:/a    standby          12 s  3
+          h:/b    stale           6 min  3
           h:/d    standby  60 min ahead  3
-          m2:/c   stale         91 s  3
+          m2:/c   stale            91 s  3
         active: h:/gone, heartbeat 100 s, without a device file
         problem: shared:devices/h:-a (1).json names a device whose file is called otherwise
         problem: shared:devices/h:-e.json is not whole JSON
         ");
         let nothing = status(&Files::default(), WallMs(START), &TIMING, None);
         insta::assert_snapshot!(nothing, @"
-          device  health        seen  thread
+          device  health           seen  thread
         active: nobody
         problem: shared:state.json cannot be read: there is no such file here
         ");

@@ -192,6 +192,19 @@ impl Bench {
         self.settle(events);
     }
 
+    /// What it asked of the world outside and has no answer to.
+    pub(super) fn outstanding(&self) -> Option<&Call> {
+        self.outstanding.as_ref()
+    }
+
+    /// The process dies and starts again over the same files.
+    pub(super) fn restart(&mut self) {
+        let mut events = Vec::new();
+        self.outstanding = None;
+        self.driver = Driver::open(&self.config, self.now, self.draw, &self.files, &mut events);
+        self.settle(events);
+    }
+
     /// When the replica wants to be woken, in ms on the monotonic clock; never is the largest.
     pub(super) fn replica_wakes_at(&self) -> u64 {
         self.driver.wake_at().map_or(u64::MAX, |at| at.0)

@@ -83,7 +83,7 @@ impl Published {
 
 #[cfg(test)]
 mod tests {
-    use crate::failover::testing::{Bench, Files, START, state};
+    use crate::failover::testing::{Bench, Files, START, device, state};
     use crate::{Draw, FsError, Path};
 
     fn stale() -> Bench {
@@ -208,13 +208,23 @@ mod tests {
     }
 
     #[test]
-    fn an_activation_in_the_middle_of_a_claim_is_written_and_then_claimed_over() {
-        let mut bench = Bench::document(Files::default());
-        bench.wake();
-        bench.forget().activate("h:/a");
-        assert!(bench.take().contains("activation-written"));
-        bench.wake();
-        assert!(bench.is_active());
+    fn an_activation_in_the_middle_of_a_claim_wins_over_it() {
+        let files = || {
+            Files::default()
+                .with("shared:state.json", state("h:/b", START - 90_001, 7))
+                .with("shared:devices/h:-c.json", device("h:/c", "h", START))
+        };
+        let mut before_the_write = Bench::document(files());
+        before_the_write.activate("h:/c");
+        before_the_write.forget().wake();
+        assert!(before_the_write.take().contains("no-longer-stale"));
+
+        let mut after_the_write = Bench::document(files());
+        after_the_write.wake();
+        after_the_write.activate("h:/c");
+        after_the_write.forget().wake();
+        assert!(after_the_write.take().contains("{event:claim-lost,to:h:/c}"));
+        assert!(!after_the_write.is_active() && !before_the_write.is_active());
     }
 
     #[test]

@@ -358,3 +358,168 @@ fn unwritten(path: Path, error: FsError, cx: &mut Context<'_>) {
 fn later(wall: WallMs, ms: u64) -> WallMs {
     wall.plus(i64::try_from(ms).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::failover::testing::{Bench, Files, START, device, state};
+    use crate::failover::{Call, Command, Reply};
+    use crate::{Draw, FsError, Input, Path};
+
+    /// Anything that may happen to a replica.
+    #[derive(Clone, Debug)]
+    enum Happening {
+        Pass(u64),
+        SetWall(i64),
+        Draw(u8),
+        /// An answer that fits what is asked, with that many updates.
+        Answer(i64),
+        /// An answer that perhaps nobody waits for.
+        Stray(i64),
+        Command(Command),
+        Arrives(usize, usize),
+        Vanishes(usize),
+        Unreadable(usize, FsError),
+        Unwritable(usize, FsError),
+        Healed,
+        Restart,
+    }
+
+    const PATHS: [&str; 7] = [
+        "shared:state.json",
+        "shared:devices/h:-a.json",
+        "shared:devices/h--a.json",
+        "shared:devices/h:-b.json",
+        "shared:devices/h:-b 2.json",
+        "shared:devices.json",
+        "local:offset.json",
+    ];
+
+    fn contents() -> Vec<String> {
+        vec![
+            String::new(),
+            "\0\0\0\0".into(),
+            "{".into(),
+            "{}".into(),
+            "[]".into(),
+            state("h:/a", START, 7),
+            state("h:/b", START - 500_000, 9),
+            state("h:/b", START + 500_000, i64::MAX),
+            device("h:/a", "h", START),
+            device("h:/b", "m2", START - 100_000_000),
+            r#"{"lastUpdateId":-9223372036854775808,"activeDevice":null}"#.into(),
+        ]
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        let path = 0..PATHS.len();
+        let error = prop::sample::select(vec![
+            FsError::NoSpace,
+            FsError::NotFound,
+            FsError::NotLocal,
+            FsError::Refused,
+            FsError::Unavailable,
+        ]);
+        let target = prop::sample::select(vec!["h:/a", "h:/b", "h:/nowhere", ""]);
+        let command = prop_oneof![
+            target.clone().prop_map(|device| Command::Activate { device: device.into() }),
+            target.prop_map(|device| Command::Remove { device: device.into() }),
+            Just(Command::Cleanup),
+        ];
+        prop_oneof![
+            6 => (0_u64..120_000).prop_map(Happening::Pass),
+            6 => (0_i64..4).prop_map(Happening::Answer),
+            2 => command.prop_map(Happening::Command),
+            2 => (path.clone(), 0..contents().len()).prop_map(|(at, what)| Happening::Arrives(at, what)),
+            1 => any::<i64>().prop_map(Happening::SetWall),
+            1 => (-90_000_000_i64..90_000_000).prop_map(Happening::SetWall),
+            1 => any::<u8>().prop_map(Happening::Draw),
+            1 => (0_i64..4).prop_map(Happening::Stray),
+            1 => path.clone().prop_map(Happening::Vanishes),
+            1 => (path.clone(), error.clone()).prop_map(|(at, error)| Happening::Unreadable(at, error)),
+            1 => (path, error).prop_map(|(at, error)| Happening::Unwritable(at, error)),
+            1 => Just(Happening::Healed),
+            1 => Just(Happening::Restart),
+        ]
+    }
+
+    fn path(at: usize) -> Path {
+        PATHS[at].parse().unwrap()
+    }
+
+    fn updates(offset: i64, count: i64, sent: i64) -> Vec<(i64, i64)> {
+        (0..count).map(|n| (offset.saturating_add(n), sent)).collect()
+    }
+
+    fn happen(bench: &mut Bench, happening: Happening) {
+        match happening {
+            Happening::Pass(ms) => bench.pass(ms),
+            Happening::SetWall(ms) => bench.set_wall(ms),
+            Happening::Draw(part) => bench.draw = Draw::Fraction(part),
+            Happening::Answer(count) => match bench.outstanding().cloned() {
+                None => {}
+                Some(Call::Kill { .. }) => bench.reply(Reply::Killed { found: count > 1 }),
+                Some(Call::Handle { update, .. }) if count == 0 => {
+                    bench.reply(Reply::Refused { id: update.id });
+                }
+                Some(Call::Handle { update, .. }) => bench.reply(Reply::Handled { id: update.id }),
+                Some(Call::GetUpdates { offset, .. }) => {
+                    bench.updates(&updates(offset, count, bench.now.wall.0));
+                }
+            },
+            Happening::Stray(id) => {
+                // No phase takes one of these for its own: ids of updates here are over 4 or negative.
+                bench.feed(Input::Reply(Reply::Refused { id: i64::MIN + 100 + id }));
+                bench.feed(Input::Timer);
+                bench.feed(Input::Changed);
+            }
+            Happening::Command(command) => bench.command(command),
+            Happening::Arrives(at, what) => {
+                bench.files.files.insert(path(at), contents()[what].as_str().into());
+            }
+            Happening::Vanishes(at) => drop(bench.files.files.remove(&path(at))),
+            Happening::Unreadable(at, error) => drop(bench.files.unreadable.insert(path(at), error)),
+            Happening::Unwritable(at, error) => drop(bench.files.unwritable.insert(path(at), error)),
+            Happening::Healed => {
+                bench.files.unreadable.clear();
+                bench.files.unwritable.clear();
+            }
+            Happening::Restart => bench.restart(),
+        }
+    }
+
+    proptest! {
+        /// The bench itself checks that no op is asked for twice at once and that one call is out at most.
+        #[test]
+        fn whatever_happens_a_replica_sleeps_or_waits_for_an_answer(
+            upstream: bool, happenings in prop::collection::vec(happening(), 0..60),
+        ) {
+            let mut bench = if upstream { Bench::upstream(Files::default()) } else { Bench::document(Files::default()) };
+            for happening in happenings {
+                happen(&mut bench, happening);
+                prop_assert!(bench.outstanding().is_some() || bench.replica_wakes_at() < u64::MAX);
+            }
+        }
+
+        /// Once all can be read and written, somebody is active: here the only one.
+        #[test]
+        fn a_lone_replica_becomes_active_once_its_faults_end(
+            upstream: bool, happenings in prop::collection::vec(happening(), 0..30),
+        ) {
+            let mut bench = if upstream { Bench::upstream(Files::default()) } else { Bench::document(Files::default()) };
+            for happening in happenings {
+                happen(&mut bench, happening);
+            }
+            happen(&mut bench, Happening::Healed);
+            // A torn state stops it for good, and a heartbeat from the future for as long as it takes.
+            bench.files = bench.files.clone().with("shared:state.json", state("h:/gone", 0, 7));
+            bench.now.wall = crate::WallMs(START);
+            for _ in 0..400 {
+                happen(&mut bench, Happening::Answer(1));
+                bench.pass(1_000);
+            }
+            prop_assert!(bench.is_active());
+        }
+    }
+}

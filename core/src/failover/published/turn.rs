@@ -412,7 +412,7 @@ mod tests {
         30000 {event:heartbeat-written,path:shared:devices/h:-a-b.json}
         ");
         let found =
-            super::super::super::status(&bench.files, bench.now.wall, &bench.config.timing, Some("h:/a b"));
+            crate::failover::status(&bench.files, bench.now.wall, &bench.config.timing, Some("h:/a b"));
         assert!(found.devices.iter().all(|device| !device.me), "the one that runs is not listed");
     }
 
@@ -529,9 +529,8 @@ mod tests {
         assert!(size_of::<Failover>() <= 192, "{} bytes", size_of::<Failover>());
     }
 
-    /// Says on the terminal (with `--nocapture`) how many checks a second a standby can make.
     #[test]
-    fn a_quarter_of_a_million_checks_leave_a_standby_as_it_was() {
+    fn a_hundred_thousand_checks_of_a_fresh_leader_leave_no_trace() {
         let config = Config::document(identity("/a"));
         let files = Files::default().with("shared:state.json", state("h:/b", i64::MAX, 0)).with(
             &names::published_path("h:/a", crate::failover::Colon::Keep).to_string(),
@@ -544,7 +543,7 @@ mod tests {
             driver.applied(&config, Ok(()), now(0), Draw::Seed(0), &files, &mut events);
         }
         events.clear();
-        for seed in 0..250_000 {
+        for seed in 0..100_000 {
             let at = driver.wake_at().unwrap();
             driver.feed(&config, Input::Timer, now(at.0), Draw::Seed(seed), &files, &mut events);
         }
