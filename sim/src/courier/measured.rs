@@ -252,26 +252,33 @@ fn percentile(samples: &[u64], percent: usize) -> u64 {
     sorted[sorted.len() * percent / 100]
 }
 
-/// How long before the first write of the hot files the watcher's timer had started.
+/// How long the watcher's timer had been running when the hot files were written for the first time.
 ///
-/// The file of 20 s was 8.0 s old whenever it was sent, so the timer fired 8.0 s (a little less, as no file
-/// of 2 s or 12 s crosses a boundary in five minutes) into every period of 10 s. This one number is taken from
-/// that row; it decides the rows of 6 s and 12 s, whose files never rest for long enough at other phases.
+/// All periods began at one instant, and with periods that divide a minute a file meets the timer at a few
+/// ages only: this phase decides whether it ever rests for half a period when the timer fires. The row of 20 s
+/// tells the phase: that file was 8.0 s old whenever it was sent, so the folder had been opened 2.0 s before
+/// the first write, and a little more, because at 2.0 s or less the file of 6 s would never rest. The other
+/// rows follow from this one number.
 const HEAD_START_MS: u64 = 2_050;
 
 fn hot_files(seed: u64, rows: &mut Vec<Row>) {
     let measured: HotFiles = parsed(include_str!("../../tests/data/syncthing/hot-file-staleness.json"));
-    let periods: Vec<u64> =
-        measured.by_period_s.keys().map(|period| ms(period.parse().unwrap_or(0.0))).collect();
+    let mut by_period: Vec<(u64, HotFile)> = measured
+        .by_period_s
+        .into_iter()
+        .map(|(period, file)| (ms(period.parse().expect("a period is a number of seconds")), file))
+        .collect();
+    by_period.sort_unstable_by_key(|(period, _)| *period);
+    let periods: Vec<u64> = by_period.iter().map(|(period, _)| *period).collect();
     let simulated = hot_folder(&periods, HEAD_START_MS, seed);
-    for ((period, measured), simulated) in measured.by_period_s.iter().zip(simulated) {
+    for ((period, measured), simulated) in by_period.iter().zip(simulated) {
         let mut row = |what: &str, unit, measured, simulated, tolerance_percent| {
-            let what = format!("file rewritten every {period} s: {what}");
+            let what = format!("file rewritten every {period} ms: {what}");
             rows.push(Row { what, unit, measured, simulated, tolerance_percent });
         };
-        row("versions seen", Unit::Versions, measured.versions_seen, simulated.versions, 25);
-        row("longest gap", Unit::Ms, ms(measured.gap_max_s), simulated.gap_ms, 25);
-        row("worst staleness", Unit::Ms, ms(measured.worst_staleness_s), simulated.stale_ms, 25);
+        row("versions seen", Unit::Versions, measured.versions_seen, simulated.versions, 0);
+        row("longest gap", Unit::Ms, ms(measured.gap_max_s), simulated.gap_ms, 2);
+        row("worst staleness", Unit::Ms, ms(measured.worst_staleness_s), simulated.stale_ms, 2);
     }
 }
 
@@ -353,7 +360,8 @@ fn deletion(seed: u64, hot_period_ms: Option<u64>) -> u64 {
         let seen = pair.arrival();
         return seen.at - seen.written;
     };
-    let mut next = pair.now;
+    // Not at the moment at which the timer fires: a hot file's own time-out would end with the sixth period.
+    let mut next = pair.now + Delay::between(100, period_ms, waits.draw(0, super::Purpose::Debounce));
     let mut remove_at = None;
     loop {
         let until = remove_at.unwrap_or(next).min(next);
@@ -376,27 +384,28 @@ fn deletion(seed: u64, hot_period_ms: Option<u64>) -> u64 {
 }
 
 fn orders(seed: u64, rows: &mut Vec<Row>) {
+    const TRIALS: u64 = 200;
     let measured: Orders = parsed(include_str!("../../tests/data/syncthing/order.json"));
     let inverted = measured.inverted_pairs_percent;
     for (watcher, watcher_ms, measured) in
         [("10 s", 10_000, inverted.watcher_10s), ("1 s", 1_000, inverted.watcher_1s)]
     {
-        let trials = (0..40).map(|trial| inverted_percent(&arrivals(watcher_ms, 60, seed + trial)));
+        let trials = (0..TRIALS).map(|trial| inverted_percent(&arrivals(watcher_ms, 60, seed + trial)));
         rows.push(Row {
             what: format!("60 files written at one instant, {watcher} watcher: pairs that arrive inverted"),
             unit: Unit::Percent,
             measured: measured.iter().sum::<u64>() / measured.len() as u64,
-            simulated: trials.sum::<u64>() / 40,
+            simulated: (trials.sum::<u64>() + TRIALS / 2) / TRIALS,
             tolerance_percent: 10,
         });
     }
     let pointer = measured.eight_data_files_then_a_pointer;
-    let first = (0..400).filter(|trial| arrivals(10_000, 9, seed + trial).last() != Some(&8)).count();
+    let first = (0..2 * TRIALS).filter(|trial| arrivals(10_000, 9, seed + trial).last() != Some(&8)).count();
     rows.push(Row {
         what: "eight data files, then a pointer: the pointer arrives before one of them".into(),
         unit: Unit::Percent,
         measured: pointer.pointer_before_a_data_file * 100 / pointer.trials,
-        simulated: first as u64 / 4,
+        simulated: first as u64 * 100 / (2 * TRIALS),
         tolerance_percent: 10,
     });
 }
@@ -413,7 +422,7 @@ fn inverted_percent(order: &[usize]) -> u64 {
     let pairs = order.len() * (order.len() - 1) / 2;
     let inverted =
         |(place, file): (usize, &usize)| order[place..].iter().filter(|later| *later < file).count();
-    (order.iter().enumerate().map(inverted).sum::<usize>() * 100 / pairs) as u64
+    ((order.iter().enumerate().map(inverted).sum::<usize>() * 100 + pairs / 2) / pairs) as u64
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@
 mod aggregator;
 pub mod measured;
 mod queue;
+mod state;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ use cloudchamber_folder::profile::{
 
 use aggregator::{Aggregator, Kind};
 use queue::{Event, Queue, What};
+use state::{Client, Slot, next_tick, queued};
 use streams::{Purpose, Streams, another};
 
 /// What an application, or a crash, did to a file.
@@ -122,50 +124,6 @@ pub struct Courier {
     batch: Vec<(u32, Kind)>,
 }
 
-/// What is known of one file on one replica.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    /// An upload is planned.
-    uploading: bool,
-    /// Whether the file, at rest or not, has a settling time planned, and since when and until when.
-    settling: Option<(u64, u64)>,
-    /// When the file last changed on this disk.
-    changed: u64,
-    /// Whether there is a file.
-    there: bool,
-    /// The newest version that arrived, whole or not; 0 where none did.
-    arrived: u32,
-    /// The newest version on its way, and when it is due.
-    coming: (u32, u64),
-    /// Its bytes were evicted.
-    evicted: bool,
-    /// A fetch is planned.
-    fetching: bool,
-    /// Its bytes were evicted and reads of it do not come back.
-    wedged: bool,
-    /// The version that arrived broken, or will, and that nothing mends; 0 where there is none.
-    broken: u32,
-}
-
-/// What is known of one replica's client.
-#[derive(Clone, Debug)]
-struct Client {
-    aggregator: Option<Aggregator>,
-    /// How far this client's timer runs before the others', in milliseconds.
-    phase: u64,
-    /// Files that wait for the timer, in the order of their first change.
-    waiting: Vec<(u32, Kind)>,
-    /// The pull that was planned last, and when its files are there.
-    pull: (u64, u64),
-    /// Until when the queue of files takes, on the way up and on the way down.
-    up_free: u64,
-    down_free: u64,
-    /// When the last file arrived, where none may overtake another.
-    down_last: u64,
-    /// When the next notice is due, where one is planned that will not be lost.
-    notice: Option<u64>,
-}
-
 /// The chance that a file which lies idle is evicted counts over a day.
 const DAY_MS: u64 = 86_400_000;
 
@@ -179,16 +137,7 @@ impl Courier {
         assert!(replicas <= 255, "replicas are numbered in a byte, {replicas} are too many");
         let mut streams = Streams::new(seed, replicas);
         let mut client = |replica: usize| {
-            let mut client = Client {
-                aggregator: None,
-                phase: 0,
-                waiting: Vec::new(),
-                pull: (0, 0),
-                up_free: 0,
-                down_free: 0,
-                down_last: 0,
-                notice: None,
-            };
+            let mut client = Client::default();
             match profile.timing.debounce {
                 Debounce::Aggregator { delay_ms, timeout_ms } => {
                     client.aggregator = Some(Aggregator::new(delay_ms, timeout_ms));
@@ -663,18 +612,6 @@ impl Courier {
     fn slot(&mut self, file: u32, replica: u8) -> &mut Slot {
         &mut self.slots[file as usize * self.clients.len() + usize::from(replica)]
     }
-}
-
-/// When something is through that takes `way_ms` by itself, behind a queue in which each takes `bulk_ms`.
-fn queued(free: &mut u64, now: u64, way_ms: u64, bulk_ms: u64) -> u64 {
-    let at = (now + way_ms).max(*free);
-    *free = (*free).max(now) + bulk_ms;
-    at
-}
-
-/// The first time after `now` at which a timer fires.
-fn next_tick(now: u64, every_ms: u64, phase: u64) -> u64 {
-    (now + every_ms - phase) / every_ms * every_ms + phase
 }
 
 #[cfg(test)]

@@ -166,6 +166,10 @@ impl Reader<'_> {
             "correct the name or remove the value"
         } else if problem.starts_with("missing field") {
             "write the value, with its tag and source"
+        } else if problem.starts_with("unknown variant") {
+            "write one of these"
+        } else if problem.ends_with("such as \"1/500\"") {
+            "correct the chance"
         } else {
             "write `name = { value = ..., tag = \"measured|documented|reported|assumed\", source = \"...\" }` \
              as the built-in profiles do"
@@ -436,20 +440,39 @@ mod tests {
 
     #[test]
     fn every_kind_of_mistake_is_told_with_its_line_and_what_to_do() {
-        insta::assert_snapshot!(broken("icloud", "[rules]", "[rules]\ncolour = 1"), @"a.toml:5: unknown field `colour`, expected one of `conflict_copies_max`, `conflict_naming`, `create_conflict`, `delete_conflict`, `edit_conflict`, `mtime`, `mtime_set_late`, `order`, `placeholder`, `rename`, `replace`; correct the name or remove the value");
-        insta::assert_snapshot!(broken("icloud", "edit_conflict =", "# edit_conflict ="), @"a.toml:4: missing field `edit_conflict`; write the value, with its tag and source");
-        insta::assert_snapshot!(broken("icloud", "{ value = 6000, tag", "{ value = \"6 s\", tag"), @r#"a.toml:26: invalid type: string "6 s", expected u64; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do"#);
-        insta::assert_snapshot!(broken("icloud", "{ value = 60000, tag", "{ value = 5999, tag"), @"a.toml:27: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do");
-        insta::assert_snapshot!(broken("icloud", "{ value = 6000, tag", "{ value = 6000, label"), @"a.toml:26: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value");
-        insta::assert_snapshot!(broken("icloud", "\"loser-invisible\"", "\"loser-shot\""), @r#"a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do"#);
-        insta::assert_snapshot!(broken("icloud", "stub = { value = \"0\"", "stub = { value = \"1/2\""), @r#"a.toml:66: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`"#);
-        insta::assert_snapshot!(broken("icloud", "value = \"1/100\"", "value = \"0.01\""), @r#"a.toml:64: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do"#);
-        insta::assert_snapshot!(broken("icloud", "order = { value = \"none\"", "order = { value = \"commit\""), @r#"a.toml:12: files arrive commit by commit exactly where a timer sends and gets them; write `order = "commit"` together with `debounce = { timer = ... }`, or neither"#);
-        insta::assert_snapshot!(broken("icloud", "max_ms = 3000", "max_ms = 3"), @"a.toml:20: the debounce must satisfy min_ms <= max_ms <= longest_ms; correct the values");
-        insta::assert_snapshot!(broken("syncthing", "min_ms", "median_ms"), @"a.toml:37: a delay that is neither a lognormal nor a range; write `median_ms` and `p99_ms`, or `min_ms` and `max_ms`, and nothing else");
-        insta::assert_snapshot!(broken("perfect", "source = \"no provider is like this: the baseline to compare with\"", "source = \" \""), @"a.toml:5: the source is empty; name the page, thread, paper or measurement; for an assumption say what it follows from");
-        insta::assert_snapshot!(parse("a.toml", "").unwrap_err(), @"a.toml:1: missing field `name`; write the value, with its tag and source");
-        insta::assert_snapshot!(parse("a.toml", "name = [").unwrap_err(), @r#"a.toml:1: unclosed array, expected `]`; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do"#);
+        let first_source = "source = \"no provider is like this: the baseline to compare with\"";
+        let problems = [
+            broken("icloud", "[rules]", "[rules]\ncolour = 1"),
+            broken("icloud", "edit_conflict =", "# edit_conflict ="),
+            broken("icloud", "{ value = 6000, tag", "{ value = \"6 s\", tag"),
+            broken("icloud", "{ value = 60000, tag", "{ value = 5999, tag"),
+            broken("icloud", "{ value = 6000, tag", "{ value = 6000, label"),
+            broken("icloud", "\"loser-invisible\"", "\"loser-shot\""),
+            broken("icloud", "stub = { value = \"0\"", "stub = { value = \"1/2\""),
+            broken("icloud", "value = \"1/100\"", "value = \"0.01\""),
+            broken("icloud", "order = { value = \"none\"", "order = { value = \"commit\""),
+            broken("icloud", "max_ms = 3000", "max_ms = 3"),
+            broken("syncthing", "min_ms", "median_ms"),
+            broken("perfect", first_source, "source = \" \""),
+            parse("a.toml", "").unwrap_err().to_string(),
+            parse("a.toml", "name = [").unwrap_err().to_string(),
+        ];
+        insta::assert_snapshot!(problems.join("\n"), @r#"
+        a.toml:5: unknown field `colour`, expected one of `conflict_copies_max`, `conflict_naming`, `create_conflict`, `delete_conflict`, `edit_conflict`, `mtime`, `mtime_set_late`, `order`, `placeholder`, `rename`, `replace`; correct the name or remove the value
+        a.toml:4: missing field `edit_conflict`; write the value, with its tag and source
+        a.toml:26: invalid type: string "6 s", expected u64; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
+        a.toml:27: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do
+        a.toml:26: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value
+        a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`; write one of these
+        a.toml:66: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
+        a.toml:64: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
+        a.toml:12: files arrive commit by commit exactly where a timer sends and gets them; write `order = "commit"` together with `debounce = { timer = ... }`, or neither
+        a.toml:20: the debounce must satisfy min_ms <= max_ms <= longest_ms; correct the values
+        a.toml:37: a delay that is neither a lognormal nor a range; write `median_ms` and `p99_ms`, or `min_ms` and `max_ms`, and nothing else
+        a.toml:5: the source is empty; name the page, thread, paper or measurement; for an assumption say what it follows from
+        a.toml:1: missing field `name`; write the value, with its tag and source
+        a.toml:1: unclosed array, expected `]`; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
+        "#);
     }
 
     proptest! {
