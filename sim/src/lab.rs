@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cloudchamber_core::{Draw, Driver, FsOp, Path, Rng as _};
 use cloudchamber_folder::scenario::{At, Scenario};
 use cloudchamber_folder::trace::Watched;
-use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Part, Presence};
 use cloudchamber_folder::{ReplicaId, Service as _, System};
 use tokio::sync::Notify;
 
@@ -182,6 +182,14 @@ impl<S: System> Lab<S> {
                 let syncs = world.replica(*replica).syncs();
                 self.courier.reachable(now, replica.0, syncs);
                 self.replicas[replica.index()].bell.notify_one();
+            }
+            Choice::Timer { replica, .. } => {
+                // An application that looks at its files wants the bytes of those that are elsewhere.
+                for (path, slot) in world.replica(*replica).disk().slots() {
+                    if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
+                        self.courier.wanted(now, replica.0, path);
+                    }
+                }
             }
             Choice::Command { replica, .. } | Choice::Watch { replica, .. } => {
                 self.replicas[replica.index()].bell.notify_one();

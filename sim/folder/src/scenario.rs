@@ -3,11 +3,12 @@
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use cloudchamber_core::{Content, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{Checks, Kind};
-use crate::profile::{Hazards, Profile, Timing};
-use crate::world::{ChoiceOf, MachineSetup};
+use crate::profile::{Hazards, Placeholder, Profile, Timing};
+use crate::world::{ChoiceOf, MachineSetup, World};
 use crate::{ReplicaId, System};
 
 /// Everything that decides a run except its seed's own draws: read from a TOML file, drawn by a swarm, or taken
@@ -26,6 +27,9 @@ pub struct Scenario<S: System> {
     /// Every version takes exactly this long to reach every other replica, in place of the profile's delays, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
+    /// What stands for a file whose bytes are elsewhere, in place of the profile's rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placeholder: Option<Placeholder>,
     /// Whether the profile's own hazards happen: stalls, partial files, evictions, lost notices.
     #[serde(default)]
     pub hazards: bool,
@@ -39,6 +43,9 @@ pub struct Scenario<S: System> {
     pub settle_ms: u64,
     /// The replicas, in order: a, b, c and so on.
     pub replica: Vec<ReplicaSpec>,
+    /// Files that are there before anything runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file: Vec<FileSpec>,
     /// What the system itself can be told.
     #[serde(default)]
     pub settings: S::Settings,
@@ -75,6 +82,20 @@ pub struct ReplicaSpec {
     /// Its clocks.
     #[serde(flatten)]
     pub machine: MachineSetup,
+}
+
+/// A file that is there before anything runs.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Which file, as `shared:…` or `local:…`.
+    pub path: Path,
+    /// What it holds.
+    pub text: String,
+    /// On whose disk, as if its application had just written it; where it is absent, on every disk and on the
+    /// server, all in line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<ReplicaId>,
 }
 
 /// Something that happens at a given time.
@@ -145,6 +166,10 @@ pub struct Expect {
     /// Checkers that must find a violation. None: the run must hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violates: Vec<String>,
+    /// Checkers that must find none, whatever is expected of the others. This is how a scenario insists on one
+    /// that is only counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
     /// Checkers that may find one as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub may_violate: Vec<String>,
@@ -237,10 +262,15 @@ impl<S: System> Scenario<S> {
         if self.faults.gone_for_good.iter().any(|id| id.index() >= count) {
             return Err(("faults", format!("gone_for_good names a replica beyond the {count} there are")));
         }
+        if let Some(id) = self.file.iter().filter_map(|file| file.replica).find(|id| id.index() >= count) {
+            return Err(("file", format!("a file is at replica {id}, but there are only {count}")));
+        }
         let known = |name: &String| S::Checks::CHECKERS.iter().any(|checker| checker.name == name);
-        if let Some(name) =
-            self.expect.violates.iter().chain(&self.expect.may_violate).find(|name| !known(name))
-        {
+        let Expect { violates, holds, may_violate } = &self.expect;
+        if let Some(name) = violates.iter().find(|name| holds.contains(name) || may_violate.contains(name)) {
+            return Err(("expect", format!("`{name}` is expected in two ways; name it once")));
+        }
+        if let Some(name) = violates.iter().chain(holds).chain(may_violate).find(|name| !known(name)) {
             let names: Vec<_> = S::Checks::CHECKERS.iter().map(|checker| checker.name).collect();
             return Err(("expect", format!("there is no checker `{name}`; there are {}", names.join(", "))));
         }
@@ -254,17 +284,31 @@ impl<S: System> Scenario<S> {
     #[must_use]
     pub fn profile(&self) -> Arc<Profile> {
         let named = Profile::named(&self.profile).expect("a checked scenario names a profile");
-        if self.delay_ms.is_none() && self.hazards {
+        if self.delay_ms.is_none() && self.placeholder.is_none() && self.hazards {
             return named;
         }
         let mut profile = Profile::clone(&named);
         if let Some(ms) = self.delay_ms {
             profile.timing = Timing::constant(ms);
         }
+        if let Some(placeholder) = self.placeholder {
+            profile.rules.placeholder = placeholder;
+        }
         if !self.hazards {
             profile.hazards = Hazards::none();
         }
         Arc::new(profile)
+    }
+
+    /// Puts the scenario's files into a fresh world.
+    pub fn seed_files(&self, world: &mut World<S>) {
+        for file in &self.file {
+            let content = Content::from(file.text.as_str());
+            match file.replica {
+                Some(replica) => world.seed_file(replica, &file.path, content),
+                None => world.seed_everywhere(&file.path, content),
+            }
+        }
     }
 
     /// Whether what the checkers found is what was expected. The error says what is missing or too much.
@@ -276,6 +320,9 @@ impl<S: System> Scenario<S> {
             if findings.violation(name).is_none() {
                 return Err(format!("`{name}` was expected to be violated and held"));
             }
+        }
+        if let Some(violation) = self.expect.holds.iter().find_map(|name| findings.violation(name)) {
+            return Err(violation.to_string());
         }
         for violation in &findings.violations {
             let counted = S::Checks::CHECKERS

@@ -245,7 +245,8 @@ impl<S: System> Watched<S> {
     #[must_use]
     pub fn new(scenario: &Scenario<S>) -> Self {
         let setup = S::setup(scenario).unwrap_or_else(|error| panic!("an unchecked scenario: {error}"));
-        let world = S::world(scenario, &setup);
+        let mut world = S::world(scenario, &setup);
+        scenario.seed_files(&mut world);
         let checks = S::checks(scenario, &setup);
         Self {
             setup,

@@ -41,17 +41,18 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Every change takes exactly this long from disk to disk, ms.
+    /// Every change takes exactly this long from disk to disk, ms: half of it on the way up, so that a client
+    /// learns of a conflict no sooner than its own change could have been taken.
     #[must_use]
     pub fn constant(ms: u64) -> Self {
         let none = Delay::none;
         Self {
             batch_order: BatchOrder::Sorted,
             bulk_ms_per_file: 0,
-            commit: none(),
+            commit: Delay::uniform(ms / 2, ms / 2),
             debounce: Debounce::None,
             deletes_last: false,
-            deliver: Delay::uniform(ms, ms),
+            deliver: Delay::uniform(ms - ms / 2, ms - ms / 2),
             fetch: none(),
             gap: none(),
             mend: none(),

@@ -224,6 +224,22 @@ impl<S: System> World<S> {
         self.replica_mut(replica).disk.place(path, body, 0, dirty, EPOCH);
     }
 
+    /// Puts a file on every disk, and on the server where it is a shared one, before anything runs.
+    pub fn seed_everywhere(&mut self, path: &Path, content: Content) {
+        let shared = path.root() == cloudchamber_core::Root::Shared;
+        let first = ReplicaId(0);
+        let seen = if shared {
+            let version = Version { content: Some(content.clone()), modified: EPOCH, author: first };
+            self.cloud.commit(path, version)
+        } else {
+            0
+        };
+        for replica in ReplicaId::all(self.replicas.len()) {
+            let body = Some(Body { content: content.clone(), presence: Presence::Here });
+            self.replica_mut(replica).disk.place(path, body, seen, false, EPOCH);
+        }
+    }
+
     /// World time in milliseconds since the start.
     #[must_use]
     pub fn now(&self) -> u64 {

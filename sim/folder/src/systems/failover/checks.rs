@@ -27,6 +27,7 @@ pub mod name {
     pub const HANDLED: &str = "every_update_is_handled";
     pub const ONCE: &str = "an_update_takes_effect_once";
     pub const KEEPS_PLACE: &str = "a_healthy_active_keeps_its_place";
+    pub const IN_TIME: &str = "a_heartbeat_comes_in_its_time";
     pub const FAILOVER_HAPPENS: &str = "a_failover_happens";
     pub const HANDLING_HAPPENS: &str = "an_update_is_handled";
     /// Samples: from the loss of the active one to exactly one active.
@@ -63,6 +64,8 @@ pub struct FailoverChecks {
     confirmed: i64,
     /// Who wrote each device file first.
     writers: BTreeMap<Path, ReplicaId>,
+    /// When each replica's last heartbeat was written, ms.
+    beats: BTreeMap<ReplicaId, u64>,
     /// Ids written before faults stopped; all of them have to be handled in the end.
     due_ids: Option<i64>,
 }
@@ -81,6 +84,7 @@ impl FailoverChecks {
             last_id: 0,
             confirmed: 0,
             writers: BTreeMap::new(),
+            beats: BTreeMap::new(),
             due_ids: None,
         }
     }
@@ -178,6 +182,11 @@ impl Checks<FailoverSystem> for FailoverChecks {
             name: KEEPS_PLACE,
             kind: Kind::Counted,
             about: "Takeovers from an active replica that was well, awake and connected all the time.",
+        },
+        Checker {
+            name: IN_TIME,
+            kind: Kind::Counted,
+            about: "Heartbeats of a process that was left alone and that came earlier or later than its timers say.",
         },
         Checker {
             name: FAILOVER_HAPPENS,
@@ -288,8 +297,12 @@ impl FailoverChecks {
         if let Some(id) = choice.replica()
             && troubles(choice)
         {
-            // Whatever happens to it from here on is not a healthy one's fate.
-            self.healthy_since.remove(&id);
+            // Whatever happens to it from here on is not a healthy one's fate. A clock that is set leaves its
+            // process well.
+            if !matches!(choice, Choice::Clock { .. }) {
+                self.healthy_since.remove(&id);
+                self.beats.remove(&id);
+            }
             if self.hand_over.is_some_and(|(target, _)| target == id) {
                 self.hand_over = None;
             }
@@ -420,6 +433,7 @@ impl FailoverChecks {
                         .map(|id| (id, look.now + self.bounds.hand_over_ms_max));
                 }
                 Event::HeartbeatWritten { path } if path.below(&Path::shared("devices")).is_some() => {
+                    self.beat(me, look, findings);
                     let first = *self.writers.entry(path.clone()).or_insert(me);
                     if first != me {
                         findings.violated(ONE_WRITER, || {
@@ -453,6 +467,18 @@ impl FailoverChecks {
                 Event::UpdateHandled { .. } => findings.count(HANDLING_HAPPENS, 1),
                 _ => {}
             }
+        }
+    }
+
+    /// How long after the one before a heartbeat comes.
+    fn beat(&mut self, me: ReplicaId, look: &Look<'_>, findings: &mut Findings) {
+        let Some(last) = self.beats.insert(me, look.now) else { return };
+        let (gap, Bounds { beat_ms_min, beat_ms_max, .. }) = (look.now - last, self.bounds);
+        if gap < beat_ms_min || gap > beat_ms_max {
+            findings.violated(IN_TIME, || {
+                let seen = format!("{gap} ms passed, the timers allow {beat_ms_min} to {beat_ms_max} ms");
+                look.violation(IN_TIME, vec![me], "a heartbeat comes when its timer says", seen)
+            });
         }
     }
 

@@ -68,6 +68,10 @@ pub struct Bounds {
     pub without_ms_max: u64,
     /// How long a hand-over may take.
     pub hand_over_ms_max: u64,
+    /// The shortest time between two heartbeats of one process.
+    pub beat_ms_min: u64,
+    /// The longest.
+    pub beat_ms_max: u64,
 }
 
 impl Settings {
@@ -101,6 +105,7 @@ impl Settings {
     pub(super) fn bounds(&self, scenario: &Scenario<FailoverSystem>, timing: &Timing) -> Bounds {
         let travel = scenario.profile().timing.calm_bound_ms();
         let longest = |every: cloudchamber_core::failover::Every| every.base_ms + every.jitter_ms;
+        let beats = [timing.device_heartbeat, timing.device_heartbeat_active];
         // A poll, a slow handler and an op may stand between two looks of a sequential loop.
         let slack = 5_000 + timing.poll_wait_ms;
         let look = longest(timing.standby_check) + slack;
@@ -110,6 +115,14 @@ impl Settings {
             // Two rounds: one for the loss itself, one for a claim that was lost to another that died.
             without_ms_max: self.without_ms_max.unwrap_or(2 * failover),
             hand_over_ms_max: self.hand_over_ms_max.unwrap_or(look + 2 * travel + slack),
+            // Writing takes some milliseconds of which the timer knows nothing.
+            beat_ms_min: beats
+                .iter()
+                .map(|every| every.base_ms)
+                .min()
+                .expect("two timers")
+                .saturating_sub(100),
+            beat_ms_max: beats.iter().map(|every| longest(*every)).max().expect("two timers") + look,
         }
     }
 }

@@ -1,0 +1,191 @@
+//! `merge`: shards into one report.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::swarm::{held, speed};
+use crate::failure::{Failure, Verdict};
+use crate::files;
+use crate::json::{CheckReport, SwarmReport};
+use crate::tables;
+
+/// Merges the reports of some files into one.
+pub(crate) fn run(reports: &[PathBuf], output: &Path, json: bool) -> Result<Verdict, Failure> {
+    let mut whole: Option<Report> = None;
+    for file in reports {
+        let next = read(file)?;
+        whole = Some(match whole {
+            None => next,
+            Some(before) => {
+                before.with(next).map_err(|why| Failure::new(format!("{}: {why}", file.display())))?
+            }
+        });
+    }
+    let whole = whole.ok_or_else(|| Failure::new("there is nothing to merge; name at least one report"))?;
+    let text = whole.to_json();
+    files::write(output, &text)?;
+    if json {
+        files::print(&text);
+    }
+    let ok = match &whole {
+        Report::Check(check) => check.ok,
+        Report::Swarm(swarm) => held(swarm),
+    };
+    if !json {
+        match &whole {
+            Report::Check(check) => tables::check(check),
+            Report::Swarm(swarm) => tables::swarm(swarm),
+        }
+    }
+    Ok(Verdict::of(ok))
+}
+
+#[derive(Debug)]
+enum Report {
+    Check(Box<CheckReport>),
+    Swarm(Box<SwarmReport>),
+}
+
+fn read(file: &Path) -> Result<Report, Failure> {
+    let text = files::read(file)?;
+    let fault = |error: &serde_json::Error| {
+        let line = error.line().max(1);
+        Failure::new(format!(
+            "{}:{line}: this is not a report: {error}; merge what `swarm --json` or `check` wrote with this program",
+            file.display()
+        ))
+    };
+    let any: serde_json::Value = serde_json::from_str(&text).map_err(|error| fault(&error))?;
+    let report = match any.get("swarms") {
+        Some(_) => serde_json::from_str(&text).map(|check| Report::Check(Box::new(check))),
+        None => serde_json::from_str(&text).map(|swarm| Report::Swarm(Box::new(swarm))),
+    };
+    report.map_err(|error| fault(&error))
+}
+
+impl Report {
+    fn to_json(&self) -> String {
+        match self {
+            Self::Check(check) => files::to_json(check),
+            Self::Swarm(swarm) => files::to_json(swarm),
+        }
+    }
+
+    fn with(self, other: Self) -> Result<Self, String> {
+        match (self, other) {
+            (Self::Swarm(one), Self::Swarm(other)) => {
+                if one.whose() != other.whose() {
+                    return Err(
+                        "its swarm is another one than those before; merge shards of one swarm".into()
+                    );
+                }
+                Ok(Self::Swarm(Box::new(swarms(*one, *other)?)))
+            }
+            (Self::Check(one), Self::Check(other)) => Ok(Self::Check(Box::new(checks(*one, *other)?))),
+            _ => Err("a swarm's report and a check's do not add up; merge reports of one kind".into()),
+        }
+    }
+}
+
+impl SwarmReport {
+    /// What makes two reports parts of one swarm.
+    fn whose(&self) -> impl PartialEq + '_ {
+        (&self.system, &self.design, &self.policy, &self.profile, &self.faults)
+    }
+}
+
+/// One commit's reports only: another program's seeds mean something else.
+fn same_commit(one: &str, other: &str) -> Result<(), String> {
+    if one == other {
+        return Ok(());
+    }
+    Err(format!("it is of commit {other} and those before of {one}; make all shards with one program"))
+}
+
+fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, String> {
+    same_commit(&one.commit, &other.commit)?;
+    let (ours, theirs) = (one.seeds, other.seeds);
+    if ours.from.max(theirs.from) < ours.to.min(theirs.to) && ours.run + theirs.run > 0 {
+        return Err(format!(
+            "its seeds {}..{} were counted already, in {}..{}; merge each shard once, in the order of seeds",
+            theirs.from, theirs.to, ours.from, ours.to
+        ));
+    }
+    if ours.to != theirs.from && theirs.to != ours.from {
+        return Err(format!(
+            "its seeds {}..{} do not touch {}..{}; merge shards in the order of their seeds",
+            theirs.from, theirs.to, ours.from, ours.to
+        ));
+    }
+    one.seeds.from = ours.from.min(theirs.from);
+    one.seeds.to = ours.to.max(theirs.to);
+    one.seeds.run += theirs.run;
+    one.simulated_s = ((one.simulated_s + other.simulated_s) * 1_000.0).round() / 1_000.0;
+    one.wall_s += other.wall_s;
+    one.runs_per_s = speed(one.seeds.run, one.wall_s);
+    for (mine, theirs) in [(&mut one.verdicts, other.verdicts), (&mut one.counted, other.counted)] {
+        for (mine, theirs) in mine.iter_mut().zip(theirs) {
+            if mine.checker != theirs.checker {
+                return Err(format!("its checkers are others: `{}` for `{}`", theirs.checker, mine.checker));
+            }
+            let reached = mine.kind == cloudchamber_folder::checks::Kind::Reached;
+            let violated =
+                if reached { mine.violated.min(theirs.violated) } else { mine.violated + theirs.violated };
+            let earlier =
+                theirs.first_seed.is_some_and(|seed| mine.first_seed.is_none_or(|first| seed < first));
+            if earlier || (reached && theirs.violated < mine.violated) {
+                *mine = theirs;
+            }
+            mine.violated = violated;
+        }
+    }
+    one.determinism.checked += other.determinism.checked;
+    one.determinism.mismatches += other.determinism.mismatches;
+    one.determinism.seeds.extend(other.determinism.seeds);
+    one.determinism.seeds.sort_unstable();
+    one.recheck = one.recheck.or(other.recheck);
+    one.convergence = one.convergence.with(&other.convergence);
+    one.agreement = one.agreement.with(&other.agreement);
+    for (name, count) in other.counts {
+        *one.counts.entry(name).or_insert(0) += count;
+    }
+    for missed in other.missed {
+        if !one.missed.contains(&missed) {
+            one.missed.push(missed);
+        }
+    }
+    Ok(one)
+}
+
+fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, String> {
+    same_commit(&one.commit, &other.commit)?;
+    one.quick |= other.quick;
+    for swarm in other.swarms {
+        match one.swarms.iter().position(|known| known.whose() == swarm.whose()) {
+            Some(place) if one.swarms[place].seeds != swarm.seeds => {
+                let known = one.swarms.remove(place);
+                one.swarms.insert(place, swarms(known, swarm)?);
+            }
+            Some(_) => {}
+            None => one.swarms.push(swarm),
+        }
+    }
+    for (mine, theirs) in [(&mut one.scenarios, other.scenarios), (&mut one.regressions, other.regressions)] {
+        for scenario in theirs {
+            if !mine.contains(&scenario) {
+                mine.push(scenario);
+            }
+        }
+    }
+    one.models.extend(other.models);
+    for table in other.claims {
+        if !one.claims.contains(&table) {
+            one.claims.push(table);
+        }
+    }
+    if one.syncthing.is_empty() {
+        one.syncthing = other.syncthing;
+    }
+    one.wall_s += other.wall_s;
+    one.ok &= other.ok;
+    Ok(one)
+}

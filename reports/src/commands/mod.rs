@@ -1,0 +1,37 @@
+//! One module a subcommand.
+
+mod check;
+mod merge;
+mod replay;
+pub(crate) mod run;
+pub(crate) mod swarm;
+
+use crate::cli::{Bench, Cli, Command, Model};
+use crate::failure::{Failure, Verdict};
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// Where it cannot be done, as opposed to done with a bad result.
+pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
+    let json = cli.json;
+    match cli.command {
+        Command::Check(args) => check::run(&args, json),
+        Command::Merge { reports, output } => merge::run(&reports, &output, json),
+        Command::Replay { file } => replay::run(&file, json),
+        Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
+        Command::Swarm(args) => swarm::run(&args, json),
+        Command::Bench { what: Bench::Failover { .. } } => Err(Failure::not_yet_built("`bench`")),
+        Command::Claims { .. } => Err(Failure::not_yet_built("`claims`")),
+        Command::Model { what: Model::Check { .. } | Model::Explore { .. } } => {
+            Err(Failure::not_yet_built("`model`"))
+        }
+        Command::Shrink { .. } => Err(Failure::not_yet_built("`shrink`")),
+        Command::Timeline { .. } => Err(Failure::not_yet_built("`timeline`")),
+    }
+}
+
+/// How many runs go on side by side where nobody says.
+pub(crate) fn jobs(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}

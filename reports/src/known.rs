@@ -1,0 +1,69 @@
+//! What the command has to know of a system beyond what the harness knows.
+
+use cloudchamber_core::failover::Design;
+use cloudchamber_folder::System;
+use cloudchamber_folder::systems::failover::{self, FailoverSystem};
+
+use crate::cli::{DesignName, PolicyName, SystemName};
+use crate::failure::Failure;
+
+/// A system that the command knows.
+pub(crate) trait Known: System {
+    /// The samples of [`Harvest`](cloudchamber_sim::Harvest) that say how long it takes to come together again.
+    const CONVERGENCE: &'static str;
+    /// As [`Known::CONVERGENCE`], until all agree.
+    const AGREEMENT: &'static str;
+
+    /// The settings of a design, as far as they do not say what every other run has too.
+    ///
+    /// # Errors
+    /// Where the design or the policy is not there.
+    fn settings(design: DesignName, policy: Option<PolicyName>) -> Result<Self::Settings, Failure>;
+}
+
+impl Known for FailoverSystem {
+    const CONVERGENCE: &'static str = failover::name::FAILOVER_MS;
+    const AGREEMENT: &'static str = failover::name::AGREED_MS;
+
+    fn settings(design: DesignName, policy: Option<PolicyName>) -> Result<failover::Settings, Failure> {
+        if let Some(policy) = policy {
+            return Err(Failure::not_yet_built(&format!("the policy `{}`", policy.text())));
+        }
+        match design {
+            DesignName::Published => {
+                Ok(failover::Settings { design: Some(Design::Published), ..failover::Settings::default() })
+            }
+            DesignName::Hardened => Err(Failure::not_yet_built(
+                "the hardened design, which is what is meant without `--design published`,",
+            )),
+        }
+    }
+}
+
+/// Work that is done for one system or another.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn on<S: Known>(self) -> Result<Self::Output, Failure>;
+}
+
+/// Does a piece of work for the system of a name.
+///
+/// # Errors
+/// Where there is no such system, and where the work fails.
+pub(crate) fn with_system<W: Work>(name: &str, work: W) -> Result<W::Output, Failure> {
+    match name {
+        failover if failover == FailoverSystem::NAME => work.on::<FailoverSystem>(),
+        "delta" | "journal" | "notes" => Err(Failure::not_yet_built(&format!("the system `{name}`"))),
+        _ => Err(Failure::new(format!(
+            "there is no system `{name}`; there are delta, failover, journal and notes"
+        ))),
+    }
+}
+
+/// As [`with_system`], for a system of the command line.
+pub(crate) fn with_system_name<W: Work>(name: SystemName, work: W) -> Result<W::Output, Failure> {
+    with_system(name.text(), work)
+}

@@ -1,0 +1,104 @@
+//! The one command that shows a failure again.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use cloudchamber_sim::Fault;
+
+/// How the command is called from the workspace.
+const CALL: &str = "cargo run --release --bin cloudchamber --";
+
+/// Runs a scenario file with a seed.
+pub(crate) fn run(scenario: &Path, seed: u64) -> String {
+    format!("{CALL} run {} --seed {seed}", word(&scenario.display().to_string()))
+}
+
+/// Replays a trace.
+pub(crate) fn replay(trace: &Path) -> String {
+    format!("{CALL} replay {}", word(&trace.display().to_string()))
+}
+
+/// What a swarm was called with, as far as it decides what its seeds do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SwarmCall {
+    pub(crate) system: String,
+    pub(crate) design: String,
+    pub(crate) policy: Option<String>,
+    pub(crate) profile: String,
+    pub(crate) faults: BTreeMap<String, bool>,
+}
+
+impl SwarmCall {
+    /// Runs some of the swarm's seeds.
+    pub(crate) fn seeds(&self, seeds: Range<u64>) -> String {
+        let Self { system, design, policy, profile, .. } = self;
+        let policy = policy.iter().map(|policy| format!(" --policy {policy}")).collect::<String>();
+        let faults: String = self.switches().iter().map(|switch| format!(" --fault {switch}")).collect();
+        let Range { start, end } = seeds;
+        format!(
+            "{CALL} swarm --system {system} --design {design}{policy} --profile {profile}{faults} --seeds {start}..{end}"
+        )
+    }
+
+    /// Runs some of the swarm's seeds twice each.
+    pub(crate) fn twice(&self, seeds: Range<u64>) -> String {
+        format!("{} --recheck 1 --keep-going", self.seeds(seeds))
+    }
+
+    /// The switches as written on a command line; `all` first where every fault is switched.
+    fn switches(&self) -> Vec<String> {
+        let text = |on: bool| if on { "on" } else { "off" };
+        let mut base = None;
+        let mut written = Vec::new();
+        if self.faults.len() == Fault::ALL.len() {
+            let on = self.faults.values().filter(|on| **on).count();
+            let most = on * 2 > self.faults.len();
+            base = Some(most);
+            written.push(format!("all={}", text(most)));
+        }
+        let others = self.faults.iter().filter(|(_, on)| base != Some(**on));
+        written.extend(others.map(|(name, on)| format!("{name}={}", text(*on))));
+        written
+    }
+}
+
+/// A word that a shell takes as one.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(faults: BTreeMap<String, bool>) -> SwarmCall {
+        let (system, design, profile) = ("failover".into(), "published".into(), "icloud".into());
+        SwarmCall { system, design, policy: None, profile, faults }
+    }
+
+    #[test]
+    fn a_swarm_names_everything_that_decides() {
+        let faults = BTreeMap::from([("sleep".to_owned(), false), ("crash".to_owned(), true)]);
+        insta::assert_snapshot!(call(faults).seeds(17..18), @"cargo run --release --bin cloudchamber -- swarm --system failover --design published --profile icloud --fault crash=on --fault sleep=off --seeds 17..18");
+    }
+
+    #[test]
+    fn all_faults_are_one_word() {
+        let mut faults: BTreeMap<_, _> =
+            Fault::ALL.iter().map(|(name, _)| ((*name).to_owned(), false)).collect();
+        faults.insert("crash".into(), true);
+        assert_eq!(call(faults).switches(), ["all=off", "crash=on"]);
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(word("scenarios/a.toml"), "scenarios/a.toml");
+        assert_eq!(word("my files/it's.toml"), r"'my files/it'\''s.toml'");
+    }
+}
