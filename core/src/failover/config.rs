@@ -375,7 +375,9 @@ pub enum ConfigError {
         unseen_ms: u64,
     },
     /// A value of the hardened design is too small for what it has to cover.
-    #[error("{what} is {value} ms and has to cover {than}, which is {least} ms; raise it, or shorten the others")]
+    #[error(
+        "{what} is {value} ms and has to cover {than}, which is {least} ms; raise it, or shorten the others"
+    )]
     Short {
         /// Which value.
         what: &'static str,

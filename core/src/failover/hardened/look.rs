@@ -10,8 +10,8 @@ use crate::failover::records::ProblemKind;
 use crate::failover::{Config, Event, StandbyBecause, device};
 use crate::{EntryKind, FsError, Mono, Now, Path};
 
-/// What the wall clock may gain on the monotonic one between two steps before that counts as sleep, ms.
-const WALL_GAIN_MS: u64 = 1_000;
+/// How much later than asked for a step may come without being noted, ms.
+const LATE_MS: u64 = 200;
 
 /// Another replica.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -28,6 +28,8 @@ pub(super) struct Peer {
     pub(super) base: Mono,
     /// Whether this replica was awake long enough for the base to be an arrival in time.
     pub(super) witnessed: bool,
+    /// By how much the base was moved on since, for stalls of this replica's own, in ms.
+    stalled_ms: u64,
     /// Whether it moved on while this replica watched.
     pub(super) moved: bool,
 }
@@ -73,6 +75,20 @@ impl OwnClock {
     }
 }
 
+/// Whether the succession goes on counting from where it did although something new was said, and if so, whether
+/// what it counts from was witnessed.
+fn keeps_base(peer: &Peer, said: &Said) -> Option<bool> {
+    if said.role != Role::Released || said.term != peer.said.term {
+        return None;
+    }
+    let lapsed = said.lead.as_ref().and_then(|lead| lead.lapsed);
+    match (peer.said.role, lapsed) {
+        (Role::Released, _) => Some(peer.witnessed),
+        (Role::Active, Some(last)) => Some(peer.witnessed && peer.heard == (last.life, last.beat)),
+        _ => None,
+    }
+}
+
 impl Replica {
     /// Compares the clocks with those of the last step. After a gap nothing that was seen before counts.
     pub(super) fn note_time(&mut self, config: &Config, cx: &mut Context<'_>) {
@@ -82,10 +98,22 @@ impl Replica {
         for (_, at) in &mut self.written {
             *at = Mono(at.0.saturating_sub(slept_ms));
         }
-        let gap = now.mono.since(self.clock.last) > config.hardened.gap_ms() || slept_ms > WALL_GAIN_MS;
+        // It asks to be woken at every look.
+        let late_ms = now.mono.since(self.clock.last).saturating_sub(config.hardened.look_ms).max(slept_ms);
         self.clock = OwnClock::new(config.hardened.asleep, now);
-        if gap {
+        if late_ms > config.hardened.look_ms {
             self.forget_evidence(now.mono);
+        } else if late_ms > LATE_MS {
+            self.discount(late_ms, config, now.mono);
+        }
+    }
+
+    /// A time in which it did not run is nobody's silence. Moved too far, a base no longer agrees with the others'.
+    fn discount(&mut self, late_ms: u64, config: &Config, now: Mono) {
+        for peer in self.peers.values_mut() {
+            peer.base = peer.base.plus(late_ms).min(now);
+            peer.stalled_ms += late_ms;
+            peer.witnessed &= peer.stalled_ms <= config.hardened.look_ms;
         }
     }
 
@@ -193,11 +221,10 @@ impl Replica {
         }
         let known = match self.peers.get_mut(&said.id) {
             Some(peer) if peer.said.age() < said.age() => {
-                let same_release = peer.said.role == Role::Released
-                    && (said.role, said.term) == (peer.said.role, peer.said.term);
-                let base = peer.base;
+                let kept = keeps_base(peer, said);
+                let base = (peer.base, peer.stalled_ms);
                 peer.said = Arc::clone(said);
-                same_release.then_some(base)
+                kept.map(|witnessed| (base, witnessed))
             }
             Some(_) => return,
             None => {
@@ -208,17 +235,17 @@ impl Replica {
                     progress: now,
                     base: now,
                     witnessed: false,
+                    stalled_ms: 0,
                     moved: false,
                 };
                 self.peers.insert(said.id.clone(), peer);
                 None
             }
         };
-        let before = self.peers[&said.id].witnessed;
         self.progressed(&said.id, said.age(), config, now);
-        if let Some(base) = known {
+        if let Some(((base, stalled_ms), witnessed)) = known {
             let peer = self.peers.get_mut(&said.id).expect("just heard of");
-            (peer.base, peer.witnessed) = (base, before);
+            (peer.base, peer.stalled_ms, peer.witnessed) = (base, stalled_ms, witnessed);
         }
     }
 
@@ -238,6 +265,7 @@ impl Replica {
         peer.heard = heard;
         peer.progress = now;
         peer.base = now;
+        peer.stalled_ms = 0;
         peer.witnessed = witnessed;
         if counts {
             self.estimate(gap_ms, config);

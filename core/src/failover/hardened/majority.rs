@@ -6,8 +6,8 @@ use super::record::{Life, Role, Said, Vote, Voters};
 use super::settings::Policy;
 use super::visit::Visit;
 use super::{Context, Replica, stands_for};
-use crate::failover::{Config, Event, RefusedBecause, VoterChange};
 use crate::Mono;
+use crate::failover::{Config, Event, RefusedBecause, VoterChange};
 
 /// What this replica, as a voter, has promised.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -18,10 +18,11 @@
 //! Whoever is not in the order, or did not see the last beat itself (it started, slept or stalled since), becomes a
 //! candidate: it writes that, waits `2 settle + 3 look` or more, and gives way to any leader of its term or a later
 //! one, to any sign of life of a leader, and to a higher candidate. Each of two that cross sees the other in time.
-//! One that led and may no longer (it started anew, stalled, or the folder was away) writes *released* with the
-//! order it last told. The others then claim in the same order without the time-out, so nobody's base differs in
-//! more than its arrival. Only a hand-over changes the order with a release, and only while a beat that everybody
-//! has by then forbids all suspicion.
+//! A beat that is not with everybody before somebody can have lost patience with the one before does not prolong the
+//! lease. Then, and after a restart, a stall or an absence of the folder, the one that led writes *released* with its
+//! last beat as a leader, and the others go on counting from that, as if it were silent; who missed that beat becomes
+//! a candidate. A release that counts from its own arrival, for a hand-over or a leave, is only written while a beat
+//! that everybody has by then forbids all suspicion.
 //!
 //! # Policy `majority`
 //! The same, except that nobody acts because of its claim: it acts while a majority of the voters acknowledged a
@@ -145,7 +146,11 @@ impl Replica {
             not_before: now.mono,
             suspected: None,
             promise: Promise::new(now.mono.plus(config.hardened.promise_ms)),
-            due: Due { look: now.mono, cleanup: now.mono.plus(config.timing.cleanup_every_ms), ..Due::default() },
+            due: Due {
+                look: now.mono,
+                cleanup: now.mono.plus(config.timing.cleanup_every_ms),
+                ..Due::default()
+            },
             urgent: true,
             doing: VecDeque::new(),
             away: None,
@@ -156,7 +161,9 @@ impl Replica {
             troubles: BTreeMap::new(),
         };
         replica.resume(identity, fresh, config, cx);
-        cx.event(Event::Started { fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)) });
+        cx.event(Event::Started {
+            fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)),
+        });
         replica.turn(true, config, cx);
         replica
     }
@@ -356,7 +363,7 @@ impl Replica {
             cx.event(Event::Returned);
             self.forget_evidence(cx.now().mono);
             if self.said.role == Role::Active {
-                self.take_role(Role::Released, cx.now().mono);
+                self.release(StandbyBecause::FolderBack, config, cx);
             }
             self.urgent = true;
             self.due.write = cx.now().mono;

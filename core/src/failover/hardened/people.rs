@@ -53,10 +53,8 @@ impl Replica {
         Lead {
             suspect_ms: asked.clamp(hardened.suspect_ms_min, hardened.suspect_ms_max),
             slot_ms: hardened.slot_ms,
-            successors: live()
-                .filter(|(id, peer)| may(id, &peer.name))
-                .map(|(id, _)| id.clone())
-                .collect(),
+            successors: live().filter(|(id, peer)| may(id, &peer.name)).map(|(id, _)| id.clone()).collect(),
+            lapsed: None,
         }
     }
 
@@ -127,14 +125,12 @@ impl Replica {
         let mut lead = self.order(config, now);
         let others = lead.successors.iter().filter(|id| **id != wish.target).cloned();
         lead.successors = std::iter::once(wish.target.clone()).chain(others).collect();
-        let reached = now.plus(hardened.settle_ms + 2 * hardened.look_ms);
-        if hardened.policy == Policy::Available && reached > self.lease_until {
+        if !self.can_release(config, now) {
             // A beat first: else somebody may lose patience with it and follow the order of the last one.
             self.urgent = true;
             return;
         }
-        self.stop(StandbyBecause::HandedOver, cx);
-        self.take_role(Role::Released, now);
+        self.release(StandbyBecause::HandedOver, config, cx);
         self.said.lead = Some(lead);
         self.obey(wish.number);
     }
@@ -174,7 +170,7 @@ impl Replica {
             match command {
                 Command::Activate { device } => self.activate(&device, config, cx),
                 Command::Cleanup => self.clean_up(config, cx),
-                Command::Leave => self.leave(cx),
+                Command::Leave => self.leave(config, cx),
                 Command::Remove { device } => self.remove(&device, config, cx),
                 Command::Voters { change } => self.change_voters(&change, cx),
             }
@@ -213,14 +209,13 @@ impl Replica {
     }
 
     /// Stops at once and asks to be succeeded; the process is about to end.
-    fn leave(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now().mono;
+    fn leave(&mut self, config: &Config, cx: &mut Context<'_>) {
         self.said.leaving = true;
-        self.stop(StandbyBecause::Left, cx);
+        self.urgent = true;
         match self.said.role {
-            // The order stays the one that all have seen.
-            Role::Active | Role::Released => self.take_role(Role::Released, now),
-            _ => self.take_role(Role::Standby, now),
+            Role::Active => self.release(StandbyBecause::Left, config, cx),
+            Role::Candidate => self.take_role(Role::Standby, cx.now().mono),
+            Role::Released | Role::Standby => {}
         }
     }
 

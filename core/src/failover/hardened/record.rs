@@ -123,6 +123,19 @@ pub struct Lead {
     pub slot_ms: u64,
     /// Who may claim in which slot.
     pub successors: Arc<[Arc<str>]>,
+    /// Of one that led and cannot say that it stopped in time: its last beat as a leader, from which the others go
+    /// on counting as if it were silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapsed>,
+}
+
+/// The last beat of a leader before its lease was over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Lapsed {
+    /// In which life.
+    pub life: Life,
+    /// Which beat.
+    pub beat: u64,
 }
 
 /// A wish to have somebody made active. The highest number counts.
@@ -225,6 +238,9 @@ impl Said {
     pub fn visit(&mut self, visit: &mut dyn Visit) {
         visit.term(&mut self.term);
         visit.beat(&mut self.beat);
+        if let Some(lapsed) = self.lead.as_mut().and_then(|lead| lead.lapsed.as_mut()) {
+            visit.beat(&mut lapsed.beat);
+        }
         if let Some(vote) = &mut self.vote {
             visit.term(&mut vote.term);
             visit.beat(&mut vote.beat);
@@ -292,7 +308,7 @@ mod tests {
         said.acked = 12;
         said.wants_ms = 36_500;
         let successors = Arc::from([Arc::from("h:/b#2e")]);
-        said.lead = Some(Lead { suspect_ms: 36_500, slot_ms: 39_000, successors });
+        said.lead = Some(Lead { suspect_ms: 36_500, slot_ms: 39_000, successors, lapsed: None });
         said.saw.insert("h:/b#2e".into(), Saw { life, beat: 3, term: 0 });
         Record {
             name: "h:/a".into(),
@@ -311,7 +327,47 @@ mod tests {
 
     #[test]
     fn a_person_can_read_it() {
-        insta::assert_snapshot!(text(&record(9)), @"");
+        insta::assert_snapshot!(text(&record(9)), @r#"
+        {
+          "name": "h:/a",
+          "threadId": null,
+          "lastSeen": 5,
+          "hostname": "h",
+          "directory": "/a",
+          "pid": 42,
+          "coordination": {
+            "format": 1,
+            "id": "h:/a#1f",
+            "life": {
+              "number": 2,
+              "nonce": 77
+            },
+            "beat": 9,
+            "role": "active",
+            "term": 4,
+            "lead": {
+              "suspectMs": 36500,
+              "slotMs": 39000,
+              "successors": [
+                "h:/b#2e"
+              ]
+            },
+            "acked": 12,
+            "wantsMs": 36500,
+            "saw": {
+              "h:/b#2e": {
+                "life": {
+                  "number": 2,
+                  "nonce": 77
+                },
+                "beat": 3,
+                "term": 0
+              }
+            }
+          },
+          "check": "595-11669e498e2580a3"
+        }
+        "#);
     }
 
     #[test]

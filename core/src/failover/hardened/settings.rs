@@ -129,7 +129,7 @@ impl Provider {
             Self::Git => 75_000,
             Self::ICloud => 30_000,
             Self::OneDrive => 60_000,
-            Self::Perfect => 1_000,
+            Self::Perfect => 4_000,
             Self::Syncthing => 15_500,
         }
     }
@@ -185,11 +185,6 @@ impl Hardened {
         ms.saturating_mul(2 * u64::from(self.drift_ppm_max)).div_ceil(1_000_000)
     }
 
-    /// After which time without a step of its own a replica no longer trusts what it saw before, in ms.
-    pub(super) fn gap_ms(&self) -> u64 {
-        self.look_ms + GAP_MS
-    }
-
     /// How old the last sign of a standby may be for it to be counted on, in ms.
     pub(super) fn live_ms(&self) -> u64 {
         self.standby_beat.max_ms() + self.settle_ms + 3 * self.look_ms
@@ -203,10 +198,7 @@ impl Hardened {
         let never_zero = [
             ("beat", self.beat.base_ms),
             ("standby-beat", self.standby_beat.base_ms),
-            ("settle-ms", self.settle_ms),
             ("look-ms", self.look_ms),
-            ("slot-ms", self.slot_ms),
-            ("wait-ms", self.wait_ms),
             ("state-every-ms", self.state_every_ms),
             ("write-gap-ms", self.write_gap_ms),
         ];
@@ -216,6 +208,7 @@ impl Hardened {
         let over = |what, value, than, least| {
             if value < least { Err(ConfigError::Short { what, value, than, least }) } else { Ok(()) }
         };
+        over("settle-ms", self.settle_ms, "any propagation at all", 1)?;
         let (look, settle, beat) = (self.look_ms, self.settle_ms, self.beat.max_ms());
         over(
             "suspect-ms-min",
@@ -243,7 +236,12 @@ impl Hardened {
         )?;
         if self.policy == Policy::Majority {
             let least = self.lease_ms.saturating_add(self.drift_ms(self.lease_ms + self.promise_ms));
-            over("promise-ms", self.promise_ms, "lease-ms and what two clocks can come apart meanwhile", least)?;
+            over(
+                "promise-ms",
+                self.promise_ms,
+                "lease-ms and what two clocks can come apart meanwhile",
+                least,
+            )?;
             self.check_voters()?;
         }
         Ok(())
@@ -267,9 +265,6 @@ const SLOW_DISK_MS: u64 = 1_000;
 
 /// How much sooner than it can be suspected a leader stops, beside what its clock may be off.
 const GUARD_MS: u64 = 500;
-
-/// How much later than asked for a step may come before the replica counts itself as having slept.
-const GAP_MS: u64 = 3_000;
 
 /// Quartz clocks are off by 20 to 100 millionths; twice the tenfold of it is no clock any more.
 const DRIFT_PPM_MAX: u32 = 2_000;
@@ -302,16 +297,16 @@ mod tests {
             change(&mut hardened);
             hardened.check().unwrap_err().to_string()
         };
-        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"");
-        insta::assert_snapshot!(broken(|h| h.settle_ms = 0), @"");
-        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"");
-        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"");
-        insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"");
-        insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"");
-        insta::assert_snapshot!(broken(|h| h.lease_ms = 20_000), @"");
-        insta::assert_snapshot!(broken(|h| h.voters.truncate(1)), @"");
-        insta::assert_snapshot!(broken(|h| h.voters.clear()), @"");
-        insta::assert_snapshot!(broken(|h| h.voters[1] = h.voters[0].clone()), @"");
+        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect-ms-min is 36500 ms and has to cover the longest beat, settle-ms and look-ms, which is 57500 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.settle_ms = 0), @"settle-ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait-ms is 0 ms and has to cover twice settle-ms and three times look-ms, which is 37000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot-ms is 30000 ms and has to cover twice settle-ms and three times look-ms, which is 37000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"drift-ppm-max is 20000, and leases are not made for more than 2000 millionths; mend the clock");
+        insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"promise-ms is 57000 ms and has to cover lease-ms and what two clocks can come apart meanwhile, which is 57114 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.lease_ms = 20_000), @"the lease is 20000 ms and has to cover the longest beat, twice look-ms and act-margin-ms, which is 24000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.voters.truncate(1)), @"the policy majority has 1 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
+        insta::assert_snapshot!(broken(|h| h.voters.clear()), @"the policy majority has 0 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
+        insta::assert_snapshot!(broken(|h| h.voters[1] = h.voters[0].clone()), @"the voter h:/a is listed twice; every voter needs a device id of its own");
     }
 
     #[test]

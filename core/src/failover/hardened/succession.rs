@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::record::{Lead, Role, Said};
+use super::record::{Lapsed, Lead, Role, Said};
 use super::settings::Policy;
 use super::{Context, Replica};
-use crate::failover::{Config, Event, GivenUpBecause, StandbyBecause};
 use crate::Mono;
+use crate::failover::{Config, Event, GivenUpBecause, StandbyBecause};
 
 /// The leader as this replica sees it: of all that lead, or did and were not succeeded, the one with the highest
 /// term, and of two the one with the higher id.
@@ -35,7 +35,7 @@ fn leads(said: &Said) -> bool {
 impl Replica {
     /// The leader among all, this replica included.
     pub(super) fn top(&self) -> Option<Top<'_>> {
-        let own = leads(&self.said).then(|| Top {
+        let own = leads(&self.said).then_some(Top {
             id: &self.said.id,
             name: &self.name,
             role: self.said.role,
@@ -100,9 +100,7 @@ impl Replica {
         let top = self.top_peer();
         let to = match self.said.role {
             Role::Standby => return,
-            Role::Active | Role::Released => {
-                top.filter(|top| top.rank() > own).map(|top| top.id.clone())
-            }
+            Role::Active | Role::Released => top.filter(|top| top.rank() > own).map(|top| top.id.clone()),
             Role::Candidate => {
                 let lives = |top: &Top<'_>| top.role == Role::Active && top.progress > self.since;
                 let led = top.filter(|top| top.term >= own.0 || lives(top)).map(|top| top.id.clone());
@@ -123,10 +121,19 @@ impl Replica {
 
     /// A leader whose lease is over has no longer the right to say that it leads.
     pub(super) fn lapse(&mut self, config: &Config, cx: &mut Context<'_>) {
-        if self.said.role != Role::Active || self.is_active(cx.now()) {
+        let now = cx.now().mono;
+        if self.said.role != Role::Active {
             return;
         }
-        let now = cx.now().mono;
+        if self.is_active(cx.now()) {
+            // Under `available` the next beat has to be with everybody before anybody has lost patience with the last
+            // one. It no longer can be: whoever comes next is asked to, while nobody else may act.
+            let late = now.plus(config.hardened.settle_ms) > self.lease_until;
+            if config.hardened.policy == Policy::Available && late {
+                self.release(StandbyBecause::LeaseOver, config, cx);
+            }
+            return;
+        }
         if config.hardened.policy == Policy::Available && self.lease_until == Mono(0) {
             // A claim that is not written yet. Too late, it would meet the next one in the order.
             let end = self.since.plus(config.hardened.look_ms);
@@ -143,14 +150,34 @@ impl Replica {
             Policy::Majority => config.hardened.promise_ms,
         };
         let over = self.lease_until.max(self.since).plus(patience_ms);
-        self.stop(StandbyBecause::LeaseOver, cx);
         if now < over {
+            self.stop(StandbyBecause::LeaseOver, cx);
             self.decide_at(over);
             // The time counts from the moment at which it ended.
             self.lease_until = Mono(over.0.saturating_sub(patience_ms));
             return;
         }
+        self.release(StandbyBecause::LeaseOver, config, cx);
+    }
+
+    /// Whether a release is with everybody before anybody can have lost patience.
+    pub(super) fn can_release(&self, config: &Config, now: Mono) -> bool {
+        let hardened = &config.hardened;
+        let reached = now.plus(hardened.settle_ms + 2 * hardened.look_ms);
+        hardened.policy == Policy::Majority || reached <= self.lease_until
+    }
+
+    /// Stops leading and asks to be succeeded, in the order that all have seen: at once, or, where somebody may be
+    /// about to, as if it were silent.
+    pub(super) fn release(&mut self, because: StandbyBecause, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        let in_time = self.can_release(config, now);
+        let (life, last) = (self.said.life, self.said.beat);
+        self.stop(because, cx);
         self.take_role(Role::Released, now);
+        if let Some(lead) = self.said.lead.as_mut().filter(|_| !in_time) {
+            lead.lapsed = Some(Lapsed { life, beat: last });
+        }
     }
 
     /// Claims, or becomes a candidate, where that is due. The view was read in this step.
@@ -161,9 +188,9 @@ impl Replica {
             Role::Candidate => self.wait_for_objections(config, cx),
             _ if self.said.leaving || !self.may_lead(config) => {}
             Role::Standby | Role::Released => {
-                if let Some((_, _, until)) = self.rival(config, now).filter(|rival| {
-                    self.top().is_none_or(|top| top.term < rival.0)
-                }) {
+                if let Some((_, _, until)) =
+                    self.rival(config, now).filter(|rival| self.top().is_none_or(|top| top.term < rival.0))
+                {
                     self.decide_at(until);
                     return;
                 }
@@ -215,7 +242,10 @@ impl Replica {
             Some(lead) => (lead.suspect_ms, lead.slot_ms.max(1), &lead.successors[..]),
             None => (hardened.suspect_ms_max, hardened.slot_ms, nobody),
         };
-        let start = if top.role == Role::Released { top.base } else { top.base.plus(suspect_ms) };
+        let lapsed = top.lead.is_some_and(|lead| lead.lapsed.is_some());
+        let alone = successors.is_empty() && *top.id == self.said.id;
+        let at_once = top.role == Role::Released && (!lapsed || alone);
+        let start = if at_once { top.base } else { top.base.plus(suspect_ms) };
         let listed = successors.iter().position(|id| *id == self.said.id).filter(|_| top.witnessed);
         let count = u64::try_from(successors.len()).unwrap_or(u64::MAX);
         let claims = match listed.and_then(|rank| u64::try_from(rank).ok()) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Found, Life, Lead, Record, Role, Said, Saw};
+use super::record::{Found, Lapsed, Lead, Life, Record, Role, Said, Saw};
 use super::settings::Policy;
 use super::visit::Visit;
 use super::{Context, Replica, is_away};
@@ -116,6 +116,12 @@ impl Replica {
             if matches!(before.role, Role::Active | Role::Released) {
                 // Whoever was to succeed it is asked to, in the order that all have seen.
                 self.said.lead = before.lead.clone();
+                if let Some(lead) = &mut self.said.lead
+                    && config.hardened.policy == Policy::Available
+                    && before.role == Role::Active
+                {
+                    lead.lapsed = Some(Lapsed { life: before.life, beat: before.beat });
+                }
                 self.said.role = Role::Released;
             }
         }
@@ -268,7 +274,8 @@ impl Replica {
             self.take_role(Role::Candidate, now);
             return;
         }
-        if beat == self.said.beat {
+        let in_time = self.lease_until == Mono(0) || now.plus(config.hardened.settle_ms) <= self.lease_until;
+        if beat == self.said.beat && in_time {
             let suspect_ms = self.said.lead.as_ref().map_or(0, |lead: &Lead| lead.suspect_ms);
             self.lease_until = self.lease_until.max(at.plus(config.hardened.lease_under(suspect_ms)));
         }
