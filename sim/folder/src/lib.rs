@@ -1,6 +1,7 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 
 pub mod checks;
+pub mod conformance;
 pub mod profile;
 mod replica_id;
 pub mod scenario;
