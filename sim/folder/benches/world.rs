@@ -1,6 +1,8 @@
 //! What a choice costs on worlds of the model checker's size: cloning, changing and hashing them decides how
 //! many states a second it visits.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench panics like a test")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

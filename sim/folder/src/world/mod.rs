@@ -473,3 +473,29 @@ impl FsMut for LocalView {
         self.disk.apply(op, Part::Whole, false, wall, self.now)
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::common::Stage;
+    use super::common::walk::{any_rules, step, walks};
+
+    proptest! {
+        #[test]
+        fn running_digests_are_those_computed_afresh(rules in any_rules(), walk in walks()) {
+            let mut stage = Stage::new(2, rules);
+            for number in walk {
+                step(&mut stage, number, &mut |_, _| {});
+            }
+            prop_assert_eq!(stage.world.cloud().digest(), stage.world.cloud().digest_afresh());
+            for (_, replica) in stage.world.replicas() {
+                prop_assert_eq!(replica.disk().digest(), replica.disk().digest_afresh());
+            }
+        }
+    }
+}

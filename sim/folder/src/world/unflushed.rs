@@ -62,8 +62,8 @@ impl Unflushed {
         let undone = match (loss, self.group) {
             (Loss::Old, _) => true,
             (Loss::Empty | Loss::Kept | Loss::Nul, _) => false,
-            (Loss::Mixed(seed), 0) => StableHasher::of(&(seed, path, "name")) % 2 == 0,
-            (Loss::Mixed(seed), group) => StableHasher::of(&(seed, group)) % 2 == 0,
+            (Loss::Mixed(seed), 0) => StableHasher::of(&(seed, path, "name")) & 1 == 0,
+            (Loss::Mixed(seed), group) => StableHasher::of(&(seed, group)) & 1 == 0,
         };
         if undone {
             return self.before.clone();

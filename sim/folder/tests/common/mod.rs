@@ -1,5 +1,8 @@
 //! A system for tests of the world: a protocol that does to files what it is told, and a stage to play it on.
-#![allow(dead_code, reason = "every test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "every test uses a part of it")]
+
+pub mod walk;
 
 use cloudchamber_core::{Content, Cx, Draw, FsError, FsOp, Input, Mono, Never, Path, Protocol, Rng};
 use cloudchamber_folder::checks::{Checker, Checks, Findings};
@@ -270,6 +273,12 @@ impl Stage {
 
     /// Wakes and connects everybody, and moves files until there is nothing left to move.
     pub fn settle(&mut self) {
+        self.settle_by(Draw::default());
+    }
+
+    /// Does the same in an order that is drawn.
+    pub fn settle_by(&mut self, order: Draw) {
+        let rng = &mut order.rng();
         for id in ReplicaId::all(self.setup.replicas.len()) {
             let machine = *self.world.replica(id).machine();
             if !machine.awake {
@@ -285,13 +294,16 @@ impl Stage {
         let mut offered = Vec::new();
         for _ in 0..10_000 {
             offered.clear();
-            let menu = Menu { older_versions: false, ..Menu::calm() };
-            self.world.choices(&self.setup, &menu, &mut offered);
+            self.world.choices(&self.setup, &Menu::calm(), &mut offered);
             let moves = |choice: &ChoiceOf<ScribeSystem>| {
                 matches!(choice, Choice::Upload { .. } | Choice::Download { .. } | Choice::Fetch { .. })
             };
-            let Some(choice) = offered.drain(..).find(moves) else { return };
-            self.take(choice);
+            offered.retain(moves);
+            if offered.is_empty() {
+                return;
+            }
+            let at = usize::try_from(rng.up_to(offered.len() as u64 - 1)).expect("an index");
+            self.take(offered.swap_remove(at));
         }
         panic!("files still move after 10,000 movements");
     }
