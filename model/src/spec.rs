@@ -122,8 +122,17 @@ impl<S: System> ModelSpec<S> {
     /// The menu that the world is offered.
     #[must_use]
     pub fn menu(&self) -> Menu<S> {
-        let MenuSpec { draws, arrivals, older_versions, halves, torn_percents, losses, failures, commands, acts } =
-            self.menu.clone();
+        let MenuSpec {
+            draws,
+            arrivals,
+            older_versions,
+            halves,
+            torn_percents,
+            losses,
+            failures,
+            commands,
+            acts,
+        } = self.menu.clone();
         Menu {
             draws: draws.into_iter().map(Draw::Fraction).collect(),
             arrivals,
