@@ -26,3 +26,10 @@ fn two_first_claims_both_stand() {
     println!("{} {} {}", checked.unique_states, checked.generated_states, checked.story().join("\n"));
     replays(&checked, "at_most_one_active");
 }
+
+#[test]
+fn a_sleeper_wakes_as_active() {
+    let checked = check(spec("published-zombie.toml"), 1, Some(6_000_000));
+    println!("{} {} {}", checked.unique_states, checked.generated_states, checked.story().join("\n"));
+    replays(&checked, "at_most_one_active");
+}
