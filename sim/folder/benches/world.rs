@@ -8,10 +8,10 @@ mod common;
 
 use std::hint::black_box;
 
-use cloudchamber_core::{Draw, Path};
+use cloudchamber_core::{Draw, FsMut, FsOp, Path};
 use cloudchamber_folder::StableHasher;
 use cloudchamber_folder::profile::Arrival;
-use cloudchamber_folder::world::{Choice, Effects, Part};
+use cloudchamber_folder::world::{Choice, Effects, LocalView, Part};
 use common::{A, B, Deed, Stage, rules};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
@@ -30,6 +30,20 @@ fn steps(criterion: &mut Criterion) {
         let name = "devices/device-007.json";
         let path = Path::shared(name);
         let mut group = criterion.benchmark_group(format!("{files} files"));
+
+        let mut view = LocalView::default();
+        for file in 0..files {
+            let path = Path::shared(&format!("devices/device-{file:03}.json"));
+            view.apply(&FsOp::Replace { path, content: format!("{{\"file\": {file}}}\n").into() }).unwrap();
+        }
+        let write = FsOp::Replace { path: path.clone(), content: "{\"file\": \"changed\"}\n".into() };
+        group.bench_function("clone a disk, write one file, digest", |bencher| {
+            bencher.iter(|| {
+                let mut view = view.clone();
+                view.apply(&write).unwrap();
+                view.disk().digest()
+            });
+        });
 
         let mut pending = stage(files);
         let text = "{\"file\": \"changed\"}\n".to_owned();
@@ -86,6 +100,26 @@ fn steps(criterion: &mut Criterion) {
                 world.take(&dirty.setup, &download, &mut effects).unwrap();
                 StableHasher::of(&world)
             });
+        });
+
+        group.bench_function("upload and download in place", |bencher| {
+            let mut effects = Effects::default();
+            // A write of one's own makes every list of files one's own.
+            let fresh = || {
+                let mut stage = stage(files);
+                stage.write(B, "own", "text");
+                stage.settle();
+                stage.write(A, name, "changed");
+                stage
+            };
+            bencher.iter_batched_ref(
+                fresh,
+                |stage| {
+                    stage.world.take(&stage.setup, &upload, &mut effects).unwrap();
+                    stage.world.take(&stage.setup, &download, &mut effects).unwrap();
+                },
+                BatchSize::SmallInput,
+            );
         });
 
         let calm = stage(files);

@@ -150,7 +150,7 @@ impl<S: System> World<S> {
             }
             if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
                 out.push(Choice::Fetch { replica, path: path.clone() });
-            } else if menu.evictions && self.is_evictable(setup, replica, path) {
+            } else if menu.evictions && self.is_evictable(setup, slot, self.cloud().file(path)) {
                 out.push(Choice::Evict { replica, path: path.clone() });
             }
         }

@@ -63,6 +63,14 @@ impl Slot {
         self.body.is_some() || self.dirty || self.seen > 0 || self.unflushed.is_some()
     }
 
+    /// The bytes that may leave the disk at world time `now`, as far as the disk is concerned.
+    pub(super) fn can_leave(&self, now: u64) -> Option<&Content> {
+        let live = self.unflushed.as_ref().is_some_and(|risk| risk.is_live(now));
+        let body =
+            self.body.as_ref().filter(|body| body.presence == Presence::Here && !self.dirty && !live)?;
+        Some(&body.content)
+    }
+
     /// What is under the name itself: a placeholder's name is free.
     fn file(&self) -> Option<&Body> {
         self.body.as_ref().filter(|body| body.presence != Presence::Stub)
@@ -199,7 +207,9 @@ impl Disk {
             FsOp::CreateNew { content, .. } => {
                 self.change(path, Some(Body::here(content.clone())), Data::Created, wall, now);
             }
-            FsOp::Flush { .. } => self.secure(path, |_| {}),
+            FsOp::Flush { .. } => {
+                self.secure(path, |_| {});
+            }
             FsOp::Overwrite { content, .. } => {
                 let done = if part == Part::Begin || full { Content::new([]) } else { content.clone() };
                 self.change(path, Some(Body::here(done)), Data::Rewritten, wall, now);
@@ -237,19 +247,15 @@ impl Disk {
         }
     }
 
-    fn replace(&mut self, path: &Path, content: &Content, wall: WallMs) {
-        let body = Some(Body::here(content.clone()));
+    fn replace(&mut self, path: &Path, content: &Content, modified: WallMs) {
         let dirty = path.root() == Root::Shared;
-        match self.slots.get(path) {
-            None => {
-                self.slots.put(path, Some(Slot { body, seen: 0, dirty, modified: wall, unflushed: None }));
-            }
-            Some(slot) => {
-                let seen = known(slot);
-                self.secure(path, |slot| {
-                    (slot.body, slot.seen, slot.dirty, slot.modified) = (body, seen, dirty, wall)
-                });
-            }
+        let body = || Some(Body::here(content.clone()));
+        let known = self.secure(path, |slot| {
+            *slot =
+                Slot { body: body(), seen: known(slot), dirty, modified, unflushed: slot.unflushed.take() };
+        });
+        if !known {
+            self.slots.put(path, Some(Slot { body: body(), seen: 0, dirty, modified, unflushed: None }));
         }
     }
 
@@ -310,28 +316,27 @@ impl Disk {
         risk.filter(|risk| risk.is_live(now)).map_or(Data::Safe, |risk| risk.data)
     }
 
-    /// Changes a slot that exists, and makes it safe. The other ends of its renames stay what they are.
-    fn secure(&mut self, path: &Path, change: impl FnOnce(&mut Slot)) {
+    /// Changes a slot and makes it safe; false where there is none. The other ends of its renames stay as they
+    /// are.
+    fn secure(&mut self, path: &Path, change: impl FnOnce(&mut Slot)) -> bool {
         let risk = self.slots.edit(path, |slot| {
             change(slot);
             slot.unflushed.take()
         });
-        if let Some(Some(Unflushed { group: 1.., .. })) = &risk {
-            let group = risk.flatten().map(|risk| risk.group);
-            let tied = |slot: &Slot| slot.unflushed.as_ref().map(|risk| risk.group) == group;
-            let ends = self.slots.iter().filter(|(_, slot)| tied(slot)).map(|(path, _)| path.clone());
-            for end in ends.collect::<Vec<_>>() {
-                let slot = self.slots.get(&end).cloned();
-                self.put(
-                    &end,
-                    slot.map(|slot| {
-                        let risk = slot
-                            .unflushed
-                            .and_then(|risk| risk.with_safe_name(slot.body.as_ref(), slot.modified));
-                        Slot { unflushed: risk, ..slot }
-                    }),
-                );
-            }
+        if let Some(Some(Unflushed { group: group @ 1.., .. })) = risk {
+            self.release(group);
+        }
+        risk.is_some()
+    }
+
+    /// Makes safe what was renamed: all names that are tied by it are what they are now.
+    fn release(&mut self, group: u64) {
+        let tied = |slot: &Slot| slot.unflushed.as_ref().is_some_and(|risk| risk.group == group);
+        let ends = self.slots.iter().filter(|(_, slot)| tied(slot));
+        for (path, mut slot) in ends.map(|(path, slot)| (path.clone(), slot.clone())).collect::<Vec<_>>() {
+            let risk = slot.unflushed.take();
+            slot.unflushed = risk.and_then(|risk| risk.with_safe_name(slot.body.as_ref(), slot.modified));
+            self.put(&path, Some(slot));
         }
     }
 }
@@ -415,15 +420,6 @@ impl Disk {
         } else {
             self.put(path, Some(placed));
         }
-    }
-
-    /// Whether a file's bytes may leave the disk: the server has them, and the disk does not need them.
-    pub(crate) fn is_evictable(&self, path: &Path, on_server: Option<&Content>, now: u64) -> bool {
-        self.slots.get(path).is_some_and(|slot| {
-            let live = slot.unflushed.as_ref().is_some_and(|risk| risk.is_live(now));
-            let body = slot.body.as_ref().filter(|body| body.presence == Presence::Here);
-            !slot.dirty && !live && body.is_some_and(|body| Some(&body.content) == on_server)
-        })
     }
 
     pub(crate) fn evict(&mut self, path: &Path, placeholder: Placeholder) {

@@ -30,6 +30,7 @@ mod disk;
 mod machine;
 mod path_map;
 mod process;
+mod running;
 mod unflushed;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
 pub use self::disk::{Body, Disk, Presence, Slot};
 pub use self::machine::{EPOCH, Machine, MachineSetup};
+use self::running::Running;
 use crate::profile::{Placeholder, Rules};
 use crate::{ReplicaId, Service, System};
 
@@ -80,7 +82,7 @@ pub struct World<S: System> {
 /// One replica: a process, a disk, a machine.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Replica<P: Protocol> {
-    process: Option<Driver<P>>,
+    process: Option<Running<P>>,
     /// Whether the pending op has begun.
     begun: bool,
     /// Whether files changed of which the process has not been told.
@@ -93,13 +95,13 @@ impl<P: Protocol> Replica<P> {
     /// The process; none while it is down.
     #[must_use]
     pub fn process(&self) -> Option<&Driver<P>> {
-        self.process.as_ref()
+        self.process.as_deref()
     }
 
     /// The protocol's state; none while the process is down.
     #[must_use]
     pub fn protocol(&self) -> Option<&P> {
-        self.process.as_ref().map(Driver::protocol)
+        self.process().map(Driver::protocol)
     }
 
     /// The files.
@@ -293,7 +295,7 @@ impl<S: System> World<S> {
     #[must_use]
     pub fn timer_due(&self, setup: &Setup<S>, id: ReplicaId) -> Option<u64> {
         let replica = self.replica(id);
-        let mono = replica.process.as_ref().filter(|_| replica.machine.awake)?.wake_at()?;
+        let mono = replica.process().filter(|_| replica.machine.awake)?.wake_at()?;
         Some(replica.machine.world_time(&setup.replicas[id.index()].machine, mono))
     }
 
@@ -383,19 +385,17 @@ impl<S: System> World<S> {
         changed.then_some(()).ok_or_else(|| Refused(format!("replica {id}'s machine is already so")))
     }
 
-    /// Whether a file's bytes may leave a replica's disk.
-    fn is_evictable(&self, setup: &Setup<S>, id: ReplicaId, path: &Path) -> bool {
-        let replica = self.replica(id);
-        let seen = replica.disk.slot(path).map_or(0, |slot| slot.seen);
-        let version = self.cloud.file(path).and_then(|file| file.version(file.latest().checked_sub(seen)?));
-        let on_server = version.and_then(|version| version.content.as_ref());
+    /// Whether a file's bytes may leave a replica's disk: the server has them, and the disk does not need them.
+    fn is_evictable(&self, setup: &Setup<S>, slot: &Slot, file: Option<&ServerFile>) -> bool {
+        let version = || file?.version(file?.latest().checked_sub(slot.seen)?)?.content.as_ref();
         setup.rules.placeholder != Placeholder::None
-            && replica.machine.awake
-            && replica.disk.is_evictable(path, on_server, self.now)
+            && slot.can_leave(self.now).is_some_and(|content| Some(content) == version())
     }
 
     fn evict(&mut self, setup: &Setup<S>, id: ReplicaId, path: &Path) -> Result<(), Refused> {
-        if !self.is_evictable(setup, id, path) {
+        let Replica { disk, machine, .. } = self.replica(id);
+        let evictable = |slot: &Slot| self.is_evictable(setup, slot, self.cloud.file(path));
+        if !machine.awake || !disk.slot(path).is_some_and(evictable) {
             return Err(Refused(format!("{path} cannot be evicted at replica {id}")));
         }
         let replica = self.replica_mut(id);
@@ -470,6 +470,14 @@ impl Fs for View<'_> {
 pub struct LocalView {
     disk: Disk,
     now: u64,
+}
+
+impl LocalView {
+    /// The files.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
 }
 
 impl Fs for LocalView {

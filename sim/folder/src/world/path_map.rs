@@ -16,20 +16,27 @@ use crate::stable_hash::StableHasher;
 /// a map of one's own copies nothing. A sorted list beats a tree for the dozens of files that folders under
 /// test hold, and a search within it touches less memory.
 pub(super) struct PathMap<V> {
-    items: Arc<Vec<Arc<Item<V>>>>,
+    items: Arc<Vec<Place<V>>>,
     /// The wrapping sum of the items' digests.
     digest: u64,
+}
+
+/// An item and the digest of its path, by which it is found without a look at the item.
+struct Place<V> {
+    path_digest: u64,
+    item: Arc<Item<V>>,
 }
 
 #[derive(Clone)]
 struct Item<V> {
     path: Path,
-    /// Of the path alone.
-    path_digest: u64,
     /// Of path and value.
     digest: u64,
     value: V,
 }
+
+/// Up to so many items, a look at all digests is faster than a binary search through the paths.
+const SCAN_MAX: usize = 32;
 
 impl<V: Clone + Eq + Hash> PathMap<V> {
     /// The running digest.
@@ -38,16 +45,16 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &V)> {
-        self.items.iter().map(|item| (&item.path, &item.value))
+        self.items.iter().map(|place| (&place.item.path, &place.item.value))
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<&V> {
-        self.get_name(path.root(), path.name())
+        self.find(path).map(|at| &self.items[at].item.value)
     }
 
     /// The value of the path that has this root and name.
     pub(super) fn get_name(&self, root: Root, name: &str) -> Option<&V> {
-        self.find(root, name).ok().map(|at| &self.items[at].value)
+        self.search(root, name).ok().map(|at| &self.items[at].item.value)
     }
 
     /// Everything below a directory: the name within the directory, and the value.
@@ -56,54 +63,64 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
             Ordering::Equal => is_before_children(path.name(), dir.name()),
             order => order == Ordering::Less,
         };
-        let start = self.items.partition_point(|item| before(&item.path));
-        self.items[start..].iter().map_while(|item| Some((item.path.below(dir)?, &item.value)))
+        let start = self.items.partition_point(|place| before(&place.item.path));
+        self.items[start..].iter().map_while(|place| Some((place.item.path.below(dir)?, &place.item.value)))
     }
 
     /// Sets a value, or removes it.
     pub(super) fn put(&mut self, path: &Path, value: Option<V>) {
-        match (self.find(path.root(), path.name()), value) {
-            (Ok(at), Some(value)) => {
-                let item = &mut Arc::make_mut(&mut self.items)[at];
-                let digest = item_digest(item.path_digest, &value);
-                self.digest = self.digest.wrapping_sub(item.digest).wrapping_add(digest);
-                match Arc::get_mut(item) {
+        match (self.find(path), value) {
+            (Some(at), Some(value)) => {
+                let place = &mut Arc::make_mut(&mut self.items)[at];
+                let digest = item_digest(place.path_digest, &value);
+                self.digest = self.digest.wrapping_sub(place.item.digest).wrapping_add(digest);
+                match Arc::get_mut(&mut place.item) {
                     Some(item) => (item.digest, item.value) = (digest, value),
-                    None => {
-                        let (path, path_digest) = (item.path.clone(), item.path_digest);
-                        *item = Arc::new(Item { path, path_digest, digest, value });
-                    }
+                    None => place.item = Arc::new(Item { path: place.item.path.clone(), digest, value }),
                 }
             }
-            (Ok(at), None) => {
-                let item = Arc::make_mut(&mut self.items).remove(at);
-                self.digest = self.digest.wrapping_sub(item.digest);
+            (Some(at), None) => {
+                let place = Arc::make_mut(&mut self.items).remove(at);
+                self.digest = self.digest.wrapping_sub(place.item.digest);
             }
-            (Err(at), Some(value)) => {
+            (None, Some(value)) => {
                 let path_digest = StableHasher::of(path);
                 let digest = item_digest(path_digest, &value);
                 self.digest = self.digest.wrapping_add(digest);
-                let item = Item { path: path.clone(), path_digest, digest, value };
-                Arc::make_mut(&mut self.items).insert(at, Arc::new(item));
+                let item = Arc::new(Item { path: path.clone(), digest, value });
+                let (Ok(at) | Err(at)) = self.search(path.root(), path.name());
+                Arc::make_mut(&mut self.items).insert(at, Place { path_digest, item });
             }
-            (Err(_), None) => {}
+            (None, None) => {}
         }
     }
 
     /// Changes the value of a path in place, and returns what `change` does; nothing where there is no value.
     pub(super) fn edit<T>(&mut self, path: &Path, change: impl FnOnce(&mut V) -> T) -> Option<T> {
-        let at = self.find(path.root(), path.name()).ok()?;
-        let item = Arc::make_mut(&mut Arc::make_mut(&mut self.items)[at]);
+        let at = self.find(path)?;
+        let place = &mut Arc::make_mut(&mut self.items)[at];
+        let item = Arc::make_mut(&mut place.item);
         let done = change(&mut item.value);
-        let digest = item_digest(item.path_digest, &item.value);
+        let digest = item_digest(place.path_digest, &item.value);
         self.digest = self.digest.wrapping_sub(item.digest).wrapping_add(digest);
         item.digest = digest;
         Some(done)
     }
 
-    fn find(&self, root: Root, name: &str) -> Result<usize, usize> {
-        self.items
-            .binary_search_by(|item| item.path.root().cmp(&root).then_with(|| item.path.name().cmp(name)))
+    fn find(&self, path: &Path) -> Option<usize> {
+        if self.items.len() > SCAN_MAX {
+            return self.search(path.root(), path.name()).ok();
+        }
+        let digest = StableHasher::of(path);
+        let is_it = |place: &Place<V>| place.path_digest == digest && place.item.path == *path;
+        self.items.iter().position(is_it)
+    }
+
+    fn search(&self, root: Root, name: &str) -> Result<usize, usize> {
+        self.items.binary_search_by(|place| {
+            let path = &place.item.path;
+            path.root().cmp(&root).then_with(|| path.name().cmp(name))
+        })
     }
 
     /// The digest, computed afresh.
@@ -134,6 +151,12 @@ fn item_digest<V: Hash>(path_digest: u64, value: &V) -> u64 {
     hasher.finish()
 }
 
+impl<V> Clone for Place<V> {
+    fn clone(&self) -> Self {
+        Self { path_digest: self.path_digest, item: Arc::clone(&self.item) }
+    }
+}
+
 impl<V> Clone for PathMap<V> {
     fn clone(&self) -> Self {
         Self { items: Arc::clone(&self.items), digest: self.digest }
@@ -148,7 +171,8 @@ impl<V> Default for PathMap<V> {
 
 impl<V: Eq> PartialEq for PathMap<V> {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(mine, theirs): (&Arc<Item<V>>, &Arc<Item<V>>)| {
+        let same = |(mine, theirs): (&Place<V>, &Place<V>)| {
+            let (mine, theirs) = (&mine.item, &theirs.item);
             Arc::ptr_eq(mine, theirs)
                 || (mine.digest == theirs.digest && mine.path == theirs.path && mine.value == theirs.value)
         };
@@ -169,7 +193,7 @@ impl<V> Hash for PathMap<V> {
 
 impl<V: fmt::Debug> fmt::Debug for PathMap<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.items.iter().map(|item| (&item.path, &item.value))).finish()
+        f.debug_map().entries(self.items.iter().map(|place| (&place.item.path, &place.item.value))).finish()
     }
 }
 
@@ -188,6 +212,19 @@ mod tests {
             let name = name.trim_end_matches('/');
             if local { Path::local(name) } else { Path::shared(name) }
         })
+    }
+
+    #[test]
+    fn it_finds_what_it_holds_at_any_size() {
+        let mut map = PathMap::default();
+        let path = |number: usize| Path::shared(&format!("dir/{}", number * 7 % 101));
+        for number in 0..3 * SCAN_MAX {
+            map.put(&path(number), Some(number));
+            assert_eq!(map.iter().count(), number + 1);
+            assert!((0..=number).all(|old| map.get(&path(old)) == Some(&old)));
+            assert_eq!(map.get(&path(number + 1)), None);
+        }
+        assert!(map.iter().is_sorted_by(|one, other| one.0 < other.0));
     }
 
     proptest! {

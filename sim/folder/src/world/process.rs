@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cloudchamber_core::{Draw, Driver, FsError, FsOp, Input, Path, Protocol, Root};
 
 use super::choice::{Loss, Part, Refused};
+use super::running::Running;
 use super::{Effects, Setup, View, World, client};
 use crate::{ReplicaId, Service, System};
 
@@ -27,7 +28,7 @@ impl<S: System> World<S> {
         let config = &setup.replicas[id.index()].config;
         let process = Driver::open(config, now, draw, &view, &mut effects.events);
         let replica = self.replica_mut(id);
-        replica.process = Some(process);
+        replica.process = Some(Running::new(process));
         replica.changed = false;
         Ok(())
     }
@@ -76,12 +77,13 @@ impl<S: System> World<S> {
 
     pub(super) fn serve(&mut self, id: ReplicaId) -> Result<(), Refused> {
         let replica = self.replica(id);
-        let awaits = |process: &Driver<S::Protocol>| !process.calls().is_empty();
+        let awaits = |process: &Running<S::Protocol>| !process.calls().is_empty();
         if !replica.runs() || !replica.machine.online || !replica.process.as_ref().is_some_and(awaits) {
             return Err(Refused(format!("replica {id} has no call that could go out")));
         }
         let process = self.replica_mut(id).process.as_mut();
-        let call = process.and_then(Driver::take_call).expect("a call was seen to wait");
+        let call =
+            process.and_then(|process| process.driver_mut().take_call()).expect("a call was seen to wait");
         self.service.call(id, call, self.now);
         Ok(())
     }
@@ -128,13 +130,13 @@ impl<S: System> World<S> {
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         let view = View { disk: &replica.disk, machine: &replica.machine };
         let process = replica.process.as_mut().expect("a process that can be fed is up");
-        process.feed(config, input, now, draw, &view, &mut effects.events);
+        process.driver_mut().feed(config, input, now, draw, &view, &mut effects.events);
         Ok(())
     }
 
     fn pending_op(&self, id: ReplicaId) -> Result<&FsOp, Refused> {
         let replica = self.replica(id);
-        let op = replica.process.as_ref().and_then(Driver::pending_op).filter(|_| replica.machine.awake);
+        let op = replica.process().and_then(Driver::pending_op).filter(|_| replica.machine.awake);
         op.ok_or_else(|| Refused(format!("replica {id} has no op to apply, or its machine sleeps")))
     }
 
@@ -195,7 +197,7 @@ impl<S: System> World<S> {
         replica.begun = false;
         let view = View { disk: &replica.disk, machine: &replica.machine };
         let process = replica.process.as_mut().expect("an op is pending in a process that is up");
-        process.applied(config, result, now, draw, &view, &mut effects.events);
+        process.driver_mut().applied(config, result, now, draw, &view, &mut effects.events);
     }
 
     pub(super) fn crash(
