@@ -9,7 +9,7 @@ use cloudchamber_folder::trace::{COMMIT, End, Outcome, Trace};
 use cloudchamber_folder::world::{Choice, Part};
 use cloudchamber_folder::{ReplicaId, System};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
-use madsim::time::{Instant, sleep, sleep_until};
+use madsim::time::{Instant, Sleep, TimeHandle, sleep};
 
 use crate::lab::{Lab, Next};
 use crate::plan::{Deed, plan};
@@ -80,18 +80,32 @@ impl<S: System> Shared<S> {
     }
 }
 
-/// Virtual time in whole milliseconds since the run began.
-#[derive(Clone, Copy)]
-struct Time(Instant);
+/// Virtual time in whole milliseconds since the run began. It asks the runtime's own clock: the standard
+/// library's way there leads through a system call that the runtime intercepts.
+#[derive(Clone)]
+struct Time {
+    handle: TimeHandle,
+    origin: Instant,
+}
 
 impl Time {
-    fn now(self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).expect("a run is shorter than 500 million years")
+    fn start() -> Self {
+        let handle = TimeHandle::current();
+        let origin = handle.now_instant() - handle.elapsed();
+        Self { handle, origin }
     }
 
-    async fn until(self, ms: u64) {
+    fn now(&self) -> u64 {
+        u64::try_from(self.handle.elapsed().as_millis()).expect("a run is shorter than 500 million years")
+    }
+
+    fn sleep_until(&self, ms: u64) -> Sleep {
+        self.handle.sleep_until(self.origin + Duration::from_millis(ms))
+    }
+
+    async fn until(&self, ms: u64) {
         if self.now() < ms {
-            sleep_until(self.0 + Duration::from_millis(ms)).await;
+            self.sleep_until(ms).await;
         }
     }
 }
@@ -99,9 +113,9 @@ impl Time {
 /// Carries out the plan: starts and kills nodes, does what people do, ends the run.
 async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u64) {
     let handle = Handle::current();
-    let time = Time(Instant::now());
+    let time = Time::start();
     let courier = handle.create_node().name("courier").build();
-    drop(courier.spawn(carry(shared.clone(), time)));
+    drop(courier.spawn(carry(shared.clone(), time.clone())));
     let mut nodes: Vec<Option<NodeHandle>> = scenario.replica.iter().map(|_| None).collect();
     for (ms, deed) in plan(scenario) {
         time.until(ms).await;
@@ -110,7 +124,7 @@ async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u6
             Deed::Take(choice) => {
                 shared.lab().take(now, choice);
             }
-            Deed::Open(id) => open(&handle, &shared, time, id, &mut nodes),
+            Deed::Open(id) => open(&handle, &shared, &time, id, &mut nodes),
             Deed::Crash(id, doom) => {
                 shared.lab().doom(now, id, doom);
             }
@@ -125,7 +139,7 @@ async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u6
                     if awake { handle.resume(node.id()) } else { handle.pause(node.id()) }
                 }
             }
-            Deed::Calm => calm(scenario, &handle, &shared, time, &mut nodes),
+            Deed::Calm => calm(scenario, &handle, &shared, &time, &mut nodes),
         }
     }
     time.until(end_ms).await;
@@ -140,7 +154,7 @@ async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u6
 fn open<S: System>(
     handle: &Handle,
     shared: &Shared<S>,
-    time: Time,
+    time: &Time,
     id: ReplicaId,
     nodes: &mut [Option<NodeHandle>],
 ) {
@@ -155,8 +169,8 @@ fn open<S: System>(
             handle.restart(node.id());
         }
         None => {
-            let shared = shared.clone();
-            let init = move || live(shared.clone(), time, id);
+            let (shared, time) = (shared.clone(), time.clone());
+            let init = move || live(shared.clone(), time.clone(), id);
             nodes[id.index()] = Some(handle.create_node().name(id.to_string()).init(init).build());
         }
     }
@@ -166,7 +180,7 @@ fn calm<S: System>(
     scenario: &Scenario<S>,
     handle: &Handle,
     shared: &Shared<S>,
-    time: Time,
+    time: &Time,
     nodes: &mut [Option<NodeHandle>],
 ) {
     let now = time.now();
@@ -198,7 +212,7 @@ async fn carry<S: System>(shared: Shared<S>, time: Time) {
             lab.movements(time.now());
             lab.courier_due()
         };
-        wait(&bell, time, due).await;
+        wait(&bell, &time, due).await;
     }
 }
 
@@ -225,14 +239,14 @@ async fn live<S: System>(shared: Shared<S>, time: Time, id: ReplicaId) {
                 time.until(time.now() + after_ms).await;
                 if !shared.lab().take(time.now(), Choice::Serve { replica: id }) {
                     // The network went away meanwhile; its return rings the bell.
-                    wait(&bell, time, None).await;
+                    wait(&bell, &time, None).await;
                 }
             }
             Some(Next::Reply) => {
                 shared.lab().take(time.now(), Choice::Reply { replica: id, draw: Draw::default() });
             }
             Some(Next::Wait { until_ms }) => {
-                wait(&bell, time, until_ms).await;
+                wait(&bell, &time, until_ms).await;
                 let mut lab = shared.lab();
                 let now = time.now();
                 if lab.timer_due(id).is_some_and(|due| due <= now) {
@@ -244,16 +258,15 @@ async fn live<S: System>(shared: Shared<S>, time: Time, id: ReplicaId) {
 }
 
 /// Waits for the bell or the time, whichever comes first.
-async fn wait(bell: &tokio::sync::Notify, time: Time, until_ms: Option<u64>) {
+async fn wait(bell: &tokio::sync::Notify, time: &Time, until_ms: Option<u64>) {
     match until_ms {
         None => bell.notified().await,
         Some(ms) if ms <= time.now() => {}
         Some(ms) => {
-            let deadline = time.0 + Duration::from_millis(ms);
             tokio::select! {
                 biased;
                 () = bell.notified() => {}
-                () = sleep_until(deadline) => {}
+                () = time.sleep_until(ms) => {}
             }
         }
     }

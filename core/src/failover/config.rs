@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::device::Identity;
+use super::hardened::settings::{Hardened, Policy, Provider};
 use crate::Rng;
 
 /// Everything that is fixed when a replica starts.
@@ -32,12 +33,16 @@ pub struct Config {
     pub timers_on_change: TimersOnChange,
     /// Whether a device that was not seen for long may be made active by hand.
     pub stale_targets: StaleTargets,
+    /// What the hardened design can be told besides.
+    pub hardened: Hardened,
 }
 
 /// Which algorithm decides who is active.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Design {
+    /// One writer a file, evidence on the observer's own clock, an order of succession, leases.
+    Hardened,
     /// The algorithm of the published documents, faults included: write, wait half a second, trust.
     Published,
 }
@@ -226,6 +231,24 @@ impl Config {
             offset_kept: OffsetKept::Shared,
             timers_on_change: TimersOnChange::Keep,
             stale_targets: StaleTargets::Accept,
+            hardened: Hardened::at(Provider::ICloud, Policy::Available),
+        }
+    }
+
+    /// The hardened design with the widest of the common bounds on propagation, for process 1 without a thread.
+    /// Voters have to be added for [`Policy::Majority`].
+    #[must_use]
+    pub fn hardened(identity: Identity, policy: Policy) -> Self {
+        Self::hardened_at(identity, Provider::ICloud, policy)
+    }
+
+    /// The hardened design with the constants for a provider.
+    #[must_use]
+    pub fn hardened_at(identity: Identity, provider: Provider, policy: Policy) -> Self {
+        Self {
+            design: Design::Hardened,
+            hardened: Hardened::at(provider, policy),
+            ..Self::document(identity)
         }
     }
 
@@ -255,7 +278,11 @@ impl Config {
         if let Some((part, _)) = identity.into_iter().find(|(_, text)| text.is_empty()) {
             return Err(ConfigError::Nameless { part });
         }
-        self.timing.check(self.stale_targets)
+        self.timing.check(self.stale_targets)?;
+        match self.design {
+            Design::Hardened => self.hardened.check(),
+            Design::Published => Ok(()),
+        }
     }
 }
 
@@ -346,6 +373,45 @@ pub enum ConfigError {
         beat_ms: u64,
         /// [`Timing::device_unseen_ms`].
         unseen_ms: u64,
+    },
+    /// A value of the hardened design is too small for what it has to cover.
+    #[error(
+        "{what} is {value} ms and has to cover {than}, which is {least} ms; raise it, or shorten the others"
+    )]
+    Short {
+        /// Which value.
+        what: &'static str,
+        /// What it is.
+        value: u64,
+        /// What it has to cover.
+        than: &'static str,
+        /// How much that is.
+        least: u64,
+    },
+    /// Clocks that are off by this much are none.
+    #[error(
+        "drift-ppm-max is {drift_ppm_max}, and leases are not made for more than {most} millionths; mend the clock"
+    )]
+    Drift {
+        /// [`Hardened::drift_ppm_max`].
+        drift_ppm_max: u32,
+        /// The most that is allowed.
+        most: u32,
+    },
+    /// There are not enough voters for a majority to mean anything.
+    #[error(
+        "the policy majority has {count} voters and needs two at least, three to survive the loss of one; list them \
+         in voters, or take the policy available"
+    )]
+    Voters {
+        /// How many there are.
+        count: usize,
+    },
+    /// A voter is listed twice and would count twice.
+    #[error("the voter {voter} is listed twice; every voter needs a device id of its own")]
+    VoterTwice {
+        /// Which one.
+        voter: String,
     },
     /// A live standby could not be made active.
     #[error(

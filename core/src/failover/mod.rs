@@ -12,7 +12,8 @@
 //! - [`device`]: ids and file names,
 //! - [`records`]: what the files hold,
 //! - [`mod@status`]: what a person wants to know,
-//! - `published`: the machine of the published design.
+//! - `published`: the machine of the published design,
+//! - [`hardened`]: the machine of the hardened design, which needs no shared file to decide.
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::{Cx, FsError, Input, Mono, Now, Path, Protocol, WallMs};
 
 pub mod config;
 pub mod device;
+pub mod hardened;
 mod published;
 pub mod records;
 pub mod status;
@@ -33,6 +35,8 @@ pub use config::{
     UpdatesBeforeActivation,
 };
 pub use device::Identity;
+pub use hardened::Visit;
+pub use hardened::settings::{Asleep, Fallback, Hardened, Policy, Provider};
 pub use records::{Malformed, ProblemKind};
 pub use status::{Status, status};
 
@@ -43,15 +47,19 @@ pub struct Failover(Machine);
 /// One machine a design.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Machine {
+    // Boxed: far larger than the other, and cloned as often.
+    Hardened(Box<hardened::Replica>),
     Published(published::Published),
 }
 
 impl Failover {
     /// Whether this replica, by its own belief, is the one to poll, to handle updates and to write how far it
-    /// got. In the published design that is what its last check said, however long ago that was.
+    /// got. In the published design that is what its last check said, however long ago that was; in the hardened
+    /// design it ends with the lease, whether or not the replica has taken a step since.
     #[must_use]
     pub fn is_active(&self, now: Now) -> bool {
         match &self.0 {
+            Machine::Hardened(machine) => machine.is_active(now),
             Machine::Published(machine) => machine.is_active(now),
         }
     }
@@ -60,6 +68,7 @@ impl Failover {
     #[must_use]
     pub fn leader(&self) -> Option<&str> {
         match &self.0 {
+            Machine::Hardened(machine) => machine.leader(),
             Machine::Published(machine) => machine.leader(),
         }
     }
@@ -68,6 +77,7 @@ impl Failover {
     #[must_use]
     pub fn is_local_only(&self) -> bool {
         match &self.0 {
+            Machine::Hardened(machine) => machine.is_local_only(),
             Machine::Published(machine) => machine.is_local_only(),
         }
     }
@@ -76,7 +86,37 @@ impl Failover {
     #[must_use]
     pub fn last_update_id(&self) -> i64 {
         match &self.0 {
+            Machine::Hardened(machine) => machine.last_update_id(),
             Machine::Published(machine) => machine.last_update_id(),
+        }
+    }
+}
+
+impl Failover {
+    /// The id that no other replica shares; none in the published design, whose device ids may be shared.
+    #[must_use]
+    pub fn id(&self) -> Option<&Arc<str>> {
+        match &self.0 {
+            Machine::Hardened(machine) => Some(machine.id()),
+            Machine::Published(_) => None,
+        }
+    }
+
+    /// The term of its last claim, which only grows; 0 in the published design.
+    #[must_use]
+    pub fn term(&self) -> u64 {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.term(),
+            Machine::Published(_) => 0,
+        }
+    }
+
+    /// Lets a visitor see and change whatever grows for ever. The published design shows nothing: its instants are
+    /// bound to wall clocks.
+    pub fn visit(&mut self, visit: &mut dyn Visit) {
+        match &mut self.0 {
+            Machine::Hardened(machine) => machine.visit(visit),
+            Machine::Published(_) => {}
         }
     }
 }
@@ -90,18 +130,21 @@ impl Protocol for Failover {
 
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         Self(match config.design {
+            Design::Hardened => Machine::Hardened(Box::new(hardened::Replica::open(config, cx))),
             Design::Published => Machine::Published(published::Published::open(config, cx)),
         })
     }
 
     fn step(&mut self, config: &Config, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match &mut self.0 {
+            Machine::Hardened(machine) => machine.step(config, input, cx),
             Machine::Published(machine) => machine.step(config, input, cx),
         }
     }
 
     fn wake_at(&self) -> Option<Mono> {
         match &self.0 {
+            Machine::Hardened(machine) => machine.wake_at(),
             Machine::Published(machine) => machine.wake_at(),
         }
     }
@@ -126,10 +169,35 @@ pub enum Command {
     /// *Elsewhere:* a device that lives and whose writes are late writes its file anew at its next heartbeat,
     /// without its thread.
     Cleanup,
+    /// Stop being active and ask to be succeeded, since the process is about to end. The published design knows no
+    /// such thing.
+    Leave,
     /// End a device's process and remove its file. A device that lives on writes it anew.
     Remove {
         /// The device's id.
         device: String,
+    },
+    /// Change who votes, one at a time. Only the active replica of the hardened design can, under the policy
+    /// `majority`.
+    Voters {
+        /// What to change.
+        change: VoterChange,
+    },
+}
+
+/// A change of the voters.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum VoterChange {
+    /// One more.
+    Add {
+        /// Its device id, or the id that no other replica shares.
+        replica: String,
+    },
+    /// One less.
+    Remove {
+        /// As it is listed.
+        replica: String,
     },
 }
 
@@ -307,6 +375,26 @@ pub enum Event {
         /// Why.
         because: RefusedBecause,
     },
+    /// It wrote down whom it was asked to have made active, for the active one to see to.
+    Nominated {
+        /// Which.
+        target: Arc<str>,
+    },
+    /// A copy of its identity lives elsewhere; it stopped acting and goes on under another.
+    IdentityCopied {
+        /// The file that both wrote.
+        path: Path,
+    },
+    /// It changed who votes.
+    VotersWritten {
+        /// How often that has been done.
+        change: u64,
+    },
+    /// It was asked to change who votes and did not.
+    VotersRefused {
+        /// Why.
+        because: RefusedBecause,
+    },
     /// It ended a process of its own machine.
     ProcessKilled {
         /// The process.
@@ -347,6 +435,18 @@ pub enum StandbyBecause {
     LostClaim,
     /// It could not read who is.
     StateUnreadable,
+    /// The folder cannot be reached.
+    FolderAway,
+    /// The folder is back, and with it whoever may have acted meanwhile.
+    FolderBack,
+    /// It handed over to another on somebody's word.
+    HandedOver,
+    /// A copy of its identity lives.
+    IdentityCopied,
+    /// Its lease is over: it slept or stalled, its file could not be written, or a majority is silent.
+    LeaseOver,
+    /// It was asked to leave.
+    Left,
 }
 
 /// Why a claim was given up.
@@ -361,6 +461,8 @@ pub enum GivenUpBecause {
     StateUnwritten,
     /// The state could not be read after the claim, which stays written.
     ClaimUnreadable,
+    /// Not enough voters answered in time.
+    NoMajority,
 }
 
 /// Why an update was passed over.
@@ -387,4 +489,12 @@ pub enum RefusedBecause {
     StateUnreadable,
     /// `state.json` could not be written.
     StateUnwritten,
+    /// It lives, and on another machine.
+    Alive,
+    /// The last change of the voters has not reached a majority yet.
+    ChangePending,
+    /// Fewer than two voters would be left.
+    LastVoters,
+    /// Only the active one can do it.
+    NotActive,
 }

@@ -76,6 +76,8 @@ pub enum Malformed {
     NotAnObject,
     /// A field is missing that must be there, or is of the wrong kind.
     Field,
+    /// Length or digest do not fit: somebody else changed it.
+    Check,
 }
 
 /// What is wrong with a file.
@@ -101,6 +103,7 @@ impl std::fmt::Display for ProblemKind {
             Self::Corrupt(Malformed::Nul) => write!(f, "holds NUL bytes"),
             Self::Corrupt(Malformed::NotJson) => write!(f, "is not whole JSON"),
             Self::Corrupt(Malformed::NotAnObject) => write!(f, "is JSON, but no object"),
+            Self::Corrupt(Malformed::Check) => write!(f, "was changed by somebody else"),
             Self::Corrupt(Malformed::Field) => write!(f, "lacks a field, or has one of the wrong kind"),
             Self::NameMismatch => write!(f, "names a device whose file is called otherwise"),
         }

@@ -1,6 +1,11 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 
+// The tests within share their system with those in `tests`.
+#[cfg(test)]
+extern crate self as cloudchamber_folder;
+
 pub mod checks;
+pub mod conformance;
 pub mod profile;
 mod replica_id;
 pub mod scenario;

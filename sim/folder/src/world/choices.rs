@@ -3,7 +3,7 @@
 use cloudchamber_core::{Draw, Driver, FsError, FsOp};
 
 use super::choice::{Choice, Loss, Part};
-use super::{ChoiceOf, Setup, World};
+use super::{ChoiceOf, Presence, Setup, World};
 use crate::profile::Arrival;
 use crate::{Service, System};
 
@@ -86,7 +86,7 @@ impl<S: System> World<S> {
                 out.push(Choice::Network { replica, online: !state.machine().online });
             }
             if state.syncs() {
-                self.client_choices(replica, menu, out);
+                self.client_choices(setup, replica, menu, out);
             }
         }
         out.extend(menu.acts.iter().map(|act| Choice::Act { act: act.clone() }));
@@ -136,27 +136,40 @@ impl<S: System> World<S> {
         }
     }
 
-    fn client_choices(&self, replica: crate::ReplicaId, menu: &Menu<S>, out: &mut Vec<ChoiceOf<S>>) {
+    fn client_choices(
+        &self,
+        setup: &Setup<S>,
+        replica: crate::ReplicaId,
+        menu: &Menu<S>,
+        out: &mut Vec<ChoiceOf<S>>,
+    ) {
         let disk = self.replica(replica).disk();
         for (path, slot) in disk.slots() {
             if slot.dirty {
                 out.push(Choice::Upload { replica, path: path.clone() });
             }
-            let Some(body) = slot.body.as_ref().filter(|_| menu.evictions) else { continue };
-            if body.presence != super::Presence::Here {
+            if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
                 out.push(Choice::Fetch { replica, path: path.clone() });
+            } else if menu.evictions && self.is_evictable(setup, replica, path) {
+                out.push(Choice::Evict { replica, path: path.clone() });
             }
         }
         for (path, file) in self.cloud().files() {
             let slot = disk.slot(path);
-            if slot.is_some_and(|slot| slot.dirty) {
+            let missing = file.latest().saturating_sub(slot.map_or(0, |slot| slot.seen));
+            if missing == 0 || slot.is_some_and(|slot| slot.dirty) {
                 continue;
             }
-            let missing = file.latest() - slot.map_or(0, |slot| slot.seen).min(file.latest());
+            let obstructed = disk.is_obstructed(path);
             let kept = if menu.older_versions { file.versions_kept() } else { 1 };
             for back in (0..missing.min(kept)).rev() {
-                for &arrival in &menu.arrivals {
-                    out.push(Choice::Download { replica, path: path.clone(), back, arrival });
+                let removed = file.version(back).is_none_or(|version| version.content.is_none());
+                let offer = |arrival| Choice::Download { replica, path: path.clone(), back, arrival };
+                // A removal has no bytes that could be late.
+                match (removed, obstructed) {
+                    (true, _) => out.push(offer(Arrival::Whole)),
+                    (false, true) => {}
+                    (false, false) => out.extend(menu.arrivals.iter().copied().map(offer)),
                 }
             }
         }

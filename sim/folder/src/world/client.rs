@@ -72,8 +72,9 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                 self.send(path, slot);
             }
             Resolution::ServerLater => {
-                // The file here stays what a process here reads until the server's version arrives.
-                self.disk.place(path, slot.body.clone(), slot.seen, false, slot.modified);
+                // The file here stays what a process here reads until the server's version arrives: that one
+                // or a later one, none before.
+                self.disk.settle(path, latest - 1);
                 self.effects.owed.push((self.id, path.clone(), latest));
             }
             Resolution::Markers => {
@@ -96,6 +97,15 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
     }
 
     fn resolve(&self, slot: &Slot, server: &Version) -> Resolution {
+        match (self.rules.conflict_naming, self.resolve_by_rules(slot, server)) {
+            // Whose conflicts never make copies keeps the loser in its history only.
+            (Naming::Git, Resolution::ServerAndCopy) => Resolution::ServerLater,
+            (Naming::Git, Resolution::LocalAndCopy) => Resolution::Local,
+            (_, resolution) => resolution,
+        }
+    }
+
+    fn resolve_by_rules(&self, slot: &Slot, server: &Version) -> Resolution {
         let newer_here = (slot.modified, self.id) > (server.modified, server.author);
         match (&slot.body, &server.content) {
             (None, _) | (_, None) => {
@@ -109,10 +119,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                     (true, _) => Resolution::Local,
                     (false, true) => Resolution::ServerLater,
                     // The edit gives way to the removal and survives as a copy.
-                    (false, false) => match self.rules.conflict_naming {
-                        Naming::Git => Resolution::ServerLater,
-                        _ => Resolution::ServerAndCopy,
-                    },
+                    (false, false) => Resolution::ServerAndCopy,
                 }
             }
             (Some(_), Some(_)) => {
@@ -164,7 +171,9 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
         }
         let taken = |name: &str| {
             let path = dir.join(name);
-            self.disk.slot(&path).is_some() || self.cloud.file(&path).is_some()
+            self.disk.slot(&path).is_some()
+                || self.cloud.file(&path).is_some()
+                || self.disk.is_obstructed(&path)
         };
         let editor = match self.rules.conflict_naming {
             Naming::Syncthing => winner.to_string(),
@@ -184,12 +193,8 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
 
     /// The copies of a file that are on this disk, oldest first.
     fn copies(&self, dir: &Path, file_name: &str) -> Vec<Path> {
-        let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
-        let of_this = |name: &str| {
-            name != file_name
-                && name.starts_with(stem)
-                && crate::profile::looks_like_conflict_copy(name).is_some()
-        };
+        let naming = self.rules.conflict_naming;
+        let of_this = |name: &str| is_copy_of(naming, name, file_name);
         let mut copies: Vec<_> = self
             .disk
             .slots()
@@ -220,6 +225,9 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
         }
         if slot.map_or(0, |slot| slot.seen) >= number {
             return Err(Refused(format!("replica {id} has version {number} of {path} or a newer one")));
+        }
+        if version.content.is_some() && self.disk.is_obstructed(path) {
+            return Err(Refused(format!("a file and a directory meet in {path} at replica {id}")));
         }
         self.bring(path, &version, number, arrival);
         Ok(())
@@ -257,15 +265,18 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
         self.effects.files_changed = true;
     }
 
-    /// Takes every file here for new and forgets removals.
+    /// Takes every file here for new and forgets removals. Placeholders are asked for again.
     pub(crate) fn reset_index(&mut self) {
         let slots: Vec<_> = self.disk.slots().map(|(path, slot)| (path.clone(), slot.clone())).collect();
         for (path, slot) in slots.into_iter().filter(|(path, _)| path.root() == Root::Shared) {
-            let kept = slot.body.is_some();
-            if kept {
-                self.effects.touched.push(path.clone());
+            match &slot.body {
+                Some(body) if body.presence == Presence::Here || slot.dirty => {
+                    self.effects.touched.push(path.clone());
+                    self.disk.put(&path, Some(Slot { seen: 0, dirty: true, ..slot }));
+                }
+                Some(_) => self.disk.place(&path, None, 0, false, slot.modified),
+                None => self.disk.put(&path, Some(Slot { seen: 0, dirty: false, ..slot })),
             }
-            self.disk.put(&path, Some(Slot { seen: 0, dirty: true, ..slot }).filter(|_| kept));
         }
         for (path, file) in self.cloud.files() {
             self.effects.owed.push((self.id, path.clone(), file.latest()));
@@ -280,6 +291,21 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             }
             Mtime::Arrival => modified,
         }
+    }
+}
+
+/// Whether `name` is what a provider calls a copy of `file_name`.
+fn is_copy_of(naming: Naming, name: &str, file_name: &str) -> bool {
+    let (stem, ext) = file_name.rfind('.').map_or((file_name, ""), |dot| file_name.split_at(dot));
+    let Some(mark) = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ext)) else { return false };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match naming {
+        Naming::ICloud => mark.strip_prefix(' ').is_some_and(number),
+        Naming::Dropbox => mark.starts_with(" (") && mark.contains("'s conflicted copy "),
+        Naming::GDrive => mark.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).is_some_and(number),
+        Naming::OneDrive => mark.starts_with('-'),
+        Naming::Syncthing => mark.starts_with(".sync-conflict-"),
+        Naming::Git => false,
     }
 }
 

@@ -1,37 +1,20 @@
 //! The server's copy.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use cloudchamber_core::{Content, Path, WallMs};
 
+use super::path_map::PathMap;
 use crate::ReplicaId;
-use crate::stable_hash::StableHasher;
 
 /// How many versions of a file the server keeps on their way. A version that falls behind is never seen by
 /// those who had not got it: clients transfer the last version, not every one.
 const VERSIONS_MAX: usize = 8;
 
 /// All files as the server has them, each with its latest versions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Cloud {
-    files: Arc<BTreeMap<Path, ServerFile>>,
-    digest: u64,
-}
-
-impl PartialEq for Cloud {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest && (Arc::ptr_eq(&self.files, &other.files) || self.files == other.files)
-    }
-}
-
-impl Eq for Cloud {}
-
-impl Hash for Cloud {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
-    }
+    files: PathMap<ServerFile>,
 }
 
 /// One file on the server.
@@ -83,7 +66,7 @@ impl Cloud {
     /// The running digest of everything on the server.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        self.digest
+        self.files.digest()
     }
 
     /// All files, in order of their paths.
@@ -103,20 +86,25 @@ impl Cloud {
         self.files.get(path).map_or(0, ServerFile::latest)
     }
 
+    /// Takes a version as the newest, and returns its number.
     pub(crate) fn commit(&mut self, path: &Path, version: Version) -> u32 {
-        let files = Arc::make_mut(&mut self.files);
-        if let Some(file) = files.get_mut(path) {
-            self.digest = self.digest.wrapping_sub(StableHasher::of(&(path, &*file)));
+        if self.files.get(path).is_none() {
+            let versions = VecDeque::from([version]);
+            self.files.put(path, Some(ServerFile { latest: 1, versions }));
+            return 1;
+        }
+        let committed = self.files.edit(path, |file| {
             file.latest += 1;
             file.versions.truncate(VERSIONS_MAX - 1);
             file.versions.push_front(version);
-            self.digest = self.digest.wrapping_add(StableHasher::of(&(path, &*file)));
             file.latest
-        } else {
-            let file = ServerFile { latest: 1, versions: VecDeque::from([version]) };
-            self.digest = self.digest.wrapping_add(StableHasher::of(&(path, &file)));
-            files.insert(path.clone(), file);
-            1
-        }
+        });
+        committed.expect("the file was seen to be there")
+    }
+
+    /// The digest, computed afresh.
+    #[cfg(test)]
+    pub(super) fn digest_afresh(&self) -> u64 {
+        self.files.digest_afresh()
     }
 }

@@ -1,40 +1,18 @@
 //! One replica's disk: the files of both roots, what of them would survive a power cut, and what the sync
 //! client remembers of each.
 
-use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
 use cloudchamber_core::{Content, Entry, EntryKind, FsError, FsOp, Path, Root, WallMs};
 
+use super::choice::{Loss, Part};
+use super::path_map::PathMap;
+use super::unflushed::{Data, Unflushed};
 use crate::profile::Placeholder;
 use crate::stable_hash::StableHasher;
-use crate::world::choice::{Loss, Part};
-
-/// After this long even unflushed data is on the disk. Measured: ext4 and xfs keep appended and created data in
-/// memory for 32 to 40 s.
-const WRITTEN_BACK_MS: u64 = 40_000;
 
 /// The files of one replica.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Disk {
-    slots: Arc<BTreeMap<Path, Slot>>,
-    /// The wrapping sum of the digests of all slots, kept up to date by every change.
-    digest: u64,
-}
-
-impl PartialEq for Disk {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest && (Arc::ptr_eq(&self.slots, &other.slots) || self.slots == other.slots)
-    }
-}
-
-impl Eq for Disk {}
-
-impl Hash for Disk {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
-    }
+    slots: PathMap<Slot>,
 }
 
 /// One name on a disk: a file, or the client's memory of one.
@@ -61,6 +39,13 @@ pub struct Body {
     pub presence: Presence,
 }
 
+impl Body {
+    /// Bytes on this disk.
+    pub(super) fn here(content: Content) -> Self {
+        Self { content, presence: Presence::Here }
+    }
+}
+
 /// Where the bytes of a file are.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Presence {
@@ -72,32 +57,24 @@ pub enum Presence {
     Stub,
 }
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Unflushed {
-    /// What the last flush, or the time since, made safe.
-    before: Option<Content>,
-    how: How,
-    /// World time of the first change since, in ms.
-    since: u64,
+impl Slot {
+    /// Whether it says anything: there is a file, or the client knows of one, or a power cut may bring one back.
+    fn means_something(&self) -> bool {
+        self.body.is_some() || self.dirty || self.seen > 0 || self.unflushed.is_some()
+    }
+
+    /// What is under the name itself: a placeholder's name is free.
+    fn file(&self) -> Option<&Body> {
+        self.body.as_ref().filter(|body| body.presence != Presence::Stub)
+    }
 }
 
-/// In order of how much can go wrong.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-enum How {
-    Removed,
-    Appended,
-    /// The name moved, from or to; `key` ties both ends together so that a rename happens wholly or not.
-    Renamed {
-        key: u64,
-    },
-    Rewritten,
-}
-
+// What a process finds.
 impl Disk {
     /// The running digest of everything on the disk.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        self.digest
+        self.slots.digest()
     }
 
     /// All slots, in order of their paths.
@@ -111,53 +88,29 @@ impl Disk {
         self.slots.get(path)
     }
 
-    pub(crate) fn put(&mut self, path: &Path, slot: Option<Slot>) {
-        let slots = Arc::make_mut(&mut self.slots);
-        let old = match slot {
-            Some(slot) => {
-                self.digest = self.digest.wrapping_add(StableHasher::of(&(path, &slot)));
-                match slots.get_mut(path) {
-                    Some(place) => Some(std::mem::replace(place, slot)),
-                    None => slots.insert(path.clone(), slot),
-                }
-            }
-            None => slots.remove(path),
-        };
-        if let Some(old) = old {
-            self.digest = self.digest.wrapping_sub(StableHasher::of(&(path, &old)));
-        }
-    }
-
     /// What a process that reads the path gets.
     pub(crate) fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        match self.slots.get(path).and_then(|slot| slot.body.as_ref()) {
+        match self.file(path) {
             Some(Body { content, presence: Presence::Here }) => Ok(content.tail(from)),
-            Some(Body { presence: Presence::Dataless, .. }) => Err(FsError::NotLocal),
-            Some(Body { presence: Presence::Stub, .. }) => Err(FsError::NotFound),
+            Some(_) => Err(FsError::NotLocal),
             None if self.is_dir(path) => Err(FsError::Refused),
             None => Err(FsError::NotFound),
         }
     }
 
-    fn is_dir(&self, path: &Path) -> bool {
-        self.slots
-            .range(path.clone()..)
-            .any(|(other, slot)| slot.body.is_some() && other.below(path).is_some())
-    }
-
     /// What a process that lists the directory gets. Names of directories come from the files below them.
     pub(crate) fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        let mut entries: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
-        for (path, slot) in self.slots.range(dir.clone()..) {
-            let Some(name) = path.below(dir) else {
-                if path.root() != dir.root() || !path.name().starts_with(dir.name()) {
-                    break;
-                }
-                continue;
-            };
+        let mut entries: Vec<Entry> = Vec::new();
+        // Files come in order of their paths. Placeholders and directories do not sort as their paths do.
+        let mut sorted = true;
+        for (name, slot) in self.slots.below(dir) {
             let Some(body) = &slot.body else { continue };
+            let last = entries.last();
             let entry = match name.split_once('/') {
                 Some((child, _)) => {
+                    if last.is_some_and(|last| last.kind == EntryKind::Dir && &*last.name == child) {
+                        continue;
+                    }
                     Entry { name: child.into(), kind: EntryKind::Dir, len: 0, modified: WallMs(0) }
                 }
                 None => Entry {
@@ -170,14 +123,44 @@ impl Disk {
                     modified: slot.modified,
                 },
             };
-            entries.entry(entry.name.clone()).or_insert(entry);
+            sorted &= last.is_none_or(|last| last.name < entry.name);
+            entries.push(entry);
         }
-        if entries.is_empty() && !dir.name().is_empty() {
-            return Err(FsError::NotFound);
+        if !sorted {
+            entries.sort_by(|one, other| one.name.cmp(&other.name));
+            entries.dedup_by(|next, one| next.name == one.name);
         }
-        Ok(entries.into_values().collect())
+        match entries.is_empty() && !dir.name().is_empty() {
+            true if self.file(dir).is_some() => Err(FsError::Refused),
+            true => Err(FsError::NotFound),
+            false => Ok(entries),
+        }
     }
 
+    /// What is under the name itself.
+    fn file(&self, path: &Path) -> Option<&Body> {
+        self.slots.get(path).and_then(Slot::file)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path.name().is_empty() || self.slots.below(path).any(|(_, slot)| slot.body.is_some())
+    }
+
+    /// Whether no file can come to be under this name: it is a directory, or would lie below a file.
+    pub(crate) fn is_obstructed(&self, path: &Path) -> bool {
+        let mut above = path.name();
+        while let Some((dir, _)) = above.rsplit_once('/') {
+            if self.slots.get_name(path.root(), dir).and_then(Slot::file).is_some() {
+                return true;
+            }
+            above = dir;
+        }
+        self.is_dir(path)
+    }
+}
+
+// What a process does.
+impl Disk {
     /// Applies an op of the application's, or its beginning.
     pub(crate) fn apply(
         &mut self,
@@ -188,113 +171,195 @@ impl Disk {
         now: u64,
     ) -> Result<(), FsError> {
         let path = op.path();
-        if self.slots.get(path).is_none_or(|slot| slot.body.is_none()) && self.is_dir(path) {
-            return Err(FsError::Refused);
+        let old = self.file(path);
+        if old.is_none() {
+            self.can_be_missing(op)?;
         }
-        let old = self.content(path)?;
+        if full && matches!(op, FsOp::Append { .. } | FsOp::CreateNew { .. } | FsOp::Replace { .. }) {
+            return Err(if matches!(op, FsOp::CreateNew { .. }) && old.is_some() {
+                FsError::Exists
+            } else {
+                FsError::NoSpace
+            });
+        }
         match op {
             FsOp::Append { bytes, .. } => {
-                let content = match old {
-                    _ if full => return Err(FsError::NoSpace),
-                    Some(old) => Content::new([old.bytes(), bytes.bytes()].concat()),
-                    None => bytes.clone(),
+                let (content, data) = match old {
+                    // The system would have to fetch the bytes first.
+                    Some(Body { presence: Presence::Dataless, .. }) => return Err(FsError::NotLocal),
+                    Some(Body { content: old, .. }) => (
+                        Content::new([old.bytes(), bytes.bytes()].concat()),
+                        self.data(path, now).appended(old.len()),
+                    ),
+                    None => (bytes.clone(), Data::Appended { kept: 0 }),
                 };
-                self.write(path, content, How::Appended, wall, now);
+                self.change(path, Some(Body::here(content)), data, wall, now);
             }
             FsOp::CreateNew { .. } if old.is_some() => return Err(FsError::Exists),
             FsOp::CreateNew { content, .. } => {
-                if full {
-                    return Err(FsError::NoSpace);
-                }
-                self.write(path, content.clone(), How::Rewritten, wall, now);
+                self.change(path, Some(Body::here(content.clone())), Data::Created, wall, now);
             }
-            FsOp::Flush { .. } => {
-                let Some(slot) = self.slots.get(path).filter(|slot| slot.body.is_some()) else {
-                    return Err(FsError::NotFound);
-                };
-                if slot.unflushed.is_some() {
-                    self.put(path, Some(Slot { unflushed: None, ..slot.clone() }));
-                }
-            }
+            FsOp::Flush { .. } => self.secure(path, |_| {}),
             FsOp::Overwrite { content, .. } => {
                 let done = if part == Part::Begin || full { Content::new([]) } else { content.clone() };
-                self.write(path, done, How::Rewritten, wall, now);
+                self.change(path, Some(Body::here(done)), Data::Rewritten, wall, now);
                 if full {
                     return Err(FsError::NoSpace);
                 }
             }
-            FsOp::Remove { .. } => {
-                if old.is_none() {
-                    return Err(FsError::NotFound);
-                }
-                self.remove(path, How::Removed, wall, now);
-            }
+            FsOp::Remove { .. } => self.change(path, None, Data::Safe, wall, now),
             FsOp::Rename { to, .. } => {
-                let Some(content) = old else { return Err(FsError::NotFound) };
-                let key = StableHasher::of(&(path, now));
-                self.remove(path, How::Renamed { key }, wall, now);
-                self.write(to, content, How::Renamed { key }, wall, now);
-            }
-            FsOp::Replace { content, .. } => {
-                if full {
-                    return Err(FsError::NoSpace);
+                if path.root() != to.root() || (to != path && self.is_obstructed(to)) {
+                    return Err(FsError::Refused);
                 }
-                self.write(path, content.clone(), How::Rewritten, wall, now);
-                let slot = self.slots[path].clone();
-                self.put(path, Some(Slot { unflushed: None, ..slot }));
+                if path != to {
+                    self.rename(path, to, wall, now);
+                }
             }
+            FsOp::Replace { content, .. } => self.replace(path, content, wall),
         }
         Ok(())
     }
 
-    /// The content that an op meets. A placeholder's name is free; an evicted file's bytes cannot be had.
-    fn content(&self, path: &Path) -> Result<Option<Content>, FsError> {
-        match self.slots.get(path).and_then(|slot| slot.body.as_ref()) {
-            Some(Body { content, presence: Presence::Here }) => Ok(Some(content.clone())),
-            Some(Body { content, presence: Presence::Dataless }) => Ok(Some(content.clone())),
-            Some(Body { presence: Presence::Stub, .. }) | None => Ok(None),
+    /// Whether an op can go ahead although no file has its name.
+    fn can_be_missing(&self, op: &FsOp) -> Result<(), FsError> {
+        let path = op.path();
+        match op {
+            FsOp::Append { .. } | FsOp::Overwrite { .. } | FsOp::Replace { .. } => {
+                if self.is_obstructed(path) { Err(FsError::Refused) } else { Ok(()) }
+            }
+            FsOp::CreateNew { .. } if self.is_dir(path) => Err(FsError::Exists),
+            FsOp::CreateNew { .. } if self.is_obstructed(path) => Err(FsError::Refused),
+            FsOp::CreateNew { .. } => Ok(()),
+            FsOp::Flush { .. } | FsOp::Remove { .. } | FsOp::Rename { .. } => {
+                Err(if self.is_dir(path) { FsError::Refused } else { FsError::NotFound })
+            }
         }
     }
 
-    fn write(&mut self, path: &Path, content: Content, how: How, wall: WallMs, now: u64) {
-        let body = Some(Body { content, presence: Presence::Here });
-        self.change(path, body, how, wall, now);
-    }
-
-    fn remove(&mut self, path: &Path, how: How, wall: WallMs, now: u64) {
-        self.change(path, None, how, wall, now);
-    }
-
-    fn change(&mut self, path: &Path, body: Option<Body>, how: How, modified: WallMs, now: u64) {
-        let old = self.slots.get(path);
-        let unflushed = match old.and_then(|slot| slot.unflushed.clone()) {
-            Some(earlier) if now.saturating_sub(earlier.since) < WRITTEN_BACK_MS => {
-                Unflushed { how: earlier.how.max(how), ..earlier }
+    fn replace(&mut self, path: &Path, content: &Content, wall: WallMs) {
+        let body = Some(Body::here(content.clone()));
+        let dirty = path.root() == Root::Shared;
+        match self.slots.get(path) {
+            None => {
+                self.slots.put(path, Some(Slot { body, seen: 0, dirty, modified: wall, unflushed: None }));
             }
-            _ => Unflushed {
-                before: old.and_then(|slot| slot.body.as_ref()).map(|body| body.content.clone()),
-                how,
-                since: now,
-            },
-        };
-        let (seen, dirty) = (old.map_or(0, |slot| slot.seen), path.root() == Root::Shared);
-        self.put(path, Some(Slot { body, seen, dirty, modified, unflushed: Some(unflushed) }));
+            Some(slot) => {
+                let seen = known(slot);
+                self.secure(path, |slot| {
+                    (slot.body, slot.seen, slot.dirty, slot.modified) = (body, seen, dirty, wall)
+                });
+            }
+        }
     }
 
+    fn change(&mut self, path: &Path, body: Option<Body>, data: Data, modified: WallMs, now: u64) {
+        let old = self.slots.get(path);
+        let unflushed = match old.and_then(|slot| slot.unflushed.as_ref()).filter(|risk| risk.is_live(now)) {
+            Some(earlier) => Unflushed { data, ..earlier.clone() },
+            None => {
+                let before = old.and_then(|slot| Some((slot.file()?.clone(), slot.modified)));
+                Unflushed { before, data, group: 0, since: now }
+            }
+        };
+        let seen = old.map_or(0, known);
+        // Nobody else knows of a file that comes and goes before the client has sent it.
+        let dirty = path.root() == Root::Shared && (body.is_some() || seen > 0);
+        self.slots.put(path, Some(Slot { body, seen, dirty, modified, unflushed: Some(unflushed) }));
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path, wall: WallMs, now: u64) {
+        let (body, data) = (self.file(from).cloned(), self.data(from, now).renamed());
+        // A modification time goes with the file.
+        let modified = self.slots.get(from).map_or(wall, |slot| slot.modified);
+        self.change(from, None, Data::Safe, wall, now);
+        self.change(to, body, data, modified, now);
+        self.tie(from, to, now);
+    }
+
+    /// Makes two names, and all that were tied to either before, share one fate.
+    fn tie(&mut self, from: &Path, to: &Path, now: u64) {
+        let risk = |path: &Path| self.slots.get(path).and_then(|slot| slot.unflushed.as_ref());
+        let groups = [from, to].map(|path| risk(path).map_or(0, |risk| risk.group));
+        let mut ends = vec![from.clone(), to.clone()];
+        if groups != [0, 0] {
+            let tied = |slot: &Slot| {
+                let risk = slot.unflushed.as_ref().filter(|risk| risk.is_live(now));
+                risk.is_some_and(|risk| risk.group != 0 && groups.contains(&risk.group))
+            };
+            ends.extend(self.slots.iter().filter(|(_, slot)| tied(slot)).map(|(path, _)| path.clone()));
+        }
+        // One time for all, so that all are safe at once.
+        let since = ends.iter().filter_map(risk).map(|risk| risk.since).min().unwrap_or(now);
+        let group = match groups {
+            [0, 0] => StableHasher::of(&(from, now)).max(1),
+            [0, group] | [group, _] => group,
+        };
+        for path in ends {
+            self.slots.edit(&path, |slot| {
+                if let Some(risk) = &mut slot.unflushed {
+                    (risk.group, risk.since) = (group, since);
+                }
+            });
+        }
+    }
+
+    /// How safe the bytes of a file are.
+    fn data(&self, path: &Path, now: u64) -> Data {
+        let risk = self.slots.get(path).and_then(|slot| slot.unflushed.as_ref());
+        risk.filter(|risk| risk.is_live(now)).map_or(Data::Safe, |risk| risk.data)
+    }
+
+    /// Changes a slot that exists, and makes it safe. The other ends of its renames stay what they are.
+    fn secure(&mut self, path: &Path, change: impl FnOnce(&mut Slot)) {
+        let risk = self.slots.edit(path, |slot| {
+            change(slot);
+            slot.unflushed.take()
+        });
+        if let Some(Some(Unflushed { group: 1.., .. })) = &risk {
+            let group = risk.flatten().map(|risk| risk.group);
+            let tied = |slot: &Slot| slot.unflushed.as_ref().map(|risk| risk.group) == group;
+            let ends = self.slots.iter().filter(|(_, slot)| tied(slot)).map(|(path, _)| path.clone());
+            for end in ends.collect::<Vec<_>>() {
+                let slot = self.slots.get(&end).cloned();
+                self.put(
+                    &end,
+                    slot.map(|slot| {
+                        let risk = slot
+                            .unflushed
+                            .and_then(|risk| risk.with_safe_name(slot.body.as_ref(), slot.modified));
+                        Slot { unflushed: risk, ..slot }
+                    }),
+                );
+            }
+        }
+    }
+}
+
+/// The version that a changed file is an edit of. A file under a placeholder's name is a new one.
+fn known(slot: &Slot) -> u32 {
+    match slot.body {
+        Some(Body { presence: Presence::Stub, .. }) => 0,
+        _ => slot.seen,
+    }
+}
+
+// What a crash does.
+impl Disk {
     /// How much of the pending op still happens when the process dies in the middle of it.
     pub(crate) fn tear(&mut self, op: &FsOp, percent: u8, begun: bool, wall: WallMs, now: u64) {
         let cut = |content: &Content| content.prefix(content.len() * usize::from(percent) / 100);
-        match op {
+        let torn = match op {
             FsOp::Append { path, bytes } if percent > 0 => {
-                let torn = FsOp::Append { path: path.clone(), bytes: cut(bytes) };
-                // Where there is nothing to append to, nothing is torn.
-                let _ = self.apply(&torn, Part::Whole, false, wall, now);
+                FsOp::Append { path: path.clone(), bytes: cut(bytes) }
             }
             FsOp::Overwrite { path, content } if percent > 0 || begun => {
-                self.write(path, cut(content), How::Rewritten, wall, now);
+                FsOp::Overwrite { path: path.clone(), content: cut(content) }
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        // Where the op would fail, nothing is torn.
+        let _ = self.apply(&torn, Part::Whole, false, wall, now);
     }
 
     /// What a power cut leaves.
@@ -302,46 +367,34 @@ impl Disk {
         if loss == Loss::Kept {
             return;
         }
-        let at_risk: Vec<_> = self
-            .slots
-            .iter()
-            .filter_map(|(path, slot)| Some((path.clone(), slot.clone(), slot.unflushed.clone()?)))
-            .collect();
-        for (path, slot, unflushed) in at_risk {
-            let body = if now.saturating_sub(unflushed.since) >= WRITTEN_BACK_MS {
-                slot.body.as_ref().map(|body| body.content.clone())
-            } else {
-                unflushed.after(slot.body.as_ref().map(|body| &body.content), loss, &path)
+        let at_risk = self.slots.iter().filter(|(_, slot)| slot.unflushed.is_some());
+        let at_risk: Vec<_> = at_risk.map(|(path, slot)| (path.clone(), slot.clone())).collect();
+        for (path, mut slot) in at_risk {
+            let Some(risk) = slot.unflushed.take().filter(|risk| risk.is_live(now)) else {
+                self.put(&path, Some(slot));
+                continue;
             };
-            let body = body.map(|content| Body { content, presence: Presence::Here });
+            let left = risk.after(slot.body.as_ref().map(|body| (body, slot.modified)), loss, &path);
+            let (body, modified) =
+                left.map_or((None, slot.modified), |(body, modified)| (Some(body), modified));
             // The client finds the file changed, unless the disk is back at what the client had synced.
             let dirty = slot.dirty || body != slot.body;
-            let gone = body.is_none() && slot.seen == 0;
-            let slot = Slot { body, dirty: dirty && path.root() == Root::Shared, unflushed: None, ..slot };
-            self.put(&path, Some(slot).filter(|_| !gone));
+            let dirty = dirty && path.root() == Root::Shared && (body.is_some() || slot.seen > 0);
+            self.put(&path, Some(Slot { body, dirty, modified, ..slot }));
         }
     }
+}
 
-    pub(crate) fn evict(&mut self, path: &Path, placeholder: Placeholder) -> bool {
-        let presence = match placeholder {
-            Placeholder::None => return false,
-            Placeholder::Dataless => Presence::Dataless,
-            Placeholder::Stub => Presence::Stub,
-        };
-        self.move_body(path, presence, |slot| !slot.dirty && slot.unflushed.is_none())
+// What a sync client does.
+impl Disk {
+    /// Sets a slot, or forgets it.
+    pub(crate) fn put(&mut self, path: &Path, slot: Option<Slot>) {
+        self.slots.put(path, slot.filter(Slot::means_something));
     }
 
-    pub(crate) fn fetch(&mut self, path: &Path) -> bool {
-        self.move_body(path, Presence::Here, |_| true)
-    }
-
-    fn move_body(&mut self, path: &Path, to: Presence, allowed: fn(&Slot) -> bool) -> bool {
-        let Some(slot) = self.slots.get(path).filter(|slot| allowed(slot)) else { return false };
-        let Some(body) = slot.body.as_ref().filter(|body| body.presence != to) else { return false };
-        let body = Some(Body { presence: to, ..body.clone() });
-        let slot = Slot { body, ..slot.clone() };
-        self.put(path, Some(slot));
-        true
+    /// Notes that a file is in line with a version of the server's.
+    pub(crate) fn settle(&mut self, path: &Path, seen: u32) {
+        self.slots.edit(path, |slot| (slot.seen, slot.dirty) = (seen, false));
     }
 
     /// Puts what the client brings under a name; what a client writes is safe at once.
@@ -353,40 +406,52 @@ impl Disk {
         dirty: bool,
         modified: WallMs,
     ) {
-        self.put(path, Some(Slot { body, seen, dirty, modified, unflushed: None }));
-    }
-}
-
-impl Unflushed {
-    fn after(&self, now: Option<&Content>, loss: Loss, path: &Path) -> Option<Content> {
-        let fate = match loss {
-            Loss::Mixed(seed) => match &self.how {
-                How::Renamed { key } => StableHasher::of(&(seed, key)) % 2,
-                _ => StableHasher::of(&(seed, path)) % 4,
-            },
-            Loss::Old => 0,
-            Loss::Kept => 1,
-            Loss::Empty => 2,
-            Loss::Nul => 3,
-        };
-        let (old, new) = (|| self.before.clone(), || now.cloned());
-        match (&self.how, fate) {
-            (_, 0) => old(),
-            (_, 1) | (How::Removed, _) => new(),
-            // An append is cut somewhere; measured: the old length, never NUL bytes.
-            (How::Appended, _) => now.map(|now| {
-                let kept = self.before.as_ref().map_or(0, Content::len);
-                let more = now.len().saturating_sub(kept);
-                let part = match loss {
-                    Loss::Mixed(seed) => {
-                        (StableHasher::of(&(seed, path, "cut")) % (more as u64 + 1)) as usize
-                    }
-                    _ => 0,
-                };
-                now.prefix(kept + part)
-            }),
-            (How::Renamed { .. } | How::Rewritten, 2) => now.map(|_| Content::new([])),
-            (How::Renamed { .. } | How::Rewritten, _) => now.map(|now| Content::new(vec![0; now.len()])),
+        let placed = Slot { body, seen, dirty, modified, unflushed: None };
+        if self.slots.get(path).is_some_and(|slot| slot.unflushed.is_some()) {
+            self.secure(path, |slot| *slot = Slot { unflushed: slot.unflushed.take(), ..placed });
+            if self.slots.get(path).is_some_and(|slot| !slot.means_something()) {
+                self.slots.put(path, None);
+            }
+        } else {
+            self.put(path, Some(placed));
         }
+    }
+
+    /// Whether a file's bytes may leave the disk: the server has them, and the disk does not need them.
+    pub(crate) fn is_evictable(&self, path: &Path, on_server: Option<&Content>, now: u64) -> bool {
+        self.slots.get(path).is_some_and(|slot| {
+            let live = slot.unflushed.as_ref().is_some_and(|risk| risk.is_live(now));
+            let body = slot.body.as_ref().filter(|body| body.presence == Presence::Here);
+            !slot.dirty && !live && body.is_some_and(|body| Some(&body.content) == on_server)
+        })
+    }
+
+    pub(crate) fn evict(&mut self, path: &Path, placeholder: Placeholder) {
+        let presence = if placeholder == Placeholder::Stub { Presence::Stub } else { Presence::Dataless };
+        self.move_body(path, presence);
+    }
+
+    /// Brings the bytes of a file back that are elsewhere, and tells whether there were any.
+    pub(crate) fn fetch(&mut self, path: &Path) -> bool {
+        let elsewhere = |slot: &Slot| slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here);
+        let fetched = self.slots.get(path).is_some_and(elsewhere);
+        if fetched {
+            self.move_body(path, Presence::Here);
+        }
+        fetched
+    }
+
+    fn move_body(&mut self, path: &Path, to: Presence) {
+        self.slots.edit(path, |slot| {
+            if let Some(body) = &mut slot.body {
+                body.presence = to;
+            }
+        });
+    }
+
+    /// The digest, computed afresh.
+    #[cfg(test)]
+    pub(super) fn digest_afresh(&self) -> u64 {
+        self.slots.digest_afresh()
     }
 }

@@ -87,6 +87,9 @@ impl Machine {
     #[must_use]
     pub fn world_time(&self, setup: &MachineSetup, mono: Mono) -> u64 {
         let elapsed = mono.0.saturating_add(self.stopped_ms);
+        if setup.clock_drift_ppm == 0 {
+            return elapsed;
+        }
         let rate = 1_000_000 + i128::from(setup.clock_drift_ppm);
         let guess = i128::from(elapsed) * 1_000_000 / rate;
         let mut time = u64::try_from(guess).unwrap_or(u64::MAX).saturating_sub(1);
@@ -99,6 +102,10 @@ impl Machine {
 
 /// How many milliseconds a clock that runs `drift_ppm` millionths fast counts while `now` pass.
 fn local(now: u64, drift_ppm: i32) -> u64 {
+    // Asked at every step, and division of the wider type is slow.
+    if drift_ppm == 0 {
+        return now;
+    }
     let drift = i128::from(now) * i128::from(drift_ppm) / 1_000_000;
     u64::try_from(i128::from(now) + drift).unwrap_or(u64::MAX)
 }

@@ -28,18 +28,20 @@ mod client;
 mod cloud;
 mod disk;
 mod machine;
+mod path_map;
 mod process;
+mod unflushed;
 
 use std::sync::Arc;
 
-use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, Now, Path, Protocol};
+use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol};
 
 pub use self::choice::{Choice, Loss, Part, Refused};
 pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
 pub use self::disk::{Body, Disk, Presence, Slot};
 pub use self::machine::{EPOCH, Machine, MachineSetup};
-use crate::profile::Rules;
+use crate::profile::{Placeholder, Rules};
 use crate::{ReplicaId, Service, System};
 
 /// A choice of a system's world.
@@ -339,18 +341,8 @@ impl<S: System> World<S> {
                 client.reset_index();
                 Ok(())
             }),
-            Choice::Evict { replica, path } => {
-                let placeholder = setup.rules.placeholder;
-                let done = self.replica_mut(*replica).disk.evict(path, placeholder);
-                done.then_some(())
-                    .ok_or_else(|| Refused(format!("{path} cannot be evicted at replica {replica}")))
-            }
-            Choice::Fetch { replica, path } => {
-                let syncs = self.replica(*replica).syncs();
-                let done = syncs && self.replica_mut(*replica).disk.fetch(path);
-                done.then_some(())
-                    .ok_or_else(|| Refused(format!("{path} cannot be fetched at replica {replica}")))
-            }
+            Choice::Evict { replica, path } => self.evict(setup, *replica, path),
+            Choice::Fetch { replica, path } => self.fetch(*replica, path, effects),
             Choice::Act { act } => {
                 self.service.act(act, self.now);
                 Ok(())
@@ -389,6 +381,42 @@ impl<S: System> World<S> {
             _ => false,
         };
         changed.then_some(()).ok_or_else(|| Refused(format!("replica {id}'s machine is already so")))
+    }
+
+    /// Whether a file's bytes may leave a replica's disk.
+    fn is_evictable(&self, setup: &Setup<S>, id: ReplicaId, path: &Path) -> bool {
+        let replica = self.replica(id);
+        let seen = replica.disk.slot(path).map_or(0, |slot| slot.seen);
+        let version = self.cloud.file(path).and_then(|file| file.version(file.latest().checked_sub(seen)?));
+        let on_server = version.and_then(|version| version.content.as_ref());
+        setup.rules.placeholder != Placeholder::None
+            && replica.machine.awake
+            && replica.disk.is_evictable(path, on_server, self.now)
+    }
+
+    fn evict(&mut self, setup: &Setup<S>, id: ReplicaId, path: &Path) -> Result<(), Refused> {
+        if !self.is_evictable(setup, id, path) {
+            return Err(Refused(format!("{path} cannot be evicted at replica {id}")));
+        }
+        let replica = self.replica_mut(id);
+        replica.disk.evict(path, setup.rules.placeholder);
+        // To a watcher, a placeholder in a file's place is a file that went and another that came.
+        replica.changed |= setup.rules.placeholder == Placeholder::Stub;
+        Ok(())
+    }
+
+    fn fetch(
+        &mut self,
+        id: ReplicaId,
+        path: &Path,
+        effects: &mut Effects<S::Protocol>,
+    ) -> Result<(), Refused> {
+        if !self.replica(id).syncs() || !self.replica_mut(id).disk.fetch(path) {
+            return Err(Refused(format!("{path} cannot be fetched at replica {id}")));
+        }
+        self.replica_mut(id).changed = true;
+        effects.files_changed = true;
+        Ok(())
     }
 
     fn client(
@@ -433,5 +461,57 @@ impl Fs for View<'_> {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
         client::unreachable(dir, self.machine.folder_reachable)?;
         self.disk.list(dir)
+    }
+}
+
+/// One disk on its own, without a cloud: what a process of one replica sees, for the
+/// [conformance cases](crate::conformance).
+#[derive(Clone, Debug, Default)]
+pub struct LocalView {
+    disk: Disk,
+    now: u64,
+}
+
+impl Fs for LocalView {
+    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
+        self.disk.read(path, from)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        self.disk.list(dir)
+    }
+}
+
+impl FsMut for LocalView {
+    fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
+        self.now += 1;
+        let wall = EPOCH.plus(i64::try_from(self.now).unwrap_or(i64::MAX));
+        self.disk.apply(op, Part::Whole, false, wall, self.now)
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::common::Stage;
+    use super::common::walk::{any_rules, step, walks};
+
+    proptest! {
+        #[test]
+        fn running_digests_are_those_computed_afresh(rules in any_rules(), walk in walks()) {
+            let mut stage = Stage::new(2, rules);
+            for number in walk {
+                step(&mut stage, number, &mut |_, _| {});
+            }
+            prop_assert_eq!(stage.world.cloud().digest(), stage.world.cloud().digest_afresh());
+            for (_, replica) in stage.world.replicas() {
+                prop_assert_eq!(replica.disk().digest(), replica.disk().digest_afresh());
+            }
+        }
     }
 }

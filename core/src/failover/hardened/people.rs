@@ -1,0 +1,296 @@
+//! What people ask for, and what a leader does for the others: the order of succession, hand-overs, old files.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::record::{Found, Lead, Nomination, Record, Role};
+use super::settings::Policy;
+use super::write::Did;
+use super::{Context, Replica, higher};
+use crate::failover::{Call, Command, Config, Event, RefusedBecause, StandbyBecause, device};
+use crate::{FsOp, Mono, Path};
+
+/// What waits for an op or an answer.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Errand {
+    /// Removes device files one by one.
+    Removing { device: Arc<str>, then: VecDeque<(Arc<str>, Path)> },
+    /// Waits until a process has ended.
+    Killing { device: Arc<str>, path: Path, host: Arc<str>, process_id: u32 },
+}
+
+impl Replica {
+    /// What a leader does besides the work: it says who succeeds it and when, hands over, and cleans up.
+    pub(super) fn lead(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        self.answer_offer();
+        self.drop_nomination();
+        if !matches!(self.said.role, Role::Active | Role::Candidate) {
+            return;
+        }
+        let lead = self.order(config, now);
+        if self.said.lead.is_none() {
+            self.said.lead = Some(lead);
+        } else if self.urgent || now >= self.due.beat {
+            // It changes with beats only, so that what is here is what the others have, or will have.
+            self.said.lead = Some(lead);
+        }
+        if self.said.role == Role::Active && self.acting {
+            self.hand_over(config, cx);
+            if now >= self.due.cleanup && self.errand.is_none() {
+                self.due.cleanup = now.plus(config.timing.cleanup_every_ms);
+                self.clean_up(config, cx);
+            }
+        }
+    }
+
+    /// The order of succession: whoever lives and may lead, by id; and a patience that suits all of them.
+    fn order(&self, config: &Config, now: Mono) -> Lead {
+        let hardened = &config.hardened;
+        let live = || self.peers.iter().filter(|(_, peer)| self.is_live(peer, config, now));
+        let asked = live().map(|(_, peer)| peer.said.wants_ms).max().unwrap_or(0);
+        let may = |id: &str, name: &str| hardened.policy == Policy::Available || self.votes(id, name);
+        Lead {
+            suspect_ms: asked.clamp(hardened.suspect_ms_min, hardened.suspect_ms_max),
+            slot_ms: hardened.slot_ms,
+            successors: live().filter(|(id, peer)| may(id, &peer.name)).map(|(id, _)| id.clone()).collect(),
+            lapsed: None,
+        }
+    }
+
+    /// The highest number of a nomination that anybody is done with.
+    fn obeyed(&self) -> u64 {
+        self.peers.values().map(|peer| peer.said.obeyed).fold(self.said.obeyed, u64::max)
+    }
+
+    /// Takes the offer of the leader, where it is made to this replica.
+    fn answer_offer(&mut self) {
+        let number = self.top_peer().filter(|top| top.role == Role::Active).and_then(|top| {
+            let offer = self.peers[top.id].said.offer.as_ref()?;
+            (offer.target == self.said.id).then_some(offer.number)
+        });
+        if let Some(number) = number
+            && self.said.accept != number
+            && !self.said.leaving
+        {
+            self.said.accept = number;
+            self.urgent = true;
+        }
+    }
+
+    /// A nomination that was obeyed is not repeated.
+    fn drop_nomination(&mut self) {
+        if self.said.nominate.as_ref().is_some_and(|wish| wish.number <= self.obeyed()) {
+            self.said.nominate = None;
+        }
+        self.said.obeyed = self.obeyed();
+    }
+
+    /// Two phases: an offer that must be taken, then the release. Until then it goes on.
+    fn hand_over(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let (now, hardened) = (cx.now().mono, &config.hardened);
+        let wish = self
+            .peers
+            .values()
+            .map(|peer| peer.said.nominate.as_ref())
+            .fold(self.said.nominate.as_ref(), higher)
+            .filter(|wish| wish.number > self.said.obeyed)
+            .cloned();
+        let Some(wish) = wish else {
+            self.said.offer = None;
+            return;
+        };
+        if wish.target == self.said.id {
+            return self.obey(wish.number);
+        }
+        let target = self.peers.get(&wish.target).filter(|peer| self.is_live(peer, config, now));
+        let may_lead = |name: &str| hardened.policy == Policy::Available || self.votes(&wish.target, name);
+        let Some(peer) = target.filter(|peer| may_lead(&peer.name)) else {
+            return self.refuse_wish(&wish, cx);
+        };
+        let name = peer.name.clone();
+        if self.said.offer.as_ref() != Some(&wish) {
+            self.said.offer = Some(wish);
+            self.offered = now;
+            self.urgent = true;
+            return cx.event(Event::ActivationWritten { target: name });
+        }
+        if peer.said.accept != wish.number {
+            let due = self.offered.plus(2 * hardened.wait_ms);
+            return if now < due { self.decide_at(due) } else { self.refuse_wish(&wish, cx) };
+        }
+        if self.work.is_busy() {
+            return;
+        }
+        let mut lead = self.order(config, now);
+        let others = lead.successors.iter().filter(|id| **id != wish.target).cloned();
+        lead.successors = std::iter::once(wish.target.clone()).chain(others).collect();
+        if !self.can_release(config, now) {
+            // A beat first: else somebody may lose patience with it and follow the order of the last one.
+            self.urgent = true;
+            return;
+        }
+        self.release(StandbyBecause::HandedOver, config, cx);
+        self.said.lead = Some(lead);
+        self.obey(wish.number);
+    }
+
+    /// Whether a hand-over waits only for the update that is being handled.
+    pub(super) fn is_handing_over(&self) -> bool {
+        let taken = |offer: &Nomination| {
+            self.peers.get(&offer.target).is_some_and(|peer| peer.said.accept == offer.number)
+        };
+        self.said.offer.as_ref().is_some_and(taken)
+    }
+
+    fn obey(&mut self, number: u64) {
+        self.said.obeyed = number;
+        self.said.offer = None;
+        self.urgent = true;
+    }
+
+    fn refuse_wish(&mut self, wish: &Nomination, cx: &mut Context<'_>) {
+        let because = match self.peers.contains_key(&wish.target) {
+            true => RefusedBecause::Stale,
+            false => RefusedBecause::Unknown,
+        };
+        cx.event(Event::ActivationRefused { target: wish.target.clone(), because });
+        self.obey(wish.number);
+    }
+
+    /// Serves what was asked.
+    pub(super) fn serve(&mut self, config: &Config, cx: &mut Context<'_>) {
+        while self.errand.is_none()
+            && let Some(command) = self.waiting.pop_front()
+        {
+            if matches!(command, Command::Remove { .. }) && self.work.is_out() {
+                self.waiting.push_front(command);
+                return;
+            }
+            match command {
+                Command::Activate { device } => self.activate(&device, config, cx),
+                Command::Cleanup => self.clean_up(config, cx),
+                Command::Leave => self.leave(config, cx),
+                Command::Remove { device } => self.remove(&device, config, cx),
+                Command::Voters { change } => self.change_voters(&change, cx),
+            }
+        }
+    }
+
+    /// The replica of this id, or the one that lives of those with this device id.
+    fn find(&self, device: &str) -> Option<Arc<str>> {
+        if device == &*self.said.id || device == &*self.name {
+            return Some(self.said.id.clone());
+        }
+        if self.peers.contains_key(device) {
+            return Some(device.into());
+        }
+        let named = self.peers.iter().filter(|(_, peer)| *peer.name == *device);
+        named.max_by_key(|(_, peer)| peer.progress).map(|(id, _)| id.clone())
+    }
+
+    /// Writes the wish down; the leader sees to it.
+    fn activate(&mut self, device: &str, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        let refused = |target: Arc<str>, because| Event::ActivationRefused { target, because };
+        let Some(target) = self.find(device) else {
+            return cx.event(refused(device.into(), RefusedBecause::Unknown));
+        };
+        let stale = self.peers.get(&target).is_some_and(|peer| !self.is_live(peer, config, now));
+        if stale {
+            return cx.event(refused(target, RefusedBecause::Stale));
+        }
+        let wishes = self.peers.values().filter_map(|peer| peer.said.nominate.as_ref());
+        let highest = wishes.chain(&self.said.nominate).map(|wish| wish.number).max();
+        let number = highest.unwrap_or(0).max(self.obeyed()) + 1;
+        self.said.nominate = Some(Nomination { target: target.clone(), number });
+        self.urgent = true;
+        cx.event(Event::Nominated { target });
+    }
+
+    /// Stops at once and asks to be succeeded; the process is about to end.
+    fn leave(&mut self, config: &Config, cx: &mut Context<'_>) {
+        self.said.leaving = true;
+        self.urgent = true;
+        match self.said.role {
+            Role::Active => self.release(StandbyBecause::Left, config, cx),
+            Role::Candidate => self.take_role(Role::Standby, cx.now().mono),
+            Role::Released | Role::Standby => {}
+        }
+    }
+
+    /// Removes the files of replicas that this one has listened for in vain for long enough, on its own clock.
+    fn clean_up(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        let unseen_ms = config.timing.device_unseen_ms;
+        let awake = now.since(self.awake_since) > unseen_ms;
+        let dead = |peer: &super::Peer| now.since(peer.progress) > unseen_ms;
+        let mut doomed: VecDeque<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| awake && dead(peer))
+            .map(|(id, peer)| (peer.name.clone(), device::devices_dir().join(&device::file_name(id))))
+            .collect();
+        if let Some((device, path)) = doomed.pop_front() {
+            self.unlink(device, path, doomed, cx);
+        }
+    }
+
+    fn unlink(
+        &mut self,
+        device: Arc<str>,
+        path: Path,
+        then: VecDeque<(Arc<str>, Path)>,
+        cx: &mut Context<'_>,
+    ) {
+        cx.op(FsOp::Remove { path: path.clone() });
+        self.doing.push_back(Did::Removal(path));
+        self.errand = Some(Box::new(Errand::Removing { device, then }));
+    }
+
+    /// Ends a device's process where it runs on this machine, and removes its file; elsewhere only the file, and
+    /// only if it is silent.
+    fn remove(&mut self, device: &str, config: &Config, cx: &mut Context<'_>) {
+        let refused = |because| Event::RemovalRefused { device: device.into(), because };
+        let id = self.find(device).filter(|id| *id != self.said.id);
+        let Some((id, peer)) = id.and_then(|id| self.peers.get(&id).map(|peer| (id, peer))) else {
+            return cx.event(refused(RefusedBecause::Unknown));
+        };
+        let (name, live) = (peer.name.clone(), self.is_live(peer, config, cx.now().mono));
+        let path = device::devices_dir().join(&device::file_name(&id));
+        let listed = cx.read(&path).ok().and_then(|content| match &*content.parsed(Record::parse) {
+            Found::Record(record) => Some((record.hostname.clone(), record.process_id)),
+            _ => None,
+        });
+        match listed {
+            Some((host, process_id)) if *host == *config.identity.host => {
+                cx.call(Call::Kill { process_id });
+                self.errand = Some(Box::new(Errand::Killing { device: name, path, host, process_id }));
+            }
+            _ if live => cx.event(refused(RefusedBecause::Alive)),
+            _ => self.unlink(name, path, VecDeque::new(), cx),
+        }
+    }
+
+    pub(super) fn killed(&mut self, found: bool, cx: &mut Context<'_>) {
+        let Some(Errand::Killing { device, path, host, process_id }) = self.errand.as_deref().cloned() else {
+            return;
+        };
+        if found {
+            let own_host = host.clone();
+            cx.event(Event::ProcessKilled { process_id, listed_host: host, own_host });
+        }
+        self.unlink(device, path, VecDeque::new(), cx);
+    }
+
+    pub(super) fn removed(&mut self, path: Path, cx: &mut Context<'_>) {
+        let Some(Errand::Removing { device, mut then }) = self.errand.take().map(|errand| *errand) else {
+            return;
+        };
+        cx.event(Event::DeviceRemoved { path: path.clone(), device });
+        self.peers.retain(|id, _| device::file_name(id) != path.file_name());
+        if let Some((device, path)) = then.pop_front() {
+            self.unlink(device, path, then, cx);
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! A replica's own file: the one that decides, written by that replica alone and always as a whole.
+//!
+//! It keeps the keys of the published device file for people and other programs, and adds one object,
+//! `coordination`. The last key, `check`, is the length and the digest of everything before it, so that a torn
+//! file, NUL bytes and foreign bytes are told apart from a record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::visit::Visit;
+use crate::failover::records::Malformed;
+use crate::{Content, WallMs};
+
+/// The version of `coordination` that is written, and the only one that is read.
+const FORMAT: u32 = 1;
+
+/// What comes between the body and its length.
+const CHECK: &str = ",\n  \"check\": \"";
+
+/// A replica's own file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The device id: `[name@]host:directory`. Two replicas may share it by accident.
+    pub name: Arc<str>,
+    /// The thread of the chat that it mirrors; none for all.
+    pub thread_id: Option<i64>,
+    /// When it last wrote this file, on its own wall clock. For people; nothing is decided by it.
+    pub last_seen: WallMs,
+    /// Its machine's host name.
+    pub hostname: Arc<str>,
+    /// The directory in which it works.
+    pub directory: Arc<str>,
+    /// Its process id on its own machine.
+    #[serde(rename = "pid")]
+    pub process_id: u32,
+    /// What decides.
+    pub coordination: Arc<Said>,
+}
+
+/// What a replica says about itself and the others.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// The version of this object.
+    pub format: u32,
+    /// The replica: its device id and a random part, so that no two replicas share it.
+    pub id: Arc<str>,
+    /// Which life of its process.
+    pub life: Life,
+    /// The number of this version within the life.
+    pub beat: u64,
+    /// What it is.
+    pub role: Role,
+    /// The term of its last claim; 0 where it never claimed.
+    pub term: u64,
+    /// How the others are to succeed it, where it leads, wants to, or did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Lead>,
+    /// It will end and is not to be counted on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaving: bool,
+    /// The highest update id up to which all are known to be handled.
+    pub acked: i64,
+    /// After which silence it would have the leader suspected, in ms.
+    pub wants_ms: u64,
+    /// Whom it was asked to have made active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominate: Option<Nomination>,
+    /// Whom it will make room for, if that one wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Nomination>,
+    /// The number of the offer that it takes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accept: u64,
+    /// The highest number of a nomination that is done with.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub obeyed: u64,
+    /// The voters that it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voters: Option<Arc<Voters>>,
+    /// Whom it supports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote: Option<Vote>,
+    /// What it last saw of the others: a second way for their beats.
+    #[serde(default)]
+    pub saw: BTreeMap<Arc<str>, Saw>,
+}
+
+/// One life of a process: which, and a random part, so that two copies of one identity differ.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Life {
+    /// Counted from 1, one higher at each start.
+    pub number: u64,
+    /// Drawn at each start.
+    pub nonce: u32,
+}
+
+/// What a replica is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It leads in its term.
+    Active,
+    /// It wants to lead in its term and waits for objections, or for votes.
+    Candidate,
+    /// It led in its term, has stopped, and asks to be succeeded.
+    Released,
+    /// None of these.
+    Standby,
+}
+
+/// How a leader is to be succeeded. All replicas use what the leader last said, so they agree.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lead {
+    /// After which silence it counts as gone, in ms.
+    pub suspect_ms: u64,
+    /// The distance of the slots, in ms.
+    pub slot_ms: u64,
+    /// Who may claim in which slot.
+    pub successors: Arc<[Arc<str>]>,
+    /// Of one that led and cannot say that it stopped in time: its last beat as a leader, from which the others go
+    /// on counting as if it were silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapsed>,
+}
+
+/// The last beat of a leader before its lease was over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Lapsed {
+    /// In which life.
+    pub life: Life,
+    /// Which beat.
+    pub beat: u64,
+}
+
+/// A wish to have somebody made active. The highest number counts.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Nomination {
+    /// The replica.
+    pub target: Arc<str>,
+    /// One higher than all that were seen.
+    pub number: u64,
+}
+
+/// The voters. Of two sets the one of the later term counts, and within a term the later change.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Voters {
+    /// The term of the leader that confirmed or changed it; 0 for the first set.
+    pub term: u64,
+    /// How often it was changed since the first.
+    pub change: u64,
+    /// Device ids, or replica ids.
+    pub members: Vec<Arc<str>>,
+}
+
+/// Support for a candidate or leader: the acknowledgement of one of its beats.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Vote {
+    /// In which term.
+    pub term: u64,
+    /// Of which replica.
+    pub candidate: Arc<str>,
+    /// In which life.
+    pub life: Life,
+    /// Which beat.
+    pub beat: u64,
+}
+
+/// The newest that was seen of a replica.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Saw {
+    /// Its life.
+    pub life: Life,
+    /// Its beat.
+    pub beat: u64,
+    /// Its term.
+    pub term: u64,
+}
+
+/// What the bytes of a file in the devices' directory are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// A record of the hardened design.
+    Record(Record),
+    /// A device file without `coordination`: of another design, and none of our business.
+    Other,
+    /// No record: perhaps not yet.
+    Broken(Malformed),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in references")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl Said {
+    /// What a replica says that has nothing to say yet.
+    #[must_use]
+    pub fn new(id: Arc<str>, life: Life) -> Self {
+        Self {
+            format: FORMAT,
+            id,
+            life,
+            beat: 0,
+            role: Role::Standby,
+            term: 0,
+            lead: None,
+            leaving: false,
+            acked: 0,
+            wants_ms: 0,
+            nominate: None,
+            offer: None,
+            accept: 0,
+            obeyed: 0,
+            voters: None,
+            vote: None,
+            saw: BTreeMap::new(),
+        }
+    }
+
+    /// How new it is: within one life by beat, and a later life is newer.
+    #[must_use]
+    pub fn age(&self) -> (Life, u64) {
+        (self.life, self.beat)
+    }
+
+    /// Lets a visitor see and change the terms and beats. There are no instants: what is in a file has no clock.
+    pub fn visit(&mut self, visit: &mut dyn Visit) {
+        visit.term(&mut self.term);
+        visit.beat(&mut self.beat);
+        if let Some(lapsed) = self.lead.as_mut().and_then(|lead| lead.lapsed.as_mut()) {
+            visit.beat(&mut lapsed.beat);
+        }
+        if let Some(vote) = &mut self.vote {
+            visit.term(&mut vote.term);
+            visit.beat(&mut vote.beat);
+        }
+        if let Some(voters) = &mut self.voters {
+            visit.term(&mut Arc::make_mut(voters).term);
+        }
+        for saw in self.saw.values_mut() {
+            visit.term(&mut saw.term);
+            visit.beat(&mut saw.beat);
+        }
+    }
+}
+
+impl Record {
+    /// Reads a file of the devices' directory; never a panic.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Found {
+        let broken = match bytes {
+            [] => return Found::Broken(Malformed::Empty),
+            _ if bytes.contains(&0) => return Found::Broken(Malformed::Nul),
+            _ => Found::Broken(Malformed::NotJson),
+        };
+        let Ok(text) = std::str::from_utf8(bytes) else { return broken };
+        let checked = text.rfind(CHECK).filter(|&at| text[at..] == ending(&text[..at]));
+        if checked.is_none() {
+            return match serde_json::from_str::<serde_json::Value>(text) {
+                Ok(value) if value.get("coordination").is_none() => Found::Other,
+                Ok(_) => Found::Broken(Malformed::Check),
+                Err(_) => broken,
+            };
+        }
+        match serde_json::from_str::<Self>(text) {
+            Ok(record) if record.coordination.format == FORMAT => Found::Record(record),
+            _ => Found::Broken(Malformed::Field),
+        }
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn serialise(&self) -> Content {
+        let text = serde_json::to_string_pretty(self).expect("records have text keys and no failing parts");
+        let body = text.strip_suffix("\n}").expect("an indented object with fields ends so");
+        Content::from(format!("{body}{}", ending(body)))
+    }
+}
+
+/// What follows a body: its length, its digest, and the end of the object.
+fn ending(body: &str) -> String {
+    format!("{CHECK}{}-{:016x}\"\n}}", body.len(), xxh3_64(body.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(beat: u64) -> Record {
+        let life = Life { number: 2, nonce: 77 };
+        let mut said = Said::new("h:/a#1f".into(), life);
+        said.beat = beat;
+        said.role = Role::Active;
+        said.term = 4;
+        said.acked = 12;
+        said.wants_ms = 36_500;
+        let successors = Arc::from([Arc::from("h:/b#2e")]);
+        said.lead = Some(Lead { suspect_ms: 36_500, slot_ms: 39_000, successors, lapsed: None });
+        said.saw.insert("h:/b#2e".into(), Saw { life, beat: 3, term: 0 });
+        Record {
+            name: "h:/a".into(),
+            thread_id: None,
+            last_seen: WallMs(5),
+            hostname: "h".into(),
+            directory: "/a".into(),
+            process_id: 42,
+            coordination: Arc::new(said),
+        }
+    }
+
+    fn text(record: &Record) -> String {
+        String::from_utf8(record.serialise().bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_person_can_read_it() {
+        insta::assert_snapshot!(text(&record(9)), @r#"
+        {
+          "name": "h:/a",
+          "threadId": null,
+          "lastSeen": 5,
+          "hostname": "h",
+          "directory": "/a",
+          "pid": 42,
+          "coordination": {
+            "format": 1,
+            "id": "h:/a#1f",
+            "life": {
+              "number": 2,
+              "nonce": 77
+            },
+            "beat": 9,
+            "role": "active",
+            "term": 4,
+            "lead": {
+              "suspectMs": 36500,
+              "slotMs": 39000,
+              "successors": [
+                "h:/b#2e"
+              ]
+            },
+            "acked": 12,
+            "wantsMs": 36500,
+            "saw": {
+              "h:/b#2e": {
+                "life": {
+                  "number": 2,
+                  "nonce": 77
+                },
+                "beat": 3,
+                "term": 0
+              }
+            }
+          },
+          "check": "595-11669e498e2580a3"
+        }
+        "#);
+    }
+
+    #[test]
+    fn it_is_still_a_device_file_of_the_published_design() {
+        let content = record(9).serialise();
+        let device = crate::failover::records::DeviceRecord::parse(content.bytes()).unwrap();
+        assert_eq!((&*device.name, device.process_id), ("h:/a", Some(42)));
+    }
+
+    #[test]
+    fn what_is_no_record_is_named() {
+        let parse = |text: &str| Record::parse(text.as_bytes());
+        let whole = text(&record(9));
+        assert_eq!(parse(""), Found::Broken(Malformed::Empty));
+        assert_eq!(parse("\0\0"), Found::Broken(Malformed::Nul));
+        assert_eq!(parse("{\"name\": \"h"), Found::Broken(Malformed::NotJson));
+        assert_eq!(parse("{\"name\": \"h:/a\", \"lastSeen\": 5}"), Found::Other);
+        assert_eq!(parse(&whole.replace("\"term\": 4", "\"term\": 5")), Found::Broken(Malformed::Check));
+        assert_eq!(Record::parse(b"\xff\xfe"), Found::Broken(Malformed::NotJson));
+        let mut other = record(9);
+        Arc::make_mut(&mut other.coordination).format = 2;
+        assert_eq!(parse(&text(&other)), Found::Broken(Malformed::Field));
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_survives_its_file(beat: u64, acked: i64, name in ".{0,12}") {
+            let mut before = record(beat);
+            before.name = name.into();
+            Arc::make_mut(&mut before.coordination).acked = acked;
+            prop_assert_eq!(Record::parse(before.serialise().bytes()), Found::Record(before));
+        }
+
+        #[test]
+        fn a_prefix_or_a_flipped_byte_is_never_a_record(cut in 0_usize..2_000, bit in 0_u8..8) {
+            let whole = record(9).serialise().bytes().to_vec();
+            let at = cut % whole.len();
+            prop_assert!(matches!(Record::parse(&whole[..at]), Found::Broken(_)));
+            let mut flipped = whole;
+            flipped[at] ^= 1 << bit;
+            prop_assert!(!matches!(Record::parse(&flipped), Found::Record(_)));
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(!matches!(Record::parse(&bytes), Found::Record(_)));
+        }
+    }
+}

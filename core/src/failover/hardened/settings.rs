@@ -1,0 +1,321 @@
+//! The constants of the hardened design, and the relations between them that its promises rest on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failover::{ConfigError, Every};
+
+/// What the hardened design can be told. Durations in milliseconds.
+///
+/// There is no default: [`Hardened::over`] derives a set that holds together from the bound on propagation, and
+/// [`Hardened::at`] knows that bound for the providers.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Hardened {
+    /// What is given up when delays have no bound: that at most one acts, or that somebody does.
+    pub policy: Policy,
+    /// How often whoever leads writes its file.
+    pub beat: Every,
+    /// How often everybody else does. Under [`Policy::Majority`] a voter also writes at every beat it supports.
+    pub standby_beat: Every,
+    /// The bound on propagation: how long after a version was written every running replica can read it, or a
+    /// later one. Under [`Policy::Available`] "at most one active" rests on it.
+    pub settle_ms: u64,
+    /// The shortest and the default time without a sign of the leader after which it is suspected.
+    pub suspect_ms_min: u64,
+    /// The longest, however late its beats have been.
+    pub suspect_ms_max: u64,
+    /// How often it looks at its own view, at the latest: being told of changes is only a hint.
+    pub look_ms: u64,
+    /// The distance of two slots in the order of succession.
+    pub slot_ms: u64,
+    /// How long a candidate outside the order waits for objections ([`Policy::Available`]).
+    pub wait_ms: u64,
+    /// How long the newest beat that a majority acknowledged lets its sender act, from when it decided to write
+    /// it ([`Policy::Majority`]).
+    pub lease_ms: u64,
+    /// How long a voter supports nobody else after it acknowledged a beat ([`Policy::Majority`]).
+    pub promise_ms: u64,
+    /// No update is handed out with less of the lease left.
+    pub act_margin_ms: u64,
+    /// How many millionths a monotonic clock may run fast or slow.
+    pub drift_ppm_max: u32,
+    /// What the monotonic clock does while the machine sleeps.
+    pub asleep: Asleep,
+    /// The first set of voters, by device id ([`Policy::Majority`]). A device id that two replicas have counts for
+    /// neither of them.
+    pub voters: Vec<String>,
+    /// What it does while the shared folder cannot be reached.
+    pub fallback: Fallback,
+    /// How often `state.json` is written for other programs; nothing here reads it.
+    pub state_every_ms: u64,
+    /// The shortest time between two writes of its own file.
+    pub write_gap_ms: u64,
+}
+
+/// What is given up when delays have no bound.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// A lone survivor may act. At most one is active while every version arrives within the bound; beyond it two
+    /// may be, until a file arrives.
+    Available,
+    /// Never two active, whatever the folder does. Nobody acts without a majority of the voters.
+    Majority,
+}
+
+/// What the monotonic clock does while the machine sleeps.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asleep {
+    /// It goes on (Linux `CLOCK_BOOTTIME`, macOS continuous time): the wall clock is not looked at.
+    Counted,
+    /// It stands still (`std::time::Instant` on Linux and macOS). What the wall clock gains on it counts as sleep
+    /// and takes from the lease; one that is set forward costs a lease, one that is set back during a sleep hides it.
+    Missed,
+}
+
+/// What a replica does while the shared folder cannot be reached.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// It acts alone, beside whoever else does. For those who know that nobody does.
+    Act,
+    /// It waits for the folder.
+    StandBy,
+}
+
+/// A provider whose delays are known, or judged.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Dropbox: median 3 s, 99 % within 20 s (a judgement).
+    Dropbox,
+    /// Google Drive: 4 s until it looks, median 6 s, 99 % within 120 s (a judgement).
+    GDrive,
+    /// git with a push and a pull a minute (a judgement).
+    Git,
+    /// iCloud Drive: 1 to 3 s until it looks, median 6 s, 99 % within 60 s (a judgement).
+    ICloud,
+    /// OneDrive: 10 s until it looks, median 6 s, 99 % within 180 s (a judgement).
+    OneDrive,
+    /// A folder that is one and the same for all.
+    Perfect,
+    /// Syncthing: 5 to 15 s until its watcher reports, and nothing to speak of after that (measured with 1.19.2).
+    Syncthing,
+}
+
+impl Provider {
+    /// The provider of that name, as profiles are called.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "dropbox" => Self::Dropbox,
+            "gdrive" => Self::GDrive,
+            "git" => Self::Git,
+            "icloud" => Self::ICloud,
+            "onedrive" => Self::OneDrive,
+            "perfect" => Self::Perfect,
+            "syncthing" => Self::Syncthing,
+            _ => return None,
+        })
+    }
+
+    /// The bound on propagation that its set of constants is made for, in ms. For all but Syncthing it is a
+    /// quantile: a single version may take longer, but the leader is suspected only if the next ones do as well.
+    const fn settle_ms(self) -> u64 {
+        match self {
+            Self::Dropbox => 20_000,
+            Self::GDrive => 45_000,
+            Self::Git => 75_000,
+            Self::ICloud => 30_000,
+            Self::OneDrive => 60_000,
+            Self::Perfect => 4_000,
+            Self::Syncthing => 15_500,
+        }
+    }
+}
+
+impl Hardened {
+    /// A set of constants for a provider.
+    #[must_use]
+    pub fn at(provider: Provider, policy: Policy) -> Self {
+        Self::over(provider.settle_ms(), policy)
+    }
+
+    /// A set of constants for a bound on propagation, in ms.
+    #[must_use]
+    pub fn over(settle_ms: u64, policy: Policy) -> Self {
+        let beat = Every::new(15_000, 3_000);
+        let look_ms = 2_000;
+        // A beat may be late by its own jitter, by the way, by the reader's next look and by a slow disk.
+        let suspect_ms_min = beat.max_ms() + settle_ms + look_ms + SLOW_DISK_MS;
+        // There and back, and a beat that was just missed on either side.
+        let lease_ms = 2 * settle_ms + beat.max_ms() + 3 * look_ms + 2 * SLOW_DISK_MS;
+        Self {
+            policy,
+            beat,
+            standby_beat: Every::new(35_000, 10_000),
+            settle_ms,
+            suspect_ms_min,
+            suspect_ms_max: 4 * suspect_ms_min,
+            look_ms,
+            slot_ms: 2 * settle_ms + 4 * look_ms,
+            wait_ms: 2 * settle_ms + 4 * look_ms,
+            lease_ms,
+            promise_ms: lease_ms + SLOW_DISK_MS,
+            act_margin_ms: 2_000,
+            drift_ppm_max: 500,
+            asleep: Asleep::Counted,
+            voters: Vec::new(),
+            fallback: Fallback::StandBy,
+            state_every_ms: 150_000,
+            write_gap_ms: 1_000,
+        }
+    }
+
+    /// How long a leader may act after it decided to write a beat that tells the others to suspect it after
+    /// `suspect_ms`: shorter, so that on no two clocks within the drift the lease outlives the patience.
+    #[must_use]
+    pub(super) fn lease_under(&self, suspect_ms: u64) -> u64 {
+        suspect_ms.saturating_sub(self.drift_ms(suspect_ms)).saturating_sub(GUARD_MS)
+    }
+
+    /// How far two clocks can come apart while `ms` pass, in ms, rounded up.
+    fn drift_ms(&self, ms: u64) -> u64 {
+        ms.saturating_mul(2 * u64::from(self.drift_ppm_max)).div_ceil(1_000_000)
+    }
+
+    /// How old the last sign of a standby may be for it to be counted on, in ms.
+    pub(super) fn live_ms(&self) -> u64 {
+        self.standby_beat.max_ms() + self.settle_ms + 3 * self.look_ms
+    }
+
+    /// Checks the relations between the values.
+    ///
+    /// # Errors
+    /// The first relation that does not hold, with the values and the way out.
+    pub(in crate::failover) fn check(&self) -> Result<(), ConfigError> {
+        let never_zero = [
+            ("beat", self.beat.base_ms),
+            ("standby-beat", self.standby_beat.base_ms),
+            ("look-ms", self.look_ms),
+            ("state-every-ms", self.state_every_ms),
+            ("write-gap-ms", self.write_gap_ms),
+        ];
+        if let Some((what, _)) = never_zero.into_iter().find(|(_, ms)| *ms == 0) {
+            return Err(ConfigError::Zero { what });
+        }
+        let over = |what, value, than, least| {
+            if value < least { Err(ConfigError::Short { what, value, than, least }) } else { Ok(()) }
+        };
+        over("settle-ms", self.settle_ms, "any propagation at all", 1)?;
+        let (look, settle, beat) = (self.look_ms, self.settle_ms, self.beat.max_ms());
+        over(
+            "suspect-ms-min",
+            self.suspect_ms_min,
+            "the longest beat, settle-ms and look-ms",
+            beat + settle + look,
+        )?;
+        over("suspect-ms-max", self.suspect_ms_max, "suspect-ms-min", self.suspect_ms_min)?;
+        over("slot-ms", self.slot_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
+        over("wait-ms", self.wait_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
+        over("standby-beat", self.standby_beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
+        over("beat", self.beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
+        if self.drift_ppm_max > DRIFT_PPM_MAX {
+            return Err(ConfigError::Drift { drift_ppm_max: self.drift_ppm_max, most: DRIFT_PPM_MAX });
+        }
+        let lease_ms = match self.policy {
+            Policy::Available => self.lease_under(self.suspect_ms_min),
+            Policy::Majority => self.lease_ms,
+        };
+        over(
+            "the lease",
+            lease_ms,
+            "the longest beat, twice look-ms and act-margin-ms",
+            beat + 2 * look + self.act_margin_ms,
+        )?;
+        if self.policy == Policy::Majority {
+            let least = self.lease_ms.saturating_add(self.drift_ms(self.lease_ms + self.promise_ms));
+            over(
+                "promise-ms",
+                self.promise_ms,
+                "lease-ms and what two clocks can come apart meanwhile",
+                least,
+            )?;
+            self.check_voters()?;
+        }
+        Ok(())
+    }
+
+    fn check_voters(&self) -> Result<(), ConfigError> {
+        let count = self.voters.len();
+        if count < 2 {
+            return Err(ConfigError::Voters { count });
+        }
+        let twice = self.voters.iter().enumerate().find(|(at, voter)| self.voters[..*at].contains(voter));
+        match twice {
+            Some((_, voter)) => Err(ConfigError::VoterTwice { voter: voter.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a slow disk may take for a small file; an allowance, not a promise.
+const SLOW_DISK_MS: u64 = 1_000;
+
+/// How much sooner than it can be suspected a leader stops, beside what its clock may be off.
+const GUARD_MS: u64 = 500;
+
+/// Quartz clocks are off by 20 to 100 millionths; twice the tenfold of it is no clock any more.
+const DRIFT_PPM_MAX: u32 = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn majority() -> Hardened {
+        let voters = ["h:/a", "h:/b", "h:/c"].map(String::from).to_vec();
+        Hardened { voters, ..Hardened::at(Provider::Syncthing, Policy::Majority) }
+    }
+
+    #[test]
+    fn every_set_of_constants_holds_together() {
+        for name in ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "syncthing"] {
+            let provider = Provider::named(name).unwrap();
+            assert_eq!(Hardened::at(provider, Policy::Available).check(), Ok(()), "{name}");
+            let voters = majority().voters;
+            let majority = Hardened { voters, ..Hardened::at(provider, Policy::Majority) };
+            assert_eq!(majority.check(), Ok(()), "{name}");
+        }
+        assert_eq!(Provider::named("carrier-pigeon"), None);
+    }
+
+    #[test]
+    fn a_broken_relation_is_named_with_its_values() {
+        let broken = |change: fn(&mut Hardened)| {
+            let mut hardened = majority();
+            change(&mut hardened);
+            hardened.check().unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect-ms-min is 36500 ms and has to cover the longest beat, settle-ms and look-ms, which is 57500 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.settle_ms = 0), @"settle-ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait-ms is 0 ms and has to cover twice settle-ms and three times look-ms, which is 37000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot-ms is 30000 ms and has to cover twice settle-ms and three times look-ms, which is 37000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"drift-ppm-max is 20000, and leases are not made for more than 2000 millionths; mend the clock");
+        insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"promise-ms is 57000 ms and has to cover lease-ms and what two clocks can come apart meanwhile, which is 57114 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.lease_ms = 20_000), @"the lease is 20000 ms and has to cover the longest beat, twice look-ms and act-margin-ms, which is 24000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.voters.truncate(1)), @"the policy majority has 1 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
+        insta::assert_snapshot!(broken(|h| h.voters.clear()), @"the policy majority has 0 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
+        insta::assert_snapshot!(broken(|h| h.voters[1] = h.voters[0].clone()), @"the voter h:/a is listed twice; every voter needs a device id of its own");
+    }
+
+    #[test]
+    fn a_lease_ends_before_anybodys_patience_on_the_worst_clocks() {
+        let hardened = Hardened::at(Provider::ICloud, Policy::Available);
+        for suspect_ms in [hardened.suspect_ms_min, hardened.suspect_ms_max] {
+            let slow_holder = hardened.lease_under(suspect_ms) * 1_000_000 / (1_000_000 - 500);
+            let fast_observer = suspect_ms * 1_000_000 / (1_000_000 + 500);
+            assert!(slow_holder < fast_observer);
+        }
+    }
+}

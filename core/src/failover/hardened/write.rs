@@ -1,0 +1,308 @@
+//! The files that a replica writes: its own, `state.json` for others, and who it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Found, Lapsed, Lead, Life, Record, Role, Said, Saw};
+use super::settings::Policy;
+use super::visit::Visit;
+use super::{Context, Replica, is_away};
+use crate::failover::records::{Malformed, ProblemKind, STATE, StateRecord};
+use crate::failover::{Config, Event, GivenUpBecause, device};
+use crate::{Content, FsError, FsOp, Mono, Path};
+
+/// How soon a write that failed is tried again, ms.
+const AGAIN_MS: u64 = 2_000;
+
+/// What an op was for.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Did {
+    /// Its own file, decided at this moment, by a leader that asks for this patience.
+    Own { at: Mono, beat: u64 },
+    /// Another file whose result changes nothing.
+    Aside(Path),
+    /// The log of handled updates: one line, then the flush that makes it last.
+    Log { last: bool },
+    /// A device's file goes.
+    Removal(Path),
+}
+
+impl Did {
+    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
+        if let Self::Own { at, beat } = self {
+            visit.instant(at);
+            visit.beat(beat);
+        }
+    }
+}
+
+/// Who this replica is, in the folder that never leaves the machine.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Identity {
+    /// The random part of its id.
+    pub(super) random: String,
+    /// The machine on which it was drawn: a copy of the folder on another one draws its own.
+    host: String,
+    /// The directory for which it was drawn.
+    directory: String,
+    /// How often the process was started.
+    pub(super) lives: u64,
+}
+
+fn identity_path() -> Path {
+    Path::local("identity.json")
+}
+
+impl Identity {
+    fn draw(config: &Config, cx: &mut Context<'_>) -> Self {
+        let random = format!("{:08x}", cx.rng().bits() & 0xffff_ffff);
+        Self {
+            random,
+            host: config.identity.host.clone(),
+            directory: config.identity.directory.clone(),
+            lives: 0,
+        }
+    }
+
+    /// Its identity, and whether it is a new one.
+    pub(super) fn read_or_draw(config: &Config, cx: &mut Context<'_>) -> (Self, bool) {
+        let path = identity_path();
+        match cx.read(&path) {
+            Ok(content) => match serde_json::from_slice::<Self>(content.bytes()) {
+                Ok(identity)
+                    if identity.host == config.identity.host
+                        && identity.directory == config.identity.directory =>
+                {
+                    return (identity, false);
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    cx.event(Event::ProblemFound { path, kind: ProblemKind::Corrupt(Malformed::NotJson) });
+                }
+            },
+            Err(FsError::NotFound) => {}
+            Err(error) => cx.event(Event::ProblemFound { path, kind: ProblemKind::Unreadable(error) }),
+        }
+        (Self::draw(config, cx), true)
+    }
+}
+
+impl Replica {
+    /// Takes up where an earlier life of the same identity ended.
+    pub(super) fn resume(
+        &mut self,
+        mut identity: Identity,
+        fresh: bool,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) {
+        self.said.voters = Self::first_voters(config);
+        let mut lives = identity.lives;
+        if !fresh
+            && let Ok(content) = cx.read(&self.path)
+            && let Found::Record(record) = &*content.parsed(Record::parse)
+            && record.coordination.id == self.said.id
+        {
+            let before: &Said = &record.coordination;
+            lives = lives.max(before.life.number);
+            self.said.term = before.term;
+            self.said.acked = before.acked;
+            self.said.obeyed = before.obeyed;
+            self.said.vote = before.vote.clone();
+            if before.voters.as_ref().map(|voters| voters.stamp())
+                > self.said.voters.as_ref().map(|voters| voters.stamp())
+            {
+                self.said.voters = before.voters.clone();
+            }
+            if matches!(before.role, Role::Active | Role::Released) {
+                // Whoever was to succeed it is asked to, in the order that all have seen.
+                self.said.lead = before.lead.clone();
+                if let Some(lead) = &mut self.said.lead
+                    && config.hardened.policy == Policy::Available
+                    && before.role == Role::Active
+                {
+                    lead.lapsed = Some(Lapsed { life: before.life, beat: before.beat });
+                }
+                self.said.role = Role::Released;
+            }
+        }
+        identity.lives = lives + 1;
+        let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
+        self.said.life = Life { number: identity.lives, nonce };
+        self.read_log(cx);
+        self.write_identity(&identity, cx);
+    }
+
+    fn write_identity(&mut self, identity: &Identity, cx: &mut Context<'_>) {
+        let bytes = serde_json::to_vec_pretty(identity).expect("an identity has text keys and plain values");
+        cx.op(FsOp::Replace { path: identity_path(), content: Content::new(bytes) });
+        self.doing.push_back(Did::Aside(identity_path()));
+    }
+
+    /// Becomes somebody else, because a copy of this identity lives.
+    pub(super) fn take_new_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let mut identity = Identity::draw(config, cx);
+        identity.lives = 1;
+        let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
+        let id = format!("{}#{}", self.name, identity.random);
+        let old = std::mem::replace(&mut self.said, Said::new(id.into(), Life { number: 1, nonce }));
+        self.said.acked = old.acked;
+        self.said.obeyed = old.obeyed;
+        self.said.voters = old.voters;
+        self.path = device::devices_dir().join(&device::file_name(&self.said.id));
+        self.written.clear();
+        self.promise = super::Promise::new(cx.now().mono.plus(config.hardened.promise_ms));
+        self.take_role(Role::Standby, cx.now().mono);
+        self.due.write = cx.now().mono;
+        self.write_identity(&identity, cx);
+    }
+
+    /// Writes its own file where that is due, and `state.json`.
+    pub(super) fn write(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        let due = self.urgent || now >= self.due.beat;
+        // An op of an earlier decision of this step goes first, and nothing waits behind it.
+        if due && now >= self.due.write && (self.away.is_none() || now >= self.due.beat) {
+            self.write_own(config, cx);
+        }
+        if self.acting && self.away.is_none() && now >= self.due.state {
+            self.due.state = now.plus(config.hardened.state_every_ms);
+            self.write_state(cx);
+        }
+    }
+
+    fn write_own(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now();
+        let hardened = &config.hardened;
+        self.said.beat += 1;
+        self.said.saw = self
+            .peers
+            .iter()
+            .map(|(id, peer)| {
+                let said = &peer.said;
+                (id.clone(), Saw { life: said.life, beat: said.beat, term: said.term })
+            })
+            .collect();
+        let record = Record {
+            name: self.name.clone(),
+            thread_id: config.thread_id,
+            last_seen: now.wall,
+            hostname: config.identity.host.as_str().into(),
+            directory: config.identity.directory.as_str().into(),
+            process_id: config.process_id,
+            coordination: self.said.clone().into(),
+        };
+        cx.op(FsOp::Replace { path: self.path.clone(), content: record.serialise() });
+        self.doing.push_back(Did::Own { at: now.mono, beat: self.said.beat });
+        self.remember_written(self.said.beat, now.mono);
+        let leads = match hardened.policy {
+            Policy::Available => self.said.role == Role::Active,
+            Policy::Majority => matches!(self.said.role, Role::Active | Role::Candidate),
+        };
+        let every = if leads { hardened.beat } else { hardened.standby_beat };
+        self.due.beat = now.mono.plus(every.draw(cx.rng()));
+        self.due.write = now.mono.plus(hardened.write_gap_ms);
+        self.urgent = false;
+    }
+
+    /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, so that
+    /// nobody's first `state.json` shows a lower one.
+    fn write_state(&mut self, cx: &mut Context<'_>) {
+        let before = match cx.read(&STATE) {
+            Ok(content) => match &*content.parsed(StateRecord::parse) {
+                Ok(record) => record.clone(),
+                Err(_) => StateRecord::initial(cx.now().wall),
+            },
+            Err(_) => StateRecord::initial(cx.now().wall),
+        };
+        let wall = cx.now().wall;
+        let record = StateRecord {
+            active_device: Some(self.name.clone()),
+            active_device_heartbeat: wall,
+            last_update_id: before.last_update_id.max(self.seen_by_all()),
+            last_modified: wall,
+            modified_by: self.name.clone(),
+            ..before
+        };
+        cx.op(FsOp::Replace { path: STATE.clone(), content: record.serialise() });
+        self.doing.push_back(Did::Aside(STATE.clone()));
+    }
+
+    /// Goes on after `done` ops of the last batch, and perhaps one that failed.
+    pub(super) fn written(
+        &mut self,
+        done: usize,
+        failed: Option<FsError>,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) {
+        let batch = std::mem::take(&mut self.doing);
+        for (index, did) in batch.into_iter().enumerate() {
+            match failed.filter(|_| index >= done) {
+                None => self.succeeded(did, config, cx),
+                Some(error) => self.failed(did, error, cx),
+            }
+        }
+    }
+
+    fn succeeded(&mut self, did: Did, config: &Config, cx: &mut Context<'_>) {
+        match did {
+            Did::Own { at, beat } => {
+                self.troubles.remove(&self.path);
+                cx.event(Event::HeartbeatWritten { path: self.path.clone() });
+                self.beaten(at, beat, config, cx);
+            }
+            Did::Aside(path) => {
+                self.troubles.remove(&path);
+                if path == *STATE {
+                    cx.event(Event::HeartbeatWritten { path });
+                }
+            }
+            Did::Log { last } => self.logged(last, cx),
+            Did::Removal(path) => self.removed(path, cx),
+        }
+    }
+
+    /// Its own file is on its disk. Under `available` that is what a leader may act by, for a time that counts from
+    /// the decision to write: the others may have read it since.
+    fn beaten(&mut self, at: Mono, beat: u64, config: &Config, cx: &mut Context<'_>) {
+        if config.hardened.policy != Policy::Available || self.said.role != Role::Active || at < self.since {
+            return;
+        }
+        let now = cx.now().mono;
+        if self.lease_until == Mono(0) && now > self.since.plus(config.hardened.look_ms) {
+            // Too late for its place in the order.
+            self.take_role(Role::Candidate, now);
+            return;
+        }
+        let in_time = self.lease_until == Mono(0) || now.plus(config.hardened.settle_ms) <= self.lease_until;
+        if beat == self.said.beat && in_time {
+            let suspect_ms = self.said.lead.as_ref().map_or(0, |lead: &Lead| lead.suspect_ms);
+            self.lease_until = self.lease_until.max(at.plus(config.hardened.lease_under(suspect_ms)));
+        }
+    }
+
+    fn failed(&mut self, did: Did, error: FsError, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        match did {
+            Did::Own { .. } => {
+                self.urgent = true;
+                self.due.write = now.plus(AGAIN_MS);
+                let path = self.path.clone();
+                self.problem(&path, ProblemKind::Unwritten(error), cx);
+                if self.said.role == Role::Active && self.lease_until == Mono(0) {
+                    cx.event(Event::ClaimGivenUp { because: GivenUpBecause::StateUnwritten });
+                    self.take_role(Role::Standby, now);
+                }
+                if is_away(error) {
+                    self.fall_back(error, cx);
+                }
+            }
+            Did::Aside(path) => self.problem(&path, ProblemKind::Unwritten(error), cx),
+            Did::Log { .. } => self.unlogged(error, cx),
+            Did::Removal(path) => {
+                self.errand = None;
+                self.problem(&path, ProblemKind::Unwritten(error), cx);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A map from paths to values that costs little to clone, to change and to hash: what a model checker does at
+//! every step.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use cloudchamber_core::{Path, Root};
+
+use crate::stable_hash::StableHasher;
+
+/// Values by path, in order of their paths, with a running digest of all of them.
+///
+/// A clone shares everything. A change to a shared map copies one list of pointers and one value; a change to
+/// a map of one's own copies nothing. A sorted list beats a tree for the dozens of files that folders under
+/// test hold, and a search within it touches less memory.
+pub(super) struct PathMap<V> {
+    items: Arc<Vec<Arc<Item<V>>>>,
+    /// The wrapping sum of the items' digests.
+    digest: u64,
+}
+
+#[derive(Clone)]
+struct Item<V> {
+    path: Path,
+    /// Of the path alone.
+    path_digest: u64,
+    /// Of path and value.
+    digest: u64,
+    value: V,
+}
+
+impl<V: Clone + Eq + Hash> PathMap<V> {
+    /// The running digest.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &V)> {
+        self.items.iter().map(|item| (&item.path, &item.value))
+    }
+
+    pub(super) fn get(&self, path: &Path) -> Option<&V> {
+        self.get_name(path.root(), path.name())
+    }
+
+    /// The value of the path that has this root and name.
+    pub(super) fn get_name(&self, root: Root, name: &str) -> Option<&V> {
+        self.find(root, name).ok().map(|at| &self.items[at].value)
+    }
+
+    /// Everything below a directory: the name within the directory, and the value.
+    pub(super) fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = (&'a str, &'a V)> {
+        let before = |path: &Path| match path.root().cmp(&dir.root()) {
+            Ordering::Equal => is_before_children(path.name(), dir.name()),
+            order => order == Ordering::Less,
+        };
+        let start = self.items.partition_point(|item| before(&item.path));
+        self.items[start..].iter().map_while(|item| Some((item.path.below(dir)?, &item.value)))
+    }
+
+    /// Sets a value, or removes it.
+    pub(super) fn put(&mut self, path: &Path, value: Option<V>) {
+        match (self.find(path.root(), path.name()), value) {
+            (Ok(at), Some(value)) => {
+                let item = &mut Arc::make_mut(&mut self.items)[at];
+                let digest = item_digest(item.path_digest, &value);
+                self.digest = self.digest.wrapping_sub(item.digest).wrapping_add(digest);
+                match Arc::get_mut(item) {
+                    Some(item) => (item.digest, item.value) = (digest, value),
+                    None => {
+                        let (path, path_digest) = (item.path.clone(), item.path_digest);
+                        *item = Arc::new(Item { path, path_digest, digest, value });
+                    }
+                }
+            }
+            (Ok(at), None) => {
+                let item = Arc::make_mut(&mut self.items).remove(at);
+                self.digest = self.digest.wrapping_sub(item.digest);
+            }
+            (Err(at), Some(value)) => {
+                let path_digest = StableHasher::of(path);
+                let digest = item_digest(path_digest, &value);
+                self.digest = self.digest.wrapping_add(digest);
+                let item = Item { path: path.clone(), path_digest, digest, value };
+                Arc::make_mut(&mut self.items).insert(at, Arc::new(item));
+            }
+            (Err(_), None) => {}
+        }
+    }
+
+    /// Changes the value of a path in place, and returns what `change` does; nothing where there is no value.
+    pub(super) fn edit<T>(&mut self, path: &Path, change: impl FnOnce(&mut V) -> T) -> Option<T> {
+        let at = self.find(path.root(), path.name()).ok()?;
+        let item = Arc::make_mut(&mut Arc::make_mut(&mut self.items)[at]);
+        let done = change(&mut item.value);
+        let digest = item_digest(item.path_digest, &item.value);
+        self.digest = self.digest.wrapping_sub(item.digest).wrapping_add(digest);
+        item.digest = digest;
+        Some(done)
+    }
+
+    fn find(&self, root: Root, name: &str) -> Result<usize, usize> {
+        self.items
+            .binary_search_by(|item| item.path.root().cmp(&root).then_with(|| item.path.name().cmp(name)))
+    }
+
+    /// The digest, computed afresh.
+    #[cfg(test)]
+    pub(super) fn digest_afresh(&self) -> u64 {
+        let digest = |(path, value): (&Path, &V)| item_digest(StableHasher::of(path), value);
+        self.iter().map(digest).fold(0, u64::wrapping_add)
+    }
+}
+
+/// Whether `name` sorts before everything below `dir`, that is before `dir/`.
+fn is_before_children(name: &str, dir: &str) -> bool {
+    let (name, dir) = (name.as_bytes(), dir.as_bytes());
+    if dir.is_empty() {
+        return false;
+    }
+    match name[..name.len().min(dir.len())].cmp(dir) {
+        Ordering::Less => true,
+        Ordering::Equal => name.get(dir.len()).is_none_or(|&next| next < b'/'),
+        Ordering::Greater => false,
+    }
+}
+
+fn item_digest<V: Hash>(path_digest: u64, value: &V) -> u64 {
+    let mut hasher = StableHasher::default();
+    hasher.write_u64(path_digest);
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<V> Clone for PathMap<V> {
+    fn clone(&self) -> Self {
+        Self { items: Arc::clone(&self.items), digest: self.digest }
+    }
+}
+
+impl<V> Default for PathMap<V> {
+    fn default() -> Self {
+        Self { items: Arc::default(), digest: 0 }
+    }
+}
+
+impl<V: Eq> PartialEq for PathMap<V> {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(mine, theirs): (&Arc<Item<V>>, &Arc<Item<V>>)| {
+            Arc::ptr_eq(mine, theirs)
+                || (mine.digest == theirs.digest && mine.path == theirs.path && mine.value == theirs.value)
+        };
+        self.digest == other.digest
+            && (Arc::ptr_eq(&self.items, &other.items)
+                || (self.items.len() == other.items.len()
+                    && self.items.iter().zip(other.items.iter()).all(same)))
+    }
+}
+
+impl<V: Eq> Eq for PathMap<V> {}
+
+impl<V> Hash for PathMap<V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for PathMap<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.items.iter().map(|item| (&item.path, &item.value))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path() -> impl Strategy<Value = Path> {
+        let name =
+            proptest::sample::select(vec!["a", "a/b", "a/b/c", "a b", "a-", "a/", "a0", "b", "é", "a.x/y"]);
+        (any::<bool>(), name).prop_map(|(local, name)| {
+            let name = name.trim_end_matches('/');
+            if local { Path::local(name) } else { Path::shared(name) }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_sorted_map_with_a_true_digest(
+            changes in proptest::collection::vec((path(), proptest::option::of(0_u8..4), any::<bool>()), 0..40),
+        ) {
+            let (mut map, mut model) = (PathMap::default(), BTreeMap::new());
+            let mut kept = Vec::new();
+            for (path, value, keep) in changes {
+                if keep {
+                    kept.push((map.clone(), model.clone()));
+                }
+                match value {
+                    Some(3) => {
+                        let edited = map.edit(&path, |value| *value = 9).is_some();
+                        prop_assert_eq!(edited, model.get_mut(&path).map(|value| *value = 9).is_some());
+                    }
+                    Some(value) => {
+                        map.put(&path, Some(value));
+                        model.insert(path, value);
+                    }
+                    None => {
+                        map.put(&path, None);
+                        model.remove(&path);
+                    }
+                }
+            }
+            kept.push((map, model));
+            for (map, model) in &kept {
+                prop_assert!(map.iter().eq(model.iter()));
+                prop_assert_eq!(map.digest(), map.digest_afresh());
+                for dir in model.keys().flat_map(|path| [Some(path.clone()), path.parent()]).flatten() {
+                    let below = model.iter().filter_map(|(path, value)| Some((path.below(&dir)?, value)));
+                    prop_assert!(map.below(&dir).eq(below), "{dir}");
+                }
+            }
+            for (map, model) in &kept {
+                for (other, other_model) in &kept {
+                    prop_assert_eq!(map == other, model == other_model);
+                }
+            }
+        }
+    }
+}
