@@ -1,2 +1,80 @@
-//! How fast the simulator is.
-fn main() {}
+//! How fast the simulator is, on one core: ten minutes of five replicas of the published failover design.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use cloudchamber_core::Path as FilePath;
+use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::scenario::Scenario;
+use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_sim::courier::{Courier, Movement, Touch};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const SCENARIO: &str = "
+system = 'failover'
+profile = 'icloud'
+hazards = true
+run_ms = 600000
+replica = [{}, {}, {}, {}, {}]
+settings = { update_every_ms = 20000 }
+faults = { crash = { every_ms = 300000, for_ms = [500, 240000] } }
+";
+
+/// Whole runs: one element is one run.
+fn runs(criterion: &mut Criterion) {
+    let scenario = Scenario::<FailoverSystem>::parse(Path::new("bench.toml"), SCENARIO)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut group = criterion.benchmark_group("run, 10 min, 5 replicas, icloud");
+    group.throughput(Throughput::Elements(1));
+    for (name, traced) in [("without trace", false), ("with trace", true)] {
+        let mut seed = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                seed += 1;
+                black_box(cloudchamber_sim::run(&Scenario { seed, ..scenario.clone() }, traced))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The courier alone: five replicas rewrite a file each every 30 s for ten minutes; one element is one movement.
+fn courier(criterion: &mut Criterion) {
+    let profile = Profile::named("icloud").expect("a built-in profile");
+    let paths: Vec<_> = (0..5).map(|replica| FilePath::shared(&format!("devices/{replica}.json"))).collect();
+    let mut seed = 0;
+    let mut carry = |seed| {
+        let mut courier = Courier::new(Arc::clone(&profile), paths.len(), seed);
+        let mut versions = vec![0; paths.len()];
+        let mut movements = 0_u64;
+        for now in (0..600_000).step_by(30_000) {
+            for (replica, path) in (0..).zip(&paths) {
+                courier.touched(now, replica, path, Touch::Written);
+            }
+            while let Some(due) = courier.due().filter(|due| *due < now + 30_000) {
+                while let Some(movement) = courier.next(due) {
+                    movements += 1;
+                    if let Movement::Upload { replica, path } = movement {
+                        let version = &mut versions[usize::from(replica)];
+                        *version += 1;
+                        courier.committed(due, replica, &path, *version, false);
+                    }
+                }
+            }
+        }
+        movements
+    };
+    let mut group = criterion.benchmark_group("courier, 10 min, 5 replicas, icloud");
+    group.throughput(Throughput::Elements(carry(0)));
+    group.bench_function("alone", |bencher| {
+        bencher.iter(|| {
+            seed += 1;
+            black_box(carry(seed))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, runs, courier);
+criterion_main!(benches);

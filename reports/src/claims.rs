@@ -147,17 +147,23 @@ fn cell(standbys: u64, delay_ms: u64, results: &[Success], file: &Path) -> Claim
         overlapped: number(count(Success::Overlap)),
         measured_percent,
         calculated_percent,
-        reason: apart.then(|| reason(measured_percent < calculated_percent, count(Success::Other))),
+        reason: apart.then(|| reason(delay_ms, measured_percent > calculated_percent)),
         reproduce: failed.map(|seed| reproduce::run(file, number(seed))),
     }
 }
 
-fn reason(worse: bool, others: usize) -> String {
-    match (worse, others) {
-        (false, _) => "better".into(),
-        (true, 0) => "worse".into(),
-        (true, others) => format!("worse {others}"),
+/// Why the folder does something else than the calculation says.
+fn reason(delay_ms: u64, better: bool) -> String {
+    let verify_ms = Timing::upstream().verify_ms;
+    if better && delay_ms / 2 <= verify_ms {
+        return format!(
+            "the second claim reaches the server after {} ms, half the delay; there it is found to conflict with the \
+             first and is taken back, which the verification {verify_ms} ms after the claim still sees; in the \
+             calculation a verification sees nothing",
+            delay_ms / 2
+        );
     }
+    "not explained by what the calculation leaves out".into()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of runs stay far below 2^53")]
@@ -208,19 +214,26 @@ mod tests {
             (3, 5_000, 82.0),
         ] {
             let calculated = 100.0 - calculated(standbys, delay_ms);
-            assert!((calculated - two).abs() <= 1.5, "{standbys} standbys, {delay_ms} ms: {calculated}");
+            assert!((calculated - two).abs() <= 2.5, "{standbys} standbys, {delay_ms} ms: {calculated}");
         }
         assert_eq!(calculated(2, 17_001), 0.0);
     }
 
-    #[test]
-    fn one_takes_over_where_files_are_quick() {
-        let text = failover_text(2, 0);
+    fn measured(standbys: u64, delay_ms: u64, seeds: u64) -> f64 {
+        let text = failover_text(standbys, delay_ms);
         let scenario = Scenario::<FailoverSystem>::parse(Path::new("cell.toml"), &text).unwrap();
-        assert_eq!(scenario.replica.len(), 3);
-        for seed in 0..20 {
-            let outcome = cloudchamber_sim::run(&Scenario { seed, ..scenario.clone() }, false).outcome;
-            assert_eq!(Success::of(&outcome), Success::One, "seed {seed}");
-        }
+        assert_eq!(scenario.replica.len() as u64, standbys + 1);
+        let run = |seed| cloudchamber_sim::run(&Scenario { seed, ..scenario.clone() }, false).outcome;
+        let results: Vec<_> = (0..seeds).map(|seed| Success::of(&run(seed))).collect();
+        percent(results.iter().filter(|result| **result == Success::One).count(), results.len())
+    }
+
+    #[test]
+    fn a_verification_sees_a_conflict_that_comes_to_light_before_it() {
+        // Half of 900 ms is before the half second is over, half of 1,200 ms after it.
+        let early = measured(2, 900, 400);
+        assert!(early >= 99.0, "{early}");
+        let late = measured(2, 1_200, 1_000);
+        assert!((late - calculated(2, 1_200)).abs() < APART_PERCENT, "{late}");
     }
 }

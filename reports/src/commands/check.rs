@@ -20,7 +20,7 @@ use crate::tables;
 const SEEDS: [u64; 2] = [2_000, 200];
 
 /// Seeds of each cell of a claim's table, without and with `--quick`.
-const CLAIM_SEEDS: [u64; 2] = [2_000, 300];
+const CLAIM_SEEDS: [u64; 2] = [4_000, 1_000];
 
 /// The systems that there are.
 const SYSTEMS: [SystemName; 1] = [SystemName::Failover];

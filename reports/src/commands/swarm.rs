@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_unknown_fault_is_told_what_there_is() {
-        let told = super::switches(&[("ghosts".to_owned(), true)]).unwrap_err().to_string();
+        let told = switches(&[("ghosts".to_owned(), true)]).unwrap_err().to_string();
         assert!(told.contains("there is no fault `ghosts`") && told.contains("sleep"), "{told}");
     }
 }

@@ -177,7 +177,7 @@ pub struct Expect {
 
 /// A file that is not a scenario, and what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{}{}: {message}", file.display(), line.map_or(String::new(), |line| format!(":{line}")))]
+#[error("{}{}: {}", file.display(), line.map_or(String::new(), |line| format!(":{line}")), one_line(message))]
 pub struct ScenarioError {
     /// Which file.
     pub file: PathBuf,
@@ -185,6 +185,11 @@ pub struct ScenarioError {
     pub line: Option<usize>,
     /// What is wrong and what to do, in one line.
     pub message: String,
+}
+
+/// The same text in one line: names from a file may hold anything, and an error quotes them.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The system that a scenario file is for, without looking at the rest.

@@ -1,0 +1,393 @@
+//! The command as users and scripts meet it.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it as the test itself may")]
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The workspace, from which paths in the tests are relative.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn call(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("cloudchamber").unwrap();
+    command.current_dir(workspace()).env("NO_COLOR", "1").args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&out(output))
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
+}
+
+/// A command that cannot do its work says so in one line, and prints nothing else.
+#[track_caller]
+fn refused(arguments: &[&str], says: &str) {
+    let output = call(arguments);
+    let said = err(&output);
+    assert_eq!(code(&output), 2, "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(said.starts_with("cloudchamber: ") && said.contains(says), "{arguments:?}: {said}");
+    assert_eq!(out(&output), "", "{arguments:?}");
+}
+
+/// A file with a text, in a directory that goes away.
+struct File {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Self { _dir: dir, path }
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+const SWARM: [&str; 7] = ["swarm", "--system", "failover", "--design", "published", "--profile", "icloud"];
+
+fn swarm<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    SWARM.iter().chain(more).copied().collect()
+}
+
+const HOLDS: &str = "scenarios/failover/automatic-failover.toml";
+const FAILS: &str = "scenarios/failover/c02-zombie-leader.toml";
+
+#[test]
+fn every_level_helps_with_an_example() {
+    for subcommand in [
+        "bench failover",
+        "check",
+        "claims",
+        "merge",
+        "model check",
+        "replay",
+        "run",
+        "shrink",
+        "swarm",
+        "timeline",
+    ] {
+        let arguments: Vec<_> = subcommand.split(' ').chain(["--help"]).collect();
+        let output = call(&arguments);
+        assert_eq!(code(&output), 0, "{subcommand}");
+        assert!(out(&output).contains(&format!("Example: cloudchamber {subcommand}")), "{}", out(&output));
+    }
+    assert!(out(&call(&["--help"])).contains("Exit status"));
+}
+
+#[test]
+fn what_is_not_there_says_so() {
+    refused(&["shrink", "x.jsonl"], "`shrink` is not yet built");
+    refused(&["timeline", "x.jsonl", "-o", "x.html"], "`timeline` is not yet built");
+    refused(&["model", "check", "failover"], "`model` is not yet built");
+    refused(&["bench", "failover"], "`bench` is not yet built");
+    refused(&["claims"], "`claims` is not yet built");
+    refused(&["swarm", "--system", "failover"], "hardened design");
+    refused(&["swarm", "--system", "notes", "--design", "published"], "the system `notes` is not yet built");
+    refused(&swarm(&["--policy", "majority"]), "the policy `majority` is not yet built");
+    refused(&["check", "--system", "delta"], "the system `delta` is not yet built");
+}
+
+#[test]
+fn usage_is_refused_in_one_line() {
+    refused(&["swarm"], "--system");
+    refused(&["frobnicate"], "frobnicate");
+    refused(&[], "subcommand");
+    refused(&swarm(&["--seeds", "7..3"]), "0..1000");
+    refused(&swarm(&["--shard", "0/4"]), "2/4");
+    refused(&swarm(&["--jobs", "0"]), "number of jobs");
+    refused(&swarm(&["--fault", "sleep"]), "sleep=off");
+    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, activate");
+    refused(
+        &["swarm", "--system", "failover", "--design", "published", "--profile", "icloudy"],
+        "there is no profile `icloudy`; there are icloud",
+    );
+}
+
+#[test]
+fn bad_scenarios_are_named_with_their_line() {
+    let good = std::fs::read_to_string(workspace().join(HOLDS)).unwrap();
+    let refuse = |text: &str, says: &str| {
+        let file = File::new("bad.toml", text);
+        refused(&["run", file.path()], says);
+    };
+    refused(&["run", "no/such/file.toml"], "no/such/file.toml: cannot be read");
+    refused(&["run", "scenarios"], "scenarios: cannot be read");
+    refuse("", "bad.toml: the file is empty");
+    refuse("system = [", "bad.toml:1: ");
+    refuse(&format!("colour = 3\n{good}"), "bad.toml:1: unknown field `colour`");
+    refuse(&good.replace("run_ms = ", "run_ms = true #"), "invalid type: boolean");
+    refuse("system = 'failover'\nrun_ms = 0\nreplica = [{}]\n", "bad.toml:2: run_ms + settle_ms");
+    refuse(
+        "system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n",
+        "bad.toml:2: there is no profile `icloudy`",
+    );
+    refuse("system = 'telepathy'\nrun_ms = 5\nreplica = [{}]\n", "there is no system `telepathy`");
+    refuse("system = 'delta'\nrun_ms = 5\nreplica = [{}]\n", "the system `delta` is not yet built");
+}
+
+#[test]
+fn a_run_says_how_it_came_out() {
+    let output = call(&["run", HOLDS]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).starts_with("ok  ") && !out(&output).contains('\u{1b}'), "{}", out(&output));
+    assert_eq!(err(&output), "");
+    let output = call(&["run", FAILS, "--json"]);
+    let report = json(&output);
+    assert_eq!(
+        (code(&output), &report["ok"]),
+        (0, &Value::Bool(true)),
+        "an expected violation is as expected"
+    );
+    let violations = report["violations"].as_array().unwrap();
+    assert!(violations.iter().any(|violation| violation["checker"] == "at_most_one_active"), "{report:#}");
+    let output = call(&["run", FAILS, "--json", "--seed", "77"]);
+    assert_eq!(json(&output)["seed"], 77);
+}
+
+#[test]
+fn a_missed_expectation_prints_the_command_that_repeats_it() {
+    let text = std::fs::read_to_string(workspace().join(FAILS)).unwrap();
+    let expect = text.find("[expect]").unwrap();
+    let file = File::new("unexpected.toml", &text[..expect]);
+    let output = call(&["run", file.path(), "--seed", "1"]);
+    let said = out(&output);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(
+        said.contains(&format!(
+            "again: cargo run --release --bin cloudchamber -- run {} --seed 1",
+            file.path()
+        )),
+        "{said}"
+    );
+    assert!(said.contains("at_most_one_active at ") && said.contains(", but "), "{said}");
+}
+
+#[test]
+fn a_trace_replays_and_a_bad_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.jsonl");
+    let trace = path.to_str().unwrap();
+    assert_eq!(code(&call(&["run", FAILS, "--trace", trace])), 0);
+    let run = json(&call(&["run", FAILS, "--json"]));
+    let output = call(&["replay", trace, "--json"]);
+    let replay = json(&output);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    for key in ["hash", "violations", "choices", "at_ms", "counts", "samples", "ok"] {
+        assert_eq!(replay[key], run[key], "{key}");
+    }
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let change = |text: &str| std::fs::write(&path, text).unwrap();
+    change(&lines[..lines.len() - 1].join("\n"));
+    refused(&["replay", trace], &format!("run.jsonl:{}: the trace is cut off", lines.len() - 1));
+    change(&text[..text.len() / 2]);
+    refused(&["replay", trace], "run.jsonl:");
+    change("{\"hello\":1}\n");
+    refused(&["replay", trace], "run.jsonl:1: this is not a trace");
+    change("");
+    refused(&["replay", trace], "this is not a trace");
+    change(&text.replacen("\"cloudchamber_trace\":1", "\"cloudchamber_trace\":9", 1));
+    refused(&["replay", trace], "the trace is of version 9 and this program reads version 1");
+    let mut twice = lines.clone();
+    twice.insert(2, lines[1]);
+    change(&(twice.join("\n") + "\n"));
+    refused(&["replay", trace], "run.jsonl:3: the world does not allow this choice: ");
+    refused(&["replay", "no/such/trace.jsonl"], "cannot be read");
+}
+
+#[test]
+fn a_replay_that_ends_in_another_way_says_in_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.jsonl");
+    let trace = path.to_str().unwrap();
+    call(&["run", FAILS, "--trace", trace]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let end = text.find("{\"end\"").unwrap();
+    let foot: Value = serde_json::from_str(&text[end..]).unwrap();
+    let recorded = foot["end"]["hash"].as_str().unwrap();
+    let other = "0123456789abcdef";
+    std::fs::write(&path, text.replace(recorded, other)).unwrap();
+    let output = call(&["replay", trace]);
+    assert_eq!(code(&output), 1);
+    assert!(
+        out(&output).contains(&format!("the recorded hash is {other} and the replay's {recorded}")),
+        "{}",
+        out(&output)
+    );
+
+    let mut foot = foot;
+    foot["end"]["violations"] = Value::Array(vec![]);
+    std::fs::write(&path, format!("{}{foot}\n", &text[..end])).unwrap();
+    let output = call(&["replay", trace]);
+    assert_eq!(code(&output), 1);
+    assert!(out(&output).contains("happened and was not recorded"), "{}", out(&output));
+}
+
+#[test]
+fn a_swarm_stops_at_its_first_failure_and_repeats_it_at_the_same_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("first.jsonl");
+    let output = call(&swarm(&[
+        "--seeds",
+        "0..40",
+        "--json",
+        "--fault",
+        "sleep=off",
+        "--trace",
+        path.to_str().unwrap(),
+    ]));
+    assert_eq!(code(&output), 1);
+    let report = json(&output);
+    let failed: Vec<_> = report["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|verdict| verdict["first"].is_object())
+        .collect();
+    let first = failed[0];
+    let command = first["reproduce"].as_str().unwrap();
+    let arguments = command.strip_prefix("cargo run --release --bin cloudchamber -- ").unwrap();
+    assert!(arguments.contains("--fault sleep=off"), "{arguments}");
+    let arguments: Vec<_> = arguments.split(' ').chain(["--json"]).collect();
+    let again = json(&call(&arguments));
+    let verdicts = again["verdicts"].as_array().unwrap();
+    let same = verdicts.iter().find(|verdict| verdict["checker"] == first["checker"]).unwrap();
+    assert_eq!(same["first"], first["first"]);
+
+    let replay = call(&["replay", path.to_str().unwrap(), "--json"]);
+    assert_eq!(code(&replay), 1, "a drawn scenario has to hold, and this one does not");
+    assert!(json(&replay)["violations"].as_array().unwrap().contains(&first["first"]));
+}
+
+#[test]
+fn a_swarm_of_a_perfect_folder_holds() {
+    let arguments = [
+        "swarm",
+        "--system",
+        "failover",
+        "--design",
+        "published",
+        "--profile",
+        "perfect",
+        "--seeds",
+        "0..30",
+        "--json",
+    ];
+    let output = call(&arguments);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "{report:#}");
+    assert_eq!(report["seeds"], serde_json::json!({ "from": 0, "to": 30, "run": 30 }));
+    assert_eq!(report["determinism"], serde_json::json!({ "checked": 2, "mismatches": 0 }));
+    for key in [
+        "system",
+        "design",
+        "policy",
+        "profile",
+        "commit",
+        "simulated_s",
+        "wall_s",
+        "runs_per_s",
+        "convergence",
+    ] {
+        assert!(report.get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
+fn shards_merge_into_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let report = |more: &[&str]| {
+        let arguments: Vec<_> =
+            ["--seeds", "0..31", "--keep-going", "--json"].iter().chain(more).copied().collect();
+        json(&call(&swarm(&arguments)))
+    };
+    let whole = report(&[]);
+    for part in ["1/3", "2/3", "3/3"] {
+        let file = path(&format!("{}.json", &part[..1]));
+        std::fs::write(file, report(&["--shard", part]).to_string()).unwrap();
+    }
+    let (one, two, three, merged) = (path("1.json"), path("2.json"), path("3.json"), path("merged.json"));
+    let output = call(&["merge", &one, &two, &three, "-o", &merged]);
+    assert_eq!(code(&output), 1, "the published design fails: {}", err(&output));
+    let mut merged: Value = serde_json::from_str(&std::fs::read_to_string(&merged).unwrap()).unwrap();
+    let mut whole = whole;
+    for report in [&mut merged, &mut whole] {
+        for key in ["wall_s", "runs_per_s"] {
+            report.as_object_mut().unwrap().remove(key);
+        }
+    }
+    assert_eq!(merged, whole);
+
+    let output = path("again.json");
+    refused(&["merge", &one, &one, "-o", &output], "were counted already");
+    refused(&["merge", &one, &three, "-o", &output], "do not touch");
+    let text = std::fs::read_to_string(&two).unwrap();
+    std::fs::write(&two, text.replacen("\"commit\":\"", "\"commit\":\"x", 1)).unwrap();
+    refused(&["merge", &one, &two, "-o", &output], "make all shards with one program");
+    std::fs::write(&two, text.replace("icloud", "dropbox")).unwrap();
+    refused(&["merge", &one, &two, "-o", &output], "another one");
+    std::fs::write(&two, "{}").unwrap();
+    refused(&["merge", &one, &two, "-o", &output], "this is not a report");
+    refused(&["merge", "no/such/report.json", "-o", &output], "cannot be read");
+}
+
+#[test]
+fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let output =
+        call(&["check", "--quick", "--seeds", "10", "--out", dir.path().to_str().unwrap(), "--json"]);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "{:#}", report["scenarios"]);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&read("report.json")).unwrap(), report);
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["models"], Value::Array(vec![]));
+    assert_eq!(report["claims"][0]["cells"].as_array().unwrap().len(), 12);
+    assert!(report["syncthing"].as_array().unwrap().len() > 10);
+    let lists = [&report["scenarios"], &report["regressions"]];
+    let runs: Vec<_> = lists.iter().flat_map(|list| list.as_array().unwrap()).collect();
+    assert!(runs.len() > 20);
+    for run in &runs {
+        assert_eq!(run["trace"].is_string(), !run["violations"].as_array().unwrap().is_empty(), "{run}");
+    }
+    let traces = runs.iter().filter_map(|run| run["trace"].as_str());
+    for trace in traces {
+        assert!(read(trace).ends_with("}\n"), "{trace}");
+    }
+    let page = read("report.html");
+    assert!(page.contains("automatic-failover.toml") && page.contains("failover success 95 %"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("<link"), "the page needs nothing else");
+}
+
+#[test]
+fn a_check_without_scenarios_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("cloudchamber").unwrap();
+    let output = command.current_dir(dir.path()).args(["check", "--quick"]).output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("no directory `scenarios`"), "{}", err(&output));
+}

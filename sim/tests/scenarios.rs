@@ -1,0 +1,46 @@
+//! Every scenario file: it repeats itself, does what it says, and replays in the world without the simulator.
+
+use std::path::Path;
+
+use cloudchamber_folder::System;
+use cloudchamber_folder::scenario::{self, Scenario};
+use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::trace::Trace;
+
+type Checked = Result<(), Box<dyn std::error::Error>>;
+
+fn a_scenario_does_what_it_says(file: &Path, text: String) -> Checked {
+    let system = scenario::system_of(file, &text)?;
+    match &*system {
+        failover if failover == FailoverSystem::NAME => check::<FailoverSystem>(file, &text),
+        other => Err(format!("{}: no test knows the system `{other}`", file.display()).into()),
+    }
+}
+
+fn check<S: System>(file: &Path, text: &str) -> Checked {
+    let scenario = Scenario::<S>::parse(file, text)?;
+    // Each run has a thread of its own, so that nothing of the first can leak into the second.
+    let first = cloudchamber_sim::run(&scenario, true);
+    let second = cloudchamber_sim::run(&scenario, false);
+    if first.outcome != second.outcome {
+        return Err(format!("a second run differs:\n{:?}\n{:?}", first.outcome, second.outcome).into());
+    }
+    scenario.judge(&first.outcome.findings)?;
+    let recorded = first.trace.ok_or("a trace was asked for")?;
+    let read = Trace::<S>::parse(file, &recorded.to_text())?;
+    if read != recorded {
+        return Err("a trace that was written and read is another".into());
+    }
+    let replayed =
+        read.replay(|_| {}).map_err(|(index, why)| format!("choice {index} was refused: {why}"))?;
+    if replayed.hash != first.outcome.hash
+        || replayed.findings.violations != first.outcome.findings.violations
+    {
+        return Err(format!("the replay differs:\n{:?}\n{replayed:?}", first.outcome).into());
+    }
+    Ok(())
+}
+
+datatest_stable::harness! {
+    { test = a_scenario_does_what_it_says, root = "../scenarios/failover", pattern = r"\.toml$" },
+}
