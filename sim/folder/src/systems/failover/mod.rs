@@ -40,8 +40,7 @@ impl System for FailoverSystem {
     }
 
     fn checks(scenario: &Scenario<Self>, setup: &Setup<Self>) -> FailoverChecks {
-        let timing = &setup.replicas[0].config.timing;
-        FailoverChecks::new(scenario.settings.bounds(scenario, timing))
+        FailoverChecks::new(scenario.settings.bounds(scenario, &setup.replicas[0].config))
     }
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
@@ -71,7 +70,7 @@ impl System for FailoverSystem {
             _ => Some(5_000),
         };
         let setup = Self::setup(scenario).expect("a drawn scenario starts from constants that were checked");
-        let bounds = scenario.settings.bounds(scenario, &setup.replicas[0].config.timing);
+        let bounds = scenario.settings.bounds(scenario, &setup.replicas[0].config);
         scenario.settle_ms = 2 * bounds.without_ms_max;
     }
 }

@@ -1,7 +1,8 @@
 //! What a scenario file can say about failover.
 
 use cloudchamber_core::failover::{
-    Config, Design, Identity, OffsetKept, StaleTargets, Timing, UpdatesBeforeActivation,
+    Asleep, Config, Design, Fallback, Hardened, Identity, OffsetKept, Policy, Provider, StaleTargets,
+    UpdatesBeforeActivation,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,23 @@ pub struct Settings {
     /// In place of the constant: whether a device that was not seen for long may be made active by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_targets: Option<StaleTargets>,
+    /// Of the hardened design: what is given up when delays have no bound; availability is kept where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// Of the hardened design: the bound on propagation that its constants are made for, ms; the provider's, or a
+    /// little more than `delay_ms`, where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle_ms: Option<u64>,
+    /// Of the hardened design, in place of what follows from the bound on propagation: the longest time without a
+    /// sign of the leader after which it is suspected, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspect_ms_max: Option<u64>,
+    /// Of the hardened design: what a replica does while the folder cannot be reached; it waits where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// Of the hardened design: the first voters; all replicas where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voters: Option<Vec<ReplicaId>>,
     /// Mean time between two updates that people write, ms; none are written where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update_every_ms: Option<u64>,
@@ -77,16 +95,11 @@ pub struct Bounds {
 impl Settings {
     /// The configuration of one replica.
     pub(super) fn config(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Config {
-        let spec = &scenario.replica[id.index()];
-        let identity = Identity {
-            name: spec.name.clone(),
-            host: host(scenario, id),
-            directory: spec.directory.clone().unwrap_or_else(|| format!("/home/me/{id}")),
-        };
         let mut config = match self.constants {
-            Constants::Document => Config::document(identity),
-            Constants::Upstream => Config::upstream(identity),
+            Constants::Document => Config::document(identity(scenario, id)),
+            Constants::Upstream => Config::upstream(identity(scenario, id)),
         };
+        config.hardened = self.hardened(scenario, id);
         config.process_id = self.process_id.unwrap_or(1_000 + u32::from(id.0));
         let put = |place: &mut u64, value: Option<u64>| *place = value.unwrap_or(*place);
         put(&mut config.timing.stale_ms, self.stale_ms);
@@ -100,9 +113,63 @@ impl Settings {
         config
     }
 
+    /// The constants of the hardened design for one replica.
+    fn hardened(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Hardened {
+        let policy = self.policy.unwrap_or(Policy::Available);
+        let provider = Provider::named(&scenario.profile).unwrap_or(Provider::ICloud);
+        // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
+        let known = self.settle_ms.or(scenario.delay_ms.map(|ms| ms + 3_000));
+        let mut hardened = match known {
+            Some(settle_ms) => Hardened::over(settle_ms, policy),
+            None => Hardened::at(provider, policy),
+        };
+        hardened.suspect_ms_max = self.suspect_ms_max.unwrap_or(hardened.suspect_ms_max);
+        hardened.fallback = self.fallback.unwrap_or(hardened.fallback);
+        hardened.asleep = match scenario.replica[id.index()].machine.mono_counts_sleep {
+            true => Asleep::Counted,
+            false => Asleep::Missed,
+        };
+        if policy == Policy::Majority {
+            let all = || ReplicaId::all(scenario.replica.len()).collect();
+            let voters: Vec<_> = self.voters.clone().unwrap_or_else(all);
+            let ids = voters.iter().map(|voter| identity(scenario, *voter).device_id().to_string());
+            hardened.voters = ids.collect();
+        }
+        hardened
+    }
+
     /// The bounds that the checkers hold the run to: those written, or what the timers and the profile's
     /// ordinary delays add up to.
-    pub(super) fn bounds(&self, scenario: &Scenario<FailoverSystem>, timing: &Timing) -> Bounds {
+    pub(super) fn bounds(&self, scenario: &Scenario<FailoverSystem>, config: &Config) -> Bounds {
+        match config.design {
+            Design::Hardened => self.bounds_of_hardened(scenario, &config.hardened),
+            Design::Published => self.bounds_of_published(scenario, config),
+        }
+    }
+
+    fn bounds_of_hardened(&self, scenario: &Scenario<FailoverSystem>, hardened: &Hardened) -> Bounds {
+        let travel = scenario.profile().timing.calm_bound_ms();
+        let count = u64::try_from(scenario.replica.len()).expect("at most 26");
+        // Everybody listed is let pass once, then a candidate waits, and another that crossed it.
+        let candidacy = hardened.wait_ms + hardened.settle_ms + 3 * hardened.look_ms;
+        let succession = hardened.suspect_ms_max + (count + 1) * hardened.slot_ms + 2 * candidacy;
+        let votes = match hardened.policy {
+            Policy::Available => 0,
+            // A voter that has just started, a candidate that gave up, and one that came through.
+            Policy::Majority => 4 * (hardened.promise_ms + hardened.settle_ms),
+        };
+        let failover = succession + votes + 2 * travel + 5_000;
+        Bounds {
+            without_ms_max: self.without_ms_max.unwrap_or(failover),
+            // If the one that accepted is lost, its successor sees to it.
+            hand_over_ms_max: self.hand_over_ms_max.unwrap_or(failover + 4 * travel),
+            beat_ms_min: hardened.write_gap_ms.saturating_sub(100),
+            beat_ms_max: hardened.standby_beat.max_ms().max(hardened.beat.max_ms()) + 5_000,
+        }
+    }
+
+    fn bounds_of_published(&self, scenario: &Scenario<FailoverSystem>, config: &Config) -> Bounds {
+        let timing = &config.timing;
         let travel = scenario.profile().timing.calm_bound_ms();
         let longest = |every: cloudchamber_core::failover::Every| every.base_ms + every.jitter_ms;
         let beats = [timing.device_heartbeat, timing.device_heartbeat_active];
@@ -124,6 +191,16 @@ impl Settings {
                 .saturating_sub(100),
             beat_ms_max: beats.iter().map(|every| longest(*every)).max().expect("two timers") + look,
         }
+    }
+}
+
+/// Who a replica is.
+fn identity(scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Identity {
+    let spec = &scenario.replica[id.index()];
+    Identity {
+        name: spec.name.clone(),
+        host: host(scenario, id),
+        directory: spec.directory.clone().unwrap_or_else(|| format!("/home/me/{id}")),
     }
 }
 
