@@ -5,68 +5,31 @@
 use std::collections::BTreeMap;
 use std::path::{Path as OsPath, PathBuf};
 
+use cloudchamber_core::Path;
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::folder::Folder;
-use cloudchamber_core::journal::show::{Shown, common};
-use cloudchamber_core::{Content, Entry, EntryKind, Fs, FsError, Path, WallMs};
+use cloudchamber_core::journal::show::common;
 use serde_json::{Value, json};
+use support::Files;
 
-/// A folder in memory.
-#[derive(Clone, Default)]
-struct Files(BTreeMap<Path, Content>);
+mod support;
 
-impl Files {
-    fn put(&mut self, path: &str, bytes: impl Into<Vec<u8>>) -> &mut Self {
-        self.0.insert(Path::shared(path), Content::new(bytes.into()));
-        self
-    }
-
-    /// Every file below a directory of this crate's test data.
-    fn load(dir: &str) -> Self {
-        let root = data(dir);
-        let mut files = Self::default();
-        let mut open = vec![root.clone()];
-        while let Some(dir) = open.pop() {
-            for entry in dir.read_dir().unwrap().map(Result::unwrap) {
-                let path = entry.path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                    files.put(&name, read(&path));
-                }
+/// Every file below a directory of this crate's test data.
+fn load(dir: &str) -> Files {
+    let root = data(dir);
+    let mut files = Files::default();
+    let mut open = vec![root.clone()];
+    while let Some(dir) = open.pop() {
+        for entry in dir.read_dir().unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                files.put(&name, read(&path));
             }
         }
-        files
     }
-
-    fn shown(&self, design: &Design) -> (Value, Vec<String>) {
-        let folder = Folder::read(self, design);
-        folder.with_sources(design, |sources| {
-            let mut view = cloudchamber_core::journal::merge::merge(design, sources);
-            folder.complete(design, sources, &mut view);
-            let problems = view.problems.iter().map(ToString::to_string).collect();
-            (Shown { design, sources, view: &view }.json(), problems)
-        })
-    }
-}
-
-impl Fs for Files {
-    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        self.0.get(path).map(|content| content.tail(from)).ok_or(FsError::NotFound)
-    }
-
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        let mut entries = BTreeMap::new();
-        for (path, content) in &self.0 {
-            let Some(rest) = path.below(dir) else { continue };
-            let (name, kind) =
-                rest.split_once('/').map_or((rest, EntryKind::File), |(name, _)| (name, EntryKind::Dir));
-            let len = if kind == EntryKind::File { content.len() as u64 } else { 0 };
-            entries.insert(name, Entry { name: name.into(), kind, len, modified: WallMs(0) });
-        }
-        if entries.is_empty() { Err(FsError::NotFound) } else { Ok(entries.into_values().collect()) }
-    }
+    files
 }
 
 fn data(name: &str) -> PathBuf {
@@ -88,7 +51,7 @@ fn section<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
 
 #[test]
 fn the_dogfood_log_and_its_historical_states_have_no_problems() {
-    let whole = Files::load("dogfood");
+    let whole = load("dogfood");
     for design in [Design::PUBLISHED, Design::HARDENED] {
         let (shown, problems) = whole.shown(&design);
         assert_eq!(problems, [""; 0]);
@@ -118,7 +81,7 @@ fn the_dogfood_log_and_its_historical_states_have_no_problems() {
 #[test]
 fn upstreams_scenarios_have_no_problems() {
     for name in ["active-thread", "fresh-room", "mention-patterns", "returning-agent", "stale-session"] {
-        let (shown, problems) = Files::load(&format!("scenarios/{name}")).shown(&Design::HARDENED);
+        let (shown, problems) = load(&format!("scenarios/{name}")).shown(&Design::HARDENED);
         assert_eq!(problems, [""; 0], "{name}");
         assert!(!section(&shown, "messages").is_empty(), "{name}");
     }
@@ -140,7 +103,7 @@ fn assert_same(shown: &Value, expected: &Value) {
 
 #[test]
 fn published_merges_three_machines_as_upstream_does() {
-    let (shown, problems) = Files::load("multi/dogfood-3").shown(&Design::PUBLISHED);
+    let (shown, problems) = load("multi/dogfood-3").shown(&Design::PUBLISHED);
     assert_eq!(problems, [""; 0]);
     assert_same(&shown, &load_json("multi/dogfood-3/expected-upstream-merge.json"));
 }
@@ -155,7 +118,7 @@ fn hardened_gives_every_question_its_true_last_status() {
         }
     }
     assert_eq!(last.len(), 39);
-    let (shown, problems) = Files::load("multi/dogfood-3").shown(&Design::HARDENED);
+    let (shown, problems) = load("multi/dogfood-3").shown(&Design::HARDENED);
     assert_eq!(problems, [""; 0]);
     let statuses = |shown: &Value| -> BTreeMap<String, String> {
         let pair = |question: &Value| {

@@ -122,6 +122,12 @@ impl File {
         file
     }
 
+    /// A file of which nothing is known but where reading it stopped.
+    #[must_use]
+    pub fn after(stop: Stop) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
     /// Reads on in a file that has grown: `bytes` starts at offset `from` of the file, and [`Stop::at`] is not
     /// before it. Spans are relative to `bytes`.
     pub fn resume(&mut self, bytes: &[u8], from: u64, reading: Reading) {
@@ -342,7 +348,14 @@ impl<'a> Reader<'_, 'a> {
             record.stamp = Hybrid { ms: file.stop.carry_ms, count: 0 };
         }
         let Some(prev) = file.text(self.bytes, record, Field::Prev) else { return };
-        let last = self.previous.map_or(file.stop.last, |previous| Some(xxh3_64(previous)));
+        if record.index == 0 {
+            self.problem(
+                record.number,
+                ProblemKind::RemovedLine,
+                "the line it says it followed is gone".to_owned(),
+            );
+        }
+        let last = self.previous.map_or(self.file.stop.last, |previous| Some(xxh3_64(previous)));
         if last.is_some_and(|last| format!("{last:016x}") != *prev) {
             // Which of the two it is, the sequence numbers tell once the file is whole.
             let line = record.number.saturating_sub(1);

@@ -274,9 +274,9 @@ impl Merger<'_> {
     /// Where a thread's GUID stands.
     fn guid(&self, events: &[Event]) -> Cell {
         let at = events[0].at;
-        let fields = [Field::Guid, Field::ThreadGuid, Field::ThreadId];
-        let field = fields.into_iter().find(|&field| self.record(at).kind.slot(field).is_some());
-        Cell { at, field: field.expect("every kind about a thread names it in one of these") }
+        let fields = [Field::ThreadGuid, Field::ThreadId, Field::Guid];
+        let found = fields.into_iter().find_map(|field| self.cell(at, field));
+        found.unwrap_or(Cell { at, field: Field::Guid })
     }
 
     fn fresh_thread(&self, event: &Event, deleted: bool) -> Thread {

@@ -28,6 +28,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod event;
 pub mod file;
 pub mod folder;
 pub mod line;
@@ -36,7 +37,9 @@ pub mod names;
 pub mod problem;
 pub mod schema;
 pub mod show;
+pub mod verify;
 pub mod view;
+pub mod write;
 
 mod fold;
 
