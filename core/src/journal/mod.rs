@@ -33,6 +33,7 @@ pub mod file;
 pub mod folder;
 pub mod line;
 pub mod merge;
+pub mod migrate;
 pub mod names;
 pub mod problem;
 pub mod schema;
