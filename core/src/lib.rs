@@ -68,6 +68,7 @@ mod path;
 mod protocol;
 
 pub mod failover;
+pub mod journal;
 
 pub use clock::{Mono, Now, WallMs};
 pub use content::{Content, Parsed};

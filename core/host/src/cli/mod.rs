@@ -1,0 +1,64 @@
+//! The groups of commands.
+
+pub(crate) mod journal;
+
+use std::cell::RefCell;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cloudchamber_host::database::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+/// A property was violated.
+pub(crate) const VIOLATED: u8 = 1;
+
+/// Ends a command that looked for violations.
+pub(crate) fn verdict(violated: bool) -> ExitCode {
+    if violated { ExitCode::from(VIOLATED) } else { ExitCode::SUCCESS }
+}
+
+/// Prints the one document of a command on standard output.
+pub(crate) fn print_json(value: &Value) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Shows on a terminal how far a long step is; elsewhere nothing.
+pub(crate) struct Bar(RefCell<Option<ProgressBar>>);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+}
+
+impl Progress for Bar {
+    fn step(&self, what: &'static str, size: u64) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+                .unwrap_or(ProgressStyle::default_spinner()),
+        );
+        bar.set_message(if size > 0 { format!("{what}: {size}") } else { what.to_owned() });
+        bar.enable_steady_tick(Duration::from_millis(100));
+        if let Some(before) = self.0.replace(Some(bar)) {
+            before.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

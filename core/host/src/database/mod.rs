@@ -1,0 +1,220 @@
+//! What all journals say together, in SQLite: made anew from the files, or brought up to date.
+//!
+//! The database is a cache. One that is damaged, of another version or of another design is thrown away and made
+//! again; a failed rebuild leaves the old content, for each is one transaction.
+
+mod rebuild;
+mod rows;
+
+use std::fmt;
+use std::path::{Path as OsPath, PathBuf};
+
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::clock::Hybrid;
+use rusqlite::{Connection, OptionalExtension};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+pub use rebuild::{Progress, Rebuilt};
+
+/// The version of the tables; any other is thrown away.
+const VERSION: i32 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+const TABLES: [&str; 13] = [
+    "meta",
+    "files",
+    "events",
+    "problems",
+    "messages",
+    "reactions",
+    "threads",
+    "thread_members",
+    "questions",
+    "registers",
+    "collisions",
+    "agents",
+    "sessions",
+];
+
+/// Why the view could not be made.
+#[derive(Debug)]
+pub enum DatabaseError {
+    /// SQLite said so.
+    Sqlite(PathBuf, rusqlite::Error),
+    /// The published design fails on these records, as upstream does.
+    Published(&'static str),
+    /// A file of the database could not be removed.
+    Io(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path, error) => {
+                write!(f, "{}: {error}: remove the file, it is made again", path.display())
+            }
+            Self::Published(error) => {
+                write!(f, "the published design cannot be rebuilt from these files: {error}")
+            }
+            Self::Io(path, error) => write!(f, "{}: {error}: check the permissions", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+/// A database file that holds a view.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    connection: Connection,
+    design: Design,
+}
+
+impl Database {
+    /// Opens the view of this design, or makes an empty one where there is none that can be used.
+    ///
+    /// # Errors
+    /// Where SQLite cannot make a file there.
+    pub fn open(path: &OsPath, design: Design) -> Result<Self, DatabaseError> {
+        match Self::try_open(path, design) {
+            Ok(database) if database.is_sound() => Ok(database),
+            Ok(_) | Err(_) => {
+                for suffix in ["", "-wal", "-shm"] {
+                    let mut name = path.as_os_str().to_owned();
+                    name.push(suffix);
+                    let file = PathBuf::from(name);
+                    match std::fs::remove_file(&file) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(DatabaseError::Io(file, error));
+                        }
+                        _ => {}
+                    }
+                }
+                let database = Self::try_open(path, design)
+                    .map_err(|error| DatabaseError::Sqlite(path.to_owned(), error))?;
+                database.told(database.create())?;
+                Ok(database)
+            }
+        }
+    }
+
+    fn try_open(path: &OsPath, design: Design) -> rusqlite::Result<Self> {
+        if let Some(dir) = path.parent() {
+            // Where this fails, SQLite tells why the file cannot be made.
+            std::fs::create_dir_all(dir).unwrap_or_default();
+        }
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        Ok(Self { path: path.to_owned(), connection, design })
+    }
+
+    fn create(&self) -> rusqlite::Result<()> {
+        let version = format!("PRAGMA user_version = {VERSION};");
+        self.connection.execute_batch(&format!("BEGIN; {SCHEMA} {version} COMMIT;"))
+    }
+
+    /// Whether it is of this version and can be read. An interrupted write is undone by SQLite itself.
+    fn is_sound(&self) -> bool {
+        let version = self.connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
+        let readable = TABLES.iter().all(|table| {
+            self.connection
+                .query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(()))
+                .optional()
+                .is_ok()
+        });
+        version == Ok(VERSION) && readable
+    }
+
+    fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T, DatabaseError> {
+        result.map_err(|error| DatabaseError::Sqlite(self.path.clone(), error))
+    }
+
+    /// The connection, for questions of one's own.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The largest clock in the view.
+    #[must_use]
+    pub fn clock(&self) -> Hybrid {
+        let text = self.meta("clock").unwrap_or_default();
+        Hybrid::parse(&text).unwrap_or_default()
+    }
+
+    fn meta(&self, key: &str) -> Option<String> {
+        self.connection
+            .query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0))
+            .optional()
+            .ok()?
+    }
+
+    /// The names that are used twice, in the form of upstream's `collisions.json`.
+    ///
+    /// # Errors
+    /// Where a table cannot be read.
+    pub fn collisions(&self) -> Result<serde_json::Value, DatabaseError> {
+        self.told(self.try_collisions())
+    }
+
+    fn try_collisions(&self) -> rusqlite::Result<serde_json::Value> {
+        let mut statement = self.connection.prepare(
+            "SELECT kind, c.guid, c.machine, coalesce(m.ts, 0), coalesce(m.from_agent || ': ' || m.body, '')
+             FROM collisions c LEFT JOIN messages m ON kind = 'message' AND m.guid = c.guid AND m.origin = c.machine
+             ORDER BY kind, c.guid, c.machine",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut collisions: Vec<(String, String, Vec<serde_json::Value>)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (kind, guid): (String, String) = (row.get(0)?, row.get(1)?);
+            let preview: String = row.get::<_, String>(4)?.chars().take(120).collect();
+            let entry = serde_json::json!({
+                "machine": row.get::<_, String>(2)?, "ts": row.get::<_, i64>(3)?, "preview": preview,
+            });
+            match collisions.last_mut().filter(|(k, g, _)| (k, g) == (&kind, &guid)) {
+                Some((_, _, entries)) => entries.push(entry),
+                None => collisions.push((kind, guid, vec![entry])),
+            }
+        }
+        let form =
+            |(kind, guid, entries)| serde_json::json!({ "type": kind, "guid": guid, "entries": entries });
+        Ok(collisions.into_iter().map(form).collect())
+    }
+
+    /// A digest over the content of all tables: the same for the same files, however and in whatever order they
+    /// were taken in.
+    ///
+    /// # Errors
+    /// Where a table cannot be read.
+    pub fn digest(&self) -> Result<u64, DatabaseError> {
+        self.told(self.try_digest())
+    }
+
+    fn try_digest(&self) -> rusqlite::Result<u64> {
+        let mut digest = 0;
+        for table in TABLES {
+            let columns = if table == "files" {
+                "id, name, directory, machine, log, bytes, digest, lines, idx, carry_ms, last, tail"
+            } else {
+                "*"
+            };
+            let count = self.connection.prepare(&format!("SELECT {columns} FROM {table}"))?.column_count();
+            let order: Vec<_> = (1..=count).map(|column| column.to_string()).collect();
+            let query = format!("SELECT {columns} FROM {table} ORDER BY {}", order.join(", "));
+            let mut statement = self.connection.prepare(&query)?;
+            let mut rows = statement.query([])?;
+            digest = xxh3_64_with_seed(table.as_bytes(), digest);
+            while let Some(row) = rows.next()? {
+                for column in 0..count {
+                    let text = format!("{:?}", row.get_ref(column)?);
+                    digest = xxh3_64_with_seed(text.as_bytes(), digest);
+                }
+            }
+        }
+        Ok(digest)
+    }
+}

@@ -1,0 +1,666 @@
+//! Making the view anew, and bringing it up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use cloudchamber_core::journal::clock::Hybrid;
+use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
+use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
+use cloudchamber_core::journal::line::Span;
+use cloudchamber_core::journal::merge::{merge, subject_hash};
+use cloudchamber_core::journal::problem::Problem;
+use cloudchamber_core::journal::schema::{Log, Subject};
+use cloudchamber_core::journal::show::Shown;
+use cloudchamber_core::journal::view::Source;
+use cloudchamber_core::journal::{Reading, Trigger};
+use cloudchamber_core::{Content, Fs, FsError, Path, Root};
+use rusqlite::{Connection, params};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::rows::{self, Place};
+use super::{Database, DatabaseError, SCHEMA, TABLES};
+use crate::OsFs;
+
+/// Told how far a rebuild is.
+pub trait Progress {
+    /// A step begins: what it does, and how many files or rows it will take.
+    fn step(&self, what: &'static str, size: u64);
+}
+
+/// What a rebuild did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rebuilt {
+    /// Why everything was made anew; nothing where only what changed was.
+    pub full: Option<&'static str>,
+    /// Records that were taken in.
+    pub records: u64,
+    /// What is wrong with the files, as far as they were read.
+    pub problems: Vec<Problem>,
+}
+
+/// Above this many new records a full rebuild is faster.
+const NEW_MAX: usize = 50_000;
+
+/// One row of `files`.
+#[derive(Clone, Debug)]
+struct Known {
+    id: i64,
+    machine: String,
+    digest: u64,
+    stop: Stop,
+    tail: bool,
+    signature: Vec<u8>,
+}
+
+/// The part of a file that is new.
+struct Region {
+    name: String,
+    id: i64,
+    content: Content,
+    file: File,
+    before: Stop,
+    digest: u64,
+    signature: Vec<u8>,
+}
+
+type Subjects = BTreeMap<u64, (Subject, [String; 3])>;
+
+impl Database {
+    /// Brings the view up to date with the files: with what is new in them where that can be told, and anew
+    /// where it cannot or `full` asks for it. One transaction: a reader sees the old view or the new one.
+    ///
+    /// # Errors
+    /// Where SQLite cannot write; in the published design also where upstream's rebuild fails.
+    pub fn rebuild(
+        &mut self,
+        fs: &OsFs,
+        full: bool,
+        progress: &dyn Progress,
+    ) -> Result<Rebuilt, DatabaseError> {
+        let why = if full {
+            "asked for"
+        } else if self.design.trigger == Trigger::ModificationTime {
+            if !self.is_older(fs) {
+                return Ok(Rebuilt { full: None, records: 0, problems: Vec::new() });
+            }
+            "a file was modified later than the view"
+        } else {
+            let result = self.update(fs, progress);
+            match self.told(result)? {
+                Ok(rebuilt) => return Ok(rebuilt),
+                Err(why) => why,
+            }
+        };
+        self.full(fs, why, progress)
+    }
+
+    /// Upstream's trigger: a modification time later than the database's.
+    fn is_older(&self, fs: &OsFs) -> bool {
+        let modified = |path: &std::path::Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+        let folder = Folder::find(fs, &self.design, &mut |_, path| fs.read(path, u64::MAX));
+        let files = folder.files.iter().map(|held| match held.log {
+            Some(Log::Runtime) => Path::local(Log::Runtime.file_name()),
+            _ => Path::shared(&held.name),
+        });
+        let newest = files.filter_map(|path| modified(&fs.real(&path))).max();
+        self.meta("clock").is_none() || newest > modified(&self.path)
+    }
+
+    fn full(
+        &mut self,
+        fs: &OsFs,
+        why: &'static str,
+        progress: &dyn Progress,
+    ) -> Result<Rebuilt, DatabaseError> {
+        progress.step("reading the files", 0);
+        let mut folder = Folder::default();
+        let mut signatures = BTreeMap::new();
+        let design = self.design;
+        folder.clone_from(&Folder::find(fs, &design, &mut |name, path| {
+            signatures.insert(name.to_owned(), signature(fs, path));
+            fs.read(path, 0)
+        }));
+        folder.files.sort_by(|a, b| a.name.cmp(&b.name));
+        progress.step("reading the lines", folder.files.len() as u64);
+        parse(&folder.files, design.reading);
+        folder.with_sources(&design, |sources| {
+            progress.step("merging", sources.iter().map(|source| source.file.records.len() as u64).sum());
+            let mut view = merge(&design, sources);
+            folder.complete(&design, sources, &mut view);
+            if let Some(error) = view.rebuild_error {
+                return Err(DatabaseError::Published(error));
+            }
+            progress.step("writing the view", view.messages.len() as u64);
+            let shown = Shown { design: &design, sources, view: &view };
+            let result = self.write_full(&folder, &shown, &signatures);
+            self.told(result)?;
+            Ok(Rebuilt { full: Some(why), records: view.records, problems: view.problems.clone() })
+        })
+    }
+
+    fn write_full(
+        &mut self,
+        folder: &Folder,
+        shown: &Shown<'_>,
+        signatures: &BTreeMap<String, Vec<u8>>,
+    ) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch("PRAGMA defer_foreign_keys = ON; DROP VIEW IF EXISTS everybody;")?;
+        for table in ["thread_members", "messages", "events"].into_iter().chain(TABLES) {
+            transaction.execute_batch(&format!("DROP TABLE IF EXISTS {table};"))?;
+        }
+        transaction.execute_batch(SCHEMA)?;
+        let mut places = Vec::new();
+        for source in shown.sources {
+            let id = file_id(source.name);
+            places.push(Place { file: id, shifts: Vec::new() });
+            let stop = source.file.stop;
+            let whole = usize::try_from(stop.at).unwrap_or(usize::MAX).min(source.bytes.len());
+            let row = FileRow {
+                id,
+                name: source.name,
+                directory: source.directory,
+                machine: source.machine,
+                log: source.log,
+                stop,
+                digest: xxh3_64(&source.bytes[..whole]),
+                tail: whole < source.bytes.len(),
+                signature: signatures.get(source.name).map_or(&[], Vec::as_slice),
+            };
+            row.insert(&transaction)?;
+        }
+        rows::insert(&transaction, shown, &places)?;
+        let mut events = events(shown, &places);
+        events.sort_unstable();
+        insert_events(&transaction, &events)?;
+        problems(&transaction, folder.problems.iter().cloned().chain(line_problems(shown.sources)))?;
+        set_clock(&transaction, shown.view.clock)?;
+        transaction.commit()
+    }
+
+    /// Takes in what is new. Says why where that cannot be told.
+    fn update(
+        &mut self,
+        fs: &OsFs,
+        progress: &dyn Progress,
+    ) -> rusqlite::Result<Result<Rebuilt, &'static str>> {
+        let design = self.design;
+        let known = self.known()?;
+        if self.meta("clock").is_none() {
+            return Ok(Err("there is no view yet"));
+        }
+        progress.step("looking for what is new", known.len() as u64);
+        let mut seen = BTreeSet::new();
+        let mut digests = BTreeMap::new();
+        let mut changed = false;
+        let folder = Folder::find(fs, &design, &mut |name, path| {
+            seen.insert(name.to_owned());
+            if path.root() == Root::Local {
+                return fs.read(path, 0);
+            }
+            let signature = signature(fs, path);
+            match known.get(name) {
+                Some(known) if known.signature == signature => Ok(Content::new([])),
+                Some(known) => {
+                    let (hasher, tail) = grown(fs, path, known.stop.at)?;
+                    changed |= hasher.digest() != known.digest || known.tail;
+                    digests.insert(name.to_owned(), (hasher, signature));
+                    Ok(tail)
+                }
+                None => {
+                    digests.insert(name.to_owned(), (Xxh3::new(), signature));
+                    fs.read(path, 0)
+                }
+            }
+        });
+        if folder.legacy {
+            return Ok(Err("the folder has the layout before machines"));
+        }
+        let local = |name: &str| name.starts_with("local/");
+        if changed || known.keys().any(|name| !seen.contains(name) && !local(name)) {
+            return Ok(Err("a file was replaced, shortened or removed"));
+        }
+        let moved = |held: &Held| known.get(&*held.name).is_some_and(|known| known.machine != *held.machine);
+        if folder.files.iter().any(moved) {
+            return Ok(Err("a machine has another name"));
+        }
+        let mut regions = Vec::new();
+        for held in &folder.files {
+            let Some((mut hasher, signature)) = digests.remove(&*held.name) else { continue };
+            let before = known.get(&*held.name).map_or(Stop::default(), |known| known.stop);
+            let mut file = File::after(before);
+            file.resume(held.content.bytes(), before.at, design.reading);
+            let whole = usize::try_from(file.stop.at - before.at).expect("a region fits memory");
+            hasher.update(&held.content.bytes()[..whole]);
+            let id = file_id(&held.name);
+            let (name, content, digest) = (held.name.to_string(), held.content.clone(), hasher.digest());
+            regions.push(Region { name, id, content, file, before, digest, signature });
+        }
+        let new: usize = regions.iter().map(|region| region.file.records.len()).sum();
+        if new > NEW_MAX {
+            return Ok(Err("much is new"));
+        }
+        progress.step("merging what is new", new as u64);
+        self.take_in(fs, &folder, &regions).map(|rebuilt| rebuilt.ok_or("a line is not where it was"))
+    }
+
+    fn take_in(
+        &mut self,
+        fs: &OsFs,
+        folder: &Folder,
+        regions: &[Region],
+    ) -> rusqlite::Result<Option<Rebuilt>> {
+        let design = self.design;
+        let mut clock = self.clock();
+        let helds: BTreeMap<i64, &Held> =
+            folder.files.iter().map(|held| (file_id(&held.name), held)).collect();
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch("PRAGMA defer_foreign_keys = ON;")?;
+        // What the new records are about, and where the old records about the same things stand.
+        let mut subjects = Subjects::new();
+        let mut lines: BTreeMap<i64, BTreeMap<i64, (Vec<u8>, Stop)>> = BTreeMap::new();
+        for region in regions {
+            let held = helds[&region.id];
+            let source = source(held, region.content.bytes(), &region.file);
+            for record in &region.file.records {
+                clock = clock.max(record.stamp);
+                if record.kind.subject() == Subject::Unknown {
+                    continue;
+                }
+                subjects.insert(subject_hash(&source, record), (record.kind.subject(), key(&source, record)));
+                let start = region.before.at as i64 + i64::from(record.line.start);
+                let line = (source.line(record).to_vec(), before(record));
+                lines.entry(region.id).or_default().insert(start, line);
+            }
+        }
+        for (hash, (subject, key)) in &subjects {
+            for (file, start, len, stop) in old_lines(&transaction, *hash, *subject, key)? {
+                let Some(held) = helds.get(&file) else { return Ok(None) };
+                let mut bytes = vec![0; len];
+                let real = std::fs::File::open(fs.real(&Path::shared(&held.name)));
+                let offset = u64::try_from(start).unwrap_or(u64::MAX);
+                if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
+                    return Ok(None);
+                }
+                lines.entry(file).or_default().insert(start, (bytes, stop));
+            }
+        }
+        let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
+        let mut sources: Vec<_> =
+            minis.iter().map(|mini| source(helds[&mini.place.file], &mini.bytes, &mini.file)).collect();
+        let mut places: Vec<_> = minis.iter().map(|mini| mini.place.clone()).collect();
+        // The local log is short: it is taken in whole each time.
+        let runtime = folder.files.iter().find(|held| held.log == Some(Log::Runtime));
+        let parsed = runtime.map(|held| held.content.parsed(Salvaged::read));
+        if let (Some(held), Some(parsed)) = (runtime, &parsed) {
+            sources.push(source(held, held.content.bytes(), &parsed.0));
+            places.push(Place { file: file_id(&held.name), shifts: Vec::new() });
+        }
+        let view = merge(&design, &sources);
+        for (hash, (subject, key)) in &subjects {
+            delete(&transaction, *hash, *subject, key)?;
+        }
+        transaction.execute_batch("DELETE FROM agents; DELETE FROM sessions; DELETE FROM problems WHERE line = 0 OR file LIKE 'local/%';")?;
+        for region in regions {
+            let held = helds[&region.id];
+            FileRow::of(held, region).insert(&transaction)?;
+            transaction.execute(
+                "DELETE FROM problems WHERE file = ? AND line > ?",
+                params![region.name, region.before.lines],
+            )?;
+        }
+        if let (Some(held), Some(parsed)) = (runtime, &parsed) {
+            FileRow::local(held, &parsed.0, &signature(fs, &Path::local(Log::Runtime.file_name())))
+                .insert(&transaction)?;
+        }
+        let shown = Shown { design: &design, sources: &sources, view: &view };
+        rows::insert(&transaction, &shown, &places)?;
+        insert_events(&transaction, &events(&shown, &places))?;
+        let new =
+            regions.iter().map(|region| source(helds[&region.id], region.content.bytes(), &region.file));
+        let local = sources.last().filter(|source| source.log == Some(Log::Runtime)).copied();
+        let told: Vec<_> = new.chain(local).collect();
+        let found: Vec<Problem> = folder.problems.iter().cloned().chain(line_problems(&told)).collect();
+        problems(&transaction, found.iter().cloned())?;
+        set_clock(&transaction, clock.max(view.clock))?;
+        let records = regions.iter().map(|region| region.file.records.len() as u64).sum();
+        drop(sources);
+        transaction.commit()?;
+        Ok(Some(Rebuilt { full: None, records, problems: found }))
+    }
+
+    fn known(&self) -> rusqlite::Result<BTreeMap<String, Known>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT name, id, machine, digest, bytes, lines, idx, carry_ms, last, tail, signature FROM files",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let stop = Stop {
+                at: row.get::<_, i64>(4)?.cast_unsigned(),
+                lines: row.get(5)?,
+                index: row.get(6)?,
+                carry_ms: row.get(7)?,
+                last: row.get::<_, Option<i64>>(8)?.map(i64::cast_unsigned),
+            };
+            let known = Known {
+                id: row.get(1)?,
+                machine: row.get(2)?,
+                digest: row.get::<_, i64>(3)?.cast_unsigned(),
+                stop,
+                tail: row.get(9)?,
+                signature: row.get(10)?,
+            };
+            debug_assert_ne!(known.id, 0, "a file's number is a digest of its name");
+            Ok((row.get(0)?, known))
+        })?;
+        rows.collect()
+    }
+}
+
+/// A few lines of a file, as if they were all of it.
+struct Mini {
+    bytes: Vec<u8>,
+    file: File,
+    place: Place,
+}
+
+impl Mini {
+    fn new(id: i64, lines: &BTreeMap<i64, (Vec<u8>, Stop)>, reading: Reading) -> Self {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::new();
+        let number = |len: usize| u32::try_from(len).expect("a few lines are less than 4 GiB");
+        for (&start, (line, stop)) in lines {
+            let span = Span { start: number(bytes.len()), len: number(line.len()) };
+            bytes.extend_from_slice(line);
+            bytes.push(b'\n');
+            spans.push((span, start - i64::from(span.start), *stop));
+        }
+        let (mut file, mut shifts) = (File::default(), Vec::new());
+        for (span, shift, stop) in spans {
+            file.push_line(&bytes, span, stop, reading);
+            shifts.resize(file.records.len(), shift);
+        }
+        Self { bytes, file, place: Place { file: id, shifts } }
+    }
+}
+
+/// One row of `files`, as it is written.
+struct FileRow<'a> {
+    id: i64,
+    name: &'a str,
+    directory: &'a str,
+    machine: &'a str,
+    log: Option<Log>,
+    stop: Stop,
+    digest: u64,
+    tail: bool,
+    signature: &'a [u8],
+}
+
+impl<'a> FileRow<'a> {
+    fn of(held: &'a Held, region: &'a Region) -> Self {
+        let stop = region.file.stop;
+        let tail = stop.at - region.before.at < region.content.len() as u64;
+        let Region { id, digest, signature, .. } = region;
+        Self {
+            id: *id,
+            name: &held.name,
+            directory: &held.directory,
+            machine: &held.machine,
+            log: held.log,
+            stop,
+            digest: *digest,
+            tail,
+            signature,
+        }
+    }
+
+    fn local(held: &'a Held, file: &File, signature: &'a [u8]) -> Self {
+        let whole = usize::try_from(file.stop.at).unwrap_or(usize::MAX).min(held.content.len());
+        Self {
+            id: file_id(&held.name),
+            name: &held.name,
+            directory: &held.directory,
+            machine: &held.machine,
+            log: held.log,
+            stop: file.stop,
+            digest: xxh3_64(&held.content.bytes()[..whole]),
+            tail: whole < held.content.len(),
+            signature,
+        }
+    }
+
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement =
+            connection.prepare_cached("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+        statement.execute(params![
+            self.id,
+            self.name,
+            self.directory,
+            self.machine,
+            self.log.map(|log| log as u8),
+            self.stop.at.cast_signed(),
+            self.digest.cast_signed(),
+            self.stop.lines,
+            self.stop.index,
+            self.stop.carry_ms,
+            self.stop.last.map(u64::cast_signed),
+            self.tail,
+            self.signature,
+        ])?;
+        Ok(())
+    }
+}
+
+/// The number of a file: a digest of its name, so that it does not depend on the order of arrival.
+fn file_id(name: &str) -> i64 {
+    xxh3_64(name.as_bytes()).cast_signed()
+}
+
+fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
+    Source {
+        name: &held.name,
+        directory: &held.directory,
+        machine: &held.machine,
+        log: held.log,
+        bytes,
+        file,
+    }
+}
+
+/// What reading the line of a record alone must know of the lines before it.
+fn before(record: &Record) -> Stop {
+    Stop { at: 0, lines: record.number - 1, index: record.index, carry_ms: record.stamp.ms, last: None }
+}
+
+fn key(source: &Source<'_>, record: &Record) -> [String; 3] {
+    let mut parts = [const { String::new() }; 3];
+    for (part, &field) in parts.iter_mut().zip(record.kind.key()) {
+        *part = source.text(record, field).unwrap_or_default().into_owned();
+    }
+    if parts[0].is_empty() {
+        use cloudchamber_core::journal::schema::Field;
+        parts[0] = source.text(record, Field::Guid).unwrap_or_default().into_owned();
+    }
+    parts
+}
+
+/// What the file system tells of a file that any change of it changes: on Unix no program can set the time of
+/// the last change of an inode. Nothing where it cannot be told, which equals nothing known.
+fn signature(fs: &OsFs, path: &Path) -> Vec<u8> {
+    let Ok(metadata) = fs.real(path).metadata() else { return Vec::new() };
+    let numbers = [
+        metadata.dev().cast_signed(),
+        metadata.ino().cast_signed(),
+        metadata.len().cast_signed(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    ];
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// The digest of the first `len` bytes of a file, and the bytes after them.
+fn grown(fs: &OsFs, path: &Path, len: u64) -> Result<(Xxh3, Content), FsError> {
+    let unavailable = |_| fs.read(path, u64::MAX).err().unwrap_or(FsError::Unavailable);
+    let mut file = std::fs::File::open(fs.real(path)).map_err(unavailable)?;
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut left = len;
+    while left > 0 {
+        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        match file.read(&mut buffer[..want]).map_err(unavailable)? {
+            // Shorter than it was: the digest will not be that of the whole.
+            0 => break,
+            read => {
+                hasher.update(&buffer[..read]);
+                left -= read as u64;
+            }
+        }
+    }
+    if left > 0 {
+        hasher.update(b"shortened");
+    }
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).map_err(unavailable)?;
+    Ok((hasher, Content::new(tail)))
+}
+
+/// Reads the lines of all files, on as many threads as the machine has.
+fn parse(files: &[Held], reading: Reading) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        while let Some(held) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            match reading {
+                Reading::Skip => drop(held.content.parsed(Skipped::read)),
+                Reading::Salvage => drop(held.content.parsed(Salvaged::read)),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+}
+
+type EventRow = (i64, i64, i64, u32, u32, u32, i64);
+
+/// Where every record stands that is not the creation of a message.
+fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
+    let mut created: Vec<_> = shown.view.messages.iter().map(|message| message.created).collect();
+    created.sort_unstable();
+    let mut created = created.into_iter().peekable();
+    let mut events = Vec::new();
+    for (at, source) in shown.sources.iter().enumerate() {
+        for (number, record) in source.file.records.iter().enumerate() {
+            if created.next_if(|next| (next.source as usize, next.record as usize) == (at, number)).is_some()
+            {
+                continue;
+            }
+            if record.kind.subject() == Subject::Unknown || source.log == Some(Log::Runtime) {
+                continue;
+            }
+            let place = &places[at];
+            let number = u32::try_from(number).expect("records are numbered by 32 bits");
+            events.push((
+                subject_hash(source, record).cast_signed(),
+                place.file,
+                place.start(number, record.line.start),
+                record.line.len,
+                record.number,
+                record.index,
+                record.stamp.ms,
+            ));
+        }
+    }
+    events
+}
+
+fn insert_events(connection: &Connection, events: &[EventRow]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)")?;
+    for event in events {
+        statement.execute(*event)?;
+    }
+    Ok(())
+}
+
+fn old_lines(
+    connection: &Connection,
+    hash: u64,
+    subject: Subject,
+    key: &[String; 3],
+) -> rusqlite::Result<Vec<(i64, i64, usize, Stop)>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let stop = Stop {
+            at: 0,
+            lines: row.get::<_, u32>(3)?.saturating_sub(1),
+            index: row.get(4)?,
+            carry_ms: row.get(5)?,
+            last: None,
+        };
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)? as usize, stop))
+    };
+    let mut statement = connection
+        .prepare_cached("SELECT file, start, len, line, idx, carry_ms FROM events WHERE subject = ?")?;
+    let mut lines = statement.query_map([hash.cast_signed()], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if subject == Subject::Message {
+        let mut statement = connection
+            .prepare_cached("SELECT file, start, len, line, idx, carry_ms FROM messages WHERE guid = ?")?;
+        for line in statement.query_map([&key[0]], read)? {
+            lines.push(line?);
+        }
+    }
+    Ok(lines)
+}
+
+/// Removes every row about a subject.
+fn delete(connection: &Connection, hash: u64, subject: Subject, key: &[String; 3]) -> rusqlite::Result<()> {
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| connection.prepare_cached(sql)?.execute(values);
+    run("DELETE FROM events WHERE subject = ?", &[&hash.cast_signed()])?;
+    let collision = |kind: &str| run("DELETE FROM collisions WHERE kind = ? AND guid = ?", &[&kind, &key[0]]);
+    let register = |kind: &str| {
+        let sql = "DELETE FROM registers WHERE kind = ? AND one = ? AND two = ? AND three = ?";
+        run(sql, &[&kind, &key[0], &key[1], &key[2]])
+    };
+    match subject {
+        Subject::Message => {
+            run("DELETE FROM messages WHERE guid = ?", &[&key[0]])?;
+            run("DELETE FROM reactions WHERE message = ?", &[&key[0]])?;
+            collision("message")?;
+        }
+        Subject::Thread => {
+            run("DELETE FROM thread_members WHERE guid = ?", &[&key[0]])?;
+            run("DELETE FROM threads WHERE guid = ?", &[&key[0]])?;
+            collision("thread")?;
+        }
+        Subject::Question => {
+            run("DELETE FROM questions WHERE guid = ?", &[&key[0]])?;
+            collision("question")?;
+        }
+        Subject::Fave => drop(register("fave")?),
+        Subject::Role => drop(register("role")?),
+        Subject::SessionRole => drop(register("session-role")?),
+        Subject::Cursor => drop(register("cursor")?),
+        Subject::Descriptor => drop(register("descriptor")?),
+        Subject::Pin => drop(register("pin")?),
+        Subject::Agent | Subject::Session | Subject::Unknown => {}
+    }
+    Ok(())
+}
+
+fn problems(connection: &Connection, problems: impl Iterator<Item = Problem>) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT INTO problems VALUES (?, ?, ?, ?)")?;
+    for problem in problems {
+        statement.execute(params![&*problem.file, problem.line, problem.kind.name(), problem.detail])?;
+    }
+    Ok(())
+}
+
+fn set_clock(connection: &Connection, clock: Hybrid) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", [clock.to_string()])?;
+    Ok(())
+}

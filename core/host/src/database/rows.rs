@@ -1,0 +1,241 @@
+//! A view becomes rows.
+
+use std::borrow::Cow;
+
+use cloudchamber_core::journal::line::text;
+use cloudchamber_core::journal::schema::{Field, Kind};
+use cloudchamber_core::journal::show::Shown;
+use cloudchamber_core::journal::view::{At, Entry, Message, Question, Thread};
+use rusqlite::{Connection, params};
+
+/// Where the records of a source stand in their file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// The row of the file.
+    pub(super) file: i64,
+    /// For each record how far its place in the file is from that in the bytes at hand; nothing where the bytes
+    /// are the whole file.
+    pub(super) shifts: Vec<i64>,
+}
+
+impl Place {
+    pub(super) fn start(&self, record: u32, start: u32) -> i64 {
+        i64::from(start) + self.shifts.get(record as usize).copied().unwrap_or(0)
+    }
+}
+
+/// The rows of everything in a view, in the order of their keys: rows that come in order are written fastest.
+pub(super) fn insert(connection: &Connection, shown: &Shown<'_>, places: &[Place]) -> rusqlite::Result<()> {
+    messages(connection, shown, places)?;
+    threads(connection, shown)?;
+    questions(connection, shown)?;
+    let view = shown.view;
+    let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO reactions VALUES (?, ?, ?, ?)")?;
+    for entry in &view.reactions {
+        let part = |field| shown.text(entry.at, field).unwrap_or_default();
+        let at = shown.int(entry.at, Field::ReactedAt).unwrap_or(0);
+        statement.execute(params![part(Field::MessageGuid), part(Field::AgentId), part(Field::Emoji), at])?;
+    }
+    registers(connection, shown, "fave", &view.faves, None)?;
+    registers(connection, shown, "role", &view.roles, None)?;
+    registers(connection, shown, "session-role", &view.session_roles, Some(Field::SessionId))?;
+    registers(connection, shown, "cursor", &view.cursors, Some(Field::MessageGuid))?;
+    registers(connection, shown, "descriptor", &view.descriptors, Some(Field::DisplayName))?;
+    registers(connection, shown, "pin", &view.pins, Some(Field::PinnedBy))?;
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO collisions VALUES (?, ?, ?)")?;
+    for collision in &view.collisions {
+        for (machine, _) in &collision.entries {
+            statement.execute(params![collision.kind, collision.guid, machine])?;
+        }
+    }
+    local(connection, shown)
+}
+
+/// The fields of a message that have no column of their own.
+const REST: [Field; 6] = [
+    Field::ChannelId,
+    Field::SessionId,
+    Field::ForkSessions,
+    Field::References,
+    Field::SurfaceMessage,
+    Field::QuoteMessageGuid,
+];
+
+fn messages(connection: &Connection, shown: &Shown<'_>, places: &[Place]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    )?;
+    let mut order: Vec<(Cow<'_, str>, &Message)> = shown
+        .view
+        .messages
+        .iter()
+        .map(|message| (shown.text(message.created, Field::Id).unwrap_or_default(), message))
+        .collect();
+    order.sort_by(|a, b| a.0.cmp(&b.0));
+    for (guid, message) in order {
+        let at = message.created;
+        let source = &shown.sources[at.source as usize];
+        let record = &source.file.records[at.record as usize];
+        let reactions = shown
+            .old_reactions(message)
+            .map(|reactions| serde_json::to_string(&reactions).expect("names and lists of names"));
+        statement.execute(params![
+            guid,
+            shown.origin(at),
+            message.key.stamp.ms,
+            message.key.stamp.count,
+            source.machine,
+            message.key.seq,
+            message.key.index,
+            shown.home(message),
+            shown.text(at, Field::FromAgent).unwrap_or_default(),
+            shown.body(message),
+            shown.text(at, Field::MessageType).filter(|kind| !kind.is_empty()).unwrap_or("agent".into()),
+            shown.int(at, Field::Ts).unwrap_or(0),
+            shown.raw(at, Field::Mentions).unwrap_or("[]"),
+            shown.text(at, Field::ReplyTo),
+            rest(shown, at),
+            message.edited_at,
+            message.archived_at,
+            reactions,
+            message.edits,
+            message.deleted,
+            places[at.source as usize].file,
+            places[at.source as usize].start(at.record, record.line.start),
+            record.line.len,
+            record.number,
+            record.stamp.ms,
+        ])?;
+    }
+    Ok(())
+}
+
+fn rest(shown: &Shown<'_>, at: At) -> Option<String> {
+    let mut rest = String::new();
+    for field in REST {
+        if let Some(raw) = shown.raw(at, field) {
+            rest += if rest.is_empty() { "{\"" } else { ",\"" };
+            rest += field.name();
+            rest += "\":";
+            rest += raw;
+        }
+    }
+    (!rest.is_empty()).then(|| rest + "}")
+}
+
+fn threads(connection: &Connection, shown: &Shown<'_>) -> rusqlite::Result<()> {
+    let mut thread_row =
+        connection.prepare_cached("INSERT OR REPLACE INTO threads VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    let mut member_row =
+        connection.prepare_cached("INSERT OR REPLACE INTO thread_members VALUES (?,?,?,?,?,?)")?;
+    for thread in &shown.view.threads {
+        let Thread { created, pinned, .. } = thread;
+        let guid = shown.cell(Some(thread.guid)).unwrap_or_default();
+        // A thread of which only pins and mutes are known comes from nowhere yet.
+        let origin = created.map(|at| shown.origin(at)).unwrap_or_default();
+        let status = shown.cell(thread.status).filter(|status| !status.is_empty()).unwrap_or("open".into());
+        let hidden = thread.anchor_hidden.and_then(|cell| shown.raw(cell.at, cell.field));
+        thread_row.execute(params![
+            guid,
+            origin,
+            thread.key.stamp.ms,
+            thread.key.stamp.count,
+            shown.cell(thread.name).unwrap_or_default(),
+            shown.cell(thread.parent),
+            if thread.deleted { "archived".into() } else { status },
+            shown.cell(thread.thread_type),
+            created.and_then(|at| shown.int(at, Field::CreatedAt)).unwrap_or(0),
+            shown.cell(thread.anchor),
+            hidden == Some("true"),
+            thread.last_activity_at,
+            pinned.and_then(|at| shown.text(at, Field::PinnedBy)),
+            pinned.and_then(|at| shown.int(at, Field::PinnedAt)),
+            thread.deleted,
+        ])?;
+        let members =
+            [("subscriber", &thread.subscribers), ("message", &thread.messages), ("mute", &thread.mutes)];
+        for (role, members) in members {
+            for member in members {
+                member_row.execute(params![guid, origin, role, member.who, member.since, member.until])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn questions(connection: &Connection, shown: &Shown<'_>) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO questions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+    for question in &shown.view.questions {
+        let Question { created: at, key, .. } = *question;
+        statement.execute(params![
+            shown.text(at, Field::Guid).unwrap_or_default(),
+            shown.origin(at),
+            key.stamp.ms,
+            key.stamp.count,
+            shown.text(at, Field::Re).unwrap_or_default(),
+            shown.text(at, Field::FromAgent).unwrap_or_default(),
+            shown.cell(question.to),
+            shown.cell(question.status).filter(|status| !status.is_empty()).unwrap_or("unasked".into()),
+            shown.cell(question.thread),
+            shown.cell(question.asked_in),
+            shown.cell(question.answered_in),
+            shown.raw(at, Field::Options),
+            shown.int(at, Field::CreatedAt).unwrap_or(0),
+        ])?;
+    }
+    Ok(())
+}
+
+/// What names a register: the parts of its key, as its kind says.
+pub(super) fn register_key<'a>(shown: &Shown<'a>, at: At) -> [Cow<'a, str>; 3] {
+    let kind = shown.sources[at.source as usize].file.records[at.record as usize].kind;
+    let mut parts = [const { Cow::Borrowed("") }; 3];
+    for (part, &field) in parts.iter_mut().zip(kind.key()) {
+        *part = shown.text(at, field).unwrap_or_default();
+    }
+    parts
+}
+
+fn registers(
+    connection: &Connection,
+    shown: &Shown<'_>,
+    name: &str,
+    entries: &[Entry],
+    value: Option<Field>,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?)")?;
+    for entry in entries {
+        let [one, two, three] = register_key(shown, entry.at);
+        let value = value.and_then(|field| shown.text(entry.at, field));
+        let kind = shown.sources[entry.at.source as usize].file.records[entry.at.record as usize].kind;
+        let at = kind.times().iter().find_map(|&field| shown.int(entry.at, field)).unwrap_or(0);
+        statement.execute(params![name, one, two, three, value, at])?;
+    }
+    Ok(())
+}
+
+/// What this machine alone knows.
+fn local(connection: &Connection, shown: &Shown<'_>) -> rusqlite::Result<()> {
+    let mut row = connection.prepare_cached("INSERT OR REPLACE INTO agents VALUES (?, ?, ?)")?;
+    for agent in &shown.view.agents {
+        let name = shown.text(agent.created, Field::AgentId).unwrap_or_default();
+        let registered =
+            Kind::Agent.fields().iter().filter_map(|&field| Some((field, shown.raw(agent.created, field)?)));
+        let later =
+            agent.values.iter().filter_map(|(field, cell)| Some((*field, shown.raw(cell.at, cell.field)?)));
+        for (field, raw) in registered.chain(later) {
+            let value = text(raw).unwrap_or(Cow::Borrowed(raw));
+            row.execute(params![name, field.name(), value])?;
+        }
+    }
+    let mut row = connection.prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)")?;
+    for entry in &shown.view.sessions {
+        let kind = shown.sources[entry.at.source as usize].file.records[entry.at.record as usize].kind;
+        let at = kind.times().iter().find_map(|&field| shown.int(entry.at, field)).unwrap_or(0);
+        let session = shown.text(entry.at, Field::SessionId).unwrap_or_default();
+        row.execute(params![session, shown.text(entry.at, Field::AgentId), kind.name(), at])?;
+    }
+    Ok(())
+}

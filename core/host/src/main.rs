@@ -1,0 +1,44 @@
+//! `cloudchamber-agent`: the protocols on real folders, for people and scripts.
+//!
+//! Each group of commands is a module of [`cli`]. A command ends with 0 as expected, 1 where a property was
+//! violated, 2 on wrong usage or unreadable input, and one line that says what, where and the way out.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Works on real folders that a sync client copies between machines.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  cloudchamber-agent journal init --folder ~/Sync/project --machine laptop\n  \
+                  cloudchamber-agent journal append --folder ~/Sync/project --from opus --say 'hello @dev@server'\n  \
+                  cloudchamber-agent journal show --folder ~/Sync/project\n\n\
+                  Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
+)]
+struct Agent {
+    #[command(subcommand)]
+    group: Group,
+}
+
+#[derive(Subcommand)]
+enum Group {
+    /// Per-machine journals: messages, threads, questions and agents' state, merged from every machine.
+    Journal(cli::journal::Journal),
+}
+
+fn main() -> ExitCode {
+    let result = match Agent::parse().group {
+        Group::Journal(journal) => journal.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            // One line: what, where, and the way out.
+            eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Two real directories as the two roots.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path as OsPath, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cloudchamber_core::{Content, Entry, EntryKind, Fs, FsError, FsMut, FsOp, Path, Root, WallMs};
+use rustix::fs::{FlockOperation, flock};
+
+/// Two real directories: the one the sync client copies, and one that never leaves this machine.
+///
+/// A [`Path`] has no `..` and no empty part, so nothing outside the two is ever touched by name. Files of the
+/// form `.name.icloud` are what older systems leave of an evicted file, and are told as that file, not local.
+#[derive(Clone, Debug)]
+pub struct OsFs {
+    shared: PathBuf,
+    local: PathBuf,
+}
+
+impl OsFs {
+    /// Uses these two directories.
+    #[must_use]
+    pub fn new(shared: impl Into<PathBuf>, local: impl Into<PathBuf>) -> Self {
+        Self { shared: shared.into(), local: local.into() }
+    }
+
+    /// The real path of a path.
+    #[must_use]
+    pub fn real(&self, path: &Path) -> PathBuf {
+        let root = self.root(path);
+        if path.name().is_empty() { root.to_owned() } else { root.join(path.name()) }
+    }
+
+    fn root(&self, path: &Path) -> &OsPath {
+        match path.root() {
+            Root::Local => &self.local,
+            Root::Shared => &self.shared,
+        }
+    }
+
+    /// Tells a real error in the port's words. Only a root that is there can say that a file is not.
+    fn told(&self, path: &Path, error: &io::Error) -> FsError {
+        use rustix::io::Errno;
+        let number = error.raw_os_error().map(Errno::from_raw_os_error);
+        match (error.kind(), number) {
+            (_, Some(Errno::NOSPC | Errno::DQUOT)) => FsError::NoSpace,
+            // What a read of an evicted file ends with (iCloud; issues of signetai, claude-code, reflect-open).
+            (_, Some(Errno::DEADLK | Errno::AGAIN | Errno::TIMEDOUT)) => FsError::NotLocal,
+            (_, Some(Errno::STALE | Errno::IO | Errno::NOTCONN | Errno::HOSTDOWN)) => FsError::Unavailable,
+            (ErrorKind::AlreadyExists, _) => FsError::Exists,
+            (ErrorKind::NotFound, _) if path.root() == Root::Shared && !self.shared.exists() => {
+                FsError::Unavailable
+            }
+            (ErrorKind::NotFound | ErrorKind::NotADirectory, _) if self.is_stub(path) => FsError::NotLocal,
+            (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => FsError::NotFound,
+            _ => FsError::Refused,
+        }
+    }
+
+    fn is_stub(&self, path: &Path) -> bool {
+        let real = self.real(path);
+        real.with_file_name(format!(".{}.icloud", path.file_name())).exists()
+    }
+
+    fn open_to_append(&self, real: &OsPath) -> io::Result<File> {
+        if let Some(dir) = real.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        OpenOptions::new().append(true).create(true).open(real)
+    }
+
+    fn replace(&self, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+        let dir = real.parent().unwrap_or(&self.shared);
+        fs::create_dir_all(dir)?;
+        // Beside the synced tree where that is the same volume, so that no client ever sees the unfinished file.
+        let aside = self.local.join("tmp");
+        fs::create_dir_all(&aside)?;
+        match replace_via(&aside, real, bytes) {
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => replace_via(dir, real, bytes),
+            result => result,
+        }?;
+        sync_dir(dir)
+    }
+
+    fn change(&self, op: &FsOp) -> io::Result<()> {
+        let real = self.real(op.path());
+        match op {
+            FsOp::Append { bytes, .. } => {
+                let mut file = self.open_to_append(&real)?;
+                flock(&file, FlockOperation::LockExclusive)?;
+                file.write_all(bytes.bytes())
+            }
+            FsOp::CreateNew { content, .. } => {
+                if let Some(dir) = real.parent() {
+                    fs::create_dir_all(dir)?;
+                }
+                OpenOptions::new().write(true).create_new(true).open(&real)?.write_all(content.bytes())
+            }
+            FsOp::Flush { .. } => {
+                File::open(&real)?.sync_all()?;
+                sync_dir(real.parent().unwrap_or(&self.shared))
+            }
+            FsOp::Overwrite { content, .. } => {
+                if let Some(dir) = real.parent() {
+                    fs::create_dir_all(dir)?;
+                }
+                fs::write(&real, content.bytes())
+            }
+            FsOp::Remove { .. } => fs::remove_file(&real),
+            FsOp::Rename { to, .. } => {
+                let to = self.real(to);
+                if let Some(dir) = to.parent() {
+                    fs::create_dir_all(dir)?;
+                }
+                fs::rename(&real, to)
+            }
+            FsOp::Replace { content, .. } => self.replace(&real, content.bytes()),
+        }
+    }
+}
+
+fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = dir.join(format!(".replacing-{}-{count}.tmp", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, real)
+    })();
+    if written.is_err() {
+        // What is left over is only a temporary file; the error that matters is the first one.
+        fs::remove_file(&temporary).unwrap_or_default();
+    }
+    written
+}
+
+/// Makes the names in a directory survive a power cut.
+fn sync_dir(dir: &OsPath) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+impl Fs for OsFs {
+    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
+        let read = || {
+            let mut file = File::open(self.real(path))?;
+            let len = file.metadata()?.len();
+            let mut bytes = Vec::with_capacity(usize::try_from(len.saturating_sub(from)).unwrap_or(0));
+            if from > 0 {
+                file.seek(SeekFrom::Start(from))?;
+            }
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map(Content::new).map_err(|error| self.told(path, &error))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        let told = |error: io::Error| self.told(dir, &error);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.real(dir)).map_err(told)? {
+            let entry = entry.map_err(told)?;
+            // A name that is not UTF-8 is none of ours; a file that goes while it is listed is gone.
+            let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else {
+                continue;
+            };
+            let kind = if metadata.is_dir() { EntryKind::Dir } else { EntryKind::File };
+            let stub = name.strip_prefix('.').and_then(|name| name.strip_suffix(".icloud"));
+            let modified =
+                metadata.mtime().saturating_mul(1_000).saturating_add(metadata.mtime_nsec() / 1_000_000);
+            entries.push(Entry {
+                name: stub.unwrap_or(&name).into(),
+                kind,
+                len: if kind == EntryKind::Dir { 0 } else { metadata.len() },
+                modified: WallMs(modified),
+            });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|a, b| a.name == b.name);
+        Ok(entries)
+    }
+}
+
+impl FsMut for OsFs {
+    fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
+        self.change(op).map_err(|error| self.told(op.path(), &error))
+    }
+}
+
+/// The right to be this machine's only writer, held by one process at a time and given back when it ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+
+impl Lock {
+    /// Waits until no other process holds the lock of this local directory.
+    ///
+    /// # Errors
+    /// Where the lock file cannot be made.
+    pub fn wait(local: &OsPath) -> io::Result<Self> {
+        fs::create_dir_all(local)?;
+        let file = OpenOptions::new().append(true).create(true).open(local.join("lock"))?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok(Self(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, OsFs) {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = OsFs::new(dir.path().join("shared"), dir.path().join("local"));
+        fs::create_dir_all(dir.path().join("shared")).unwrap();
+        (dir, fs)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_listed() {
+        let (_dir, mut fs) = root();
+        let path = Path::shared("a/b.json");
+        fs.apply(&FsOp::Replace { path: path.clone(), content: Content::from("one") }).unwrap();
+        fs.apply(&FsOp::Append { path: path.clone(), bytes: Content::from(" two") }).unwrap();
+        fs.apply(&FsOp::Flush { path: path.clone() }).unwrap();
+        assert_eq!(fs.read(&path, 4), Ok(Content::from("two")));
+        let names: Vec<_> =
+            fs.list(&Path::shared("a")).unwrap().into_iter().map(|e| (e.name, e.len)).collect();
+        assert_eq!(names, [("b.json".into(), 7)]);
+        let created = FsOp::CreateNew { path: path.clone(), content: Content::from("x") };
+        assert_eq!(fs.apply(&created), Err(FsError::Exists));
+        fs.apply(&FsOp::Rename { from: path.clone(), to: Path::shared("c/d") }).unwrap();
+        assert_eq!(fs.read(&path, 0), Err(FsError::NotFound));
+        fs.apply(&FsOp::Remove { path: Path::shared("c/d") }).unwrap();
+        assert_eq!(fs.apply(&FsOp::Remove { path }), Err(FsError::NotFound));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let (dir, fs) = root();
+        assert_eq!(fs.list(&Path::shared("nothing")), Err(FsError::NotFound));
+        assert_eq!(fs.read(&Path::shared(""), 0), Err(FsError::Refused));
+        fs::write(dir.path().join("shared/.gone.jsonl.icloud"), "").unwrap();
+        assert_eq!(fs.read(&Path::shared("gone.jsonl"), 0), Err(FsError::NotLocal));
+        assert_eq!(&*fs.list(&Path::shared("")).unwrap()[0].name, "gone.jsonl");
+        fs::remove_dir_all(dir.path().join("shared")).unwrap();
+        assert_eq!(fs.read(&Path::shared("a"), 0), Err(FsError::Unavailable));
+        assert_eq!(fs.read(&Path::local("a"), 0), Err(FsError::NotFound));
+    }
+}

@@ -1,0 +1,347 @@
+//! The agent as users and scripts meet it, on real folders.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn agent() -> Command {
+    Command::new(assert_cmd::cargo::cargo_bin!("cloudchamber-agent"))
+}
+
+fn run(folder: &Path, local: &Path, args: &[&str]) -> Output {
+    let mut command = agent();
+    command
+        .arg("journal")
+        .arg(args[0])
+        .arg("--folder")
+        .arg(folder)
+        .arg("--local")
+        .arg(local)
+        .args(&args[1..]);
+    command.output().unwrap()
+}
+
+fn ok(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/fray").join(name)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in from.read_dir().unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_machines_meet_in_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, laptop, server) =
+        (dir.path().join("folder"), dir.path().join("laptop"), dir.path().join("server"));
+    ok(&run(&folder, &laptop, &["init", "--machine", "laptop"]));
+    let taken = run(&folder, &server, &["init", "--machine", "laptop"]);
+    assert_eq!(taken.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&taken.stderr).lines().count(), 1);
+    ok(&run(&folder, &server, &["init", "--machine", "server"]));
+    ok(&run(
+        &folder,
+        &laptop,
+        &[
+            "append",
+            r#"{"type":"message","id":"msg-1","from_agent":"opus","body":"hi @dev","ts":9999999999}"#,
+        ],
+    ));
+    ok(&run(&folder, &server, &["show"]));
+    ok(&run(
+        &folder,
+        &server,
+        &["append", r#"{"type":"message_update","id":"msg-1","body":"seen and changed"}"#],
+    ));
+    let shown = json(&run(&folder, &laptop, &["show", "--json"]));
+    assert_eq!(shown["messages"][0]["body"], "seen and changed");
+    ok(&run(&folder, &laptop, &["rename", "laptop", "desk"]));
+    ok(&run(&folder, &laptop, &["append", "--from", "opus", "--say", "under a new name"]));
+    assert!(folder.join("shared/machines/desk/messages.jsonl").exists());
+    ok(&run(&folder, &laptop, &["verify"]));
+    let marks = json(&run(&folder, &laptop, &["verify", "--json"]))["machines"].clone();
+    assert_eq!(marks[0]["machine"], "desk");
+    assert_eq!((&marks[0]["contiguous"], &marks[0]["max"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn wrong_usage_says_what_and_where_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    let nowhere = run(&folder, &local, &["show"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    ok(&run(&folder, &local, &["init", "--machine", "laptop"]));
+    for event in
+        ["nonsense", "{}", r#"{"type":"agent","agent_id":"x"}"#, r#"{"type":"reaction","emoji":"+1"}"#]
+    {
+        let output = run(&folder, &local, &["append", event]);
+        assert_eq!(output.status.code(), Some(2), "{event}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "{event}");
+    }
+    assert_eq!(json(&run(&folder, &local, &["verify", "--json"]))["ok"], true);
+}
+
+#[test]
+fn a_folder_of_the_old_layout_is_migrated_once_and_written_to_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("dogfood"), &folder);
+    let before = json(&run(&folder, &local, &["show", "--json"]));
+    let refused = run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(run(&folder, &local, &["init", "--machine", "desktop"]).status.code(), Some(2));
+    ok(&run(&folder, &local, &["init", "--machine", "desktop", "--migrate"]));
+    ok(&run(&folder, &local, &["init", "--machine", "desktop", "--migrate"]));
+    let after = json(&run(&folder, &local, &["show", "--json"]));
+    for section in ["messages", "threads", "questions", "reactions"] {
+        assert_eq!(
+            after[section].as_array().unwrap().len(),
+            before[section].as_array().unwrap().len(),
+            "{section}"
+        );
+    }
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]));
+    assert_eq!(json(&run(&folder, &local, &["verify", "--json"]))["problems"], Value::Array(vec![]));
+}
+
+#[test]
+fn rebuilds_agree_however_they_were_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local, other) =
+        (dir.path().join("folder"), dir.path().join("local"), dir.path().join("other"));
+    copy(&data("multi/dogfood-3"), &folder);
+    // Everything arrives in pieces, cut anywhere; the view is brought up to date after each.
+    let machines = folder.join("shared/machines");
+    let mut whole = BTreeMap::new();
+    for machine in ["desktop", "laptop", "server"] {
+        for entry in machines.join(machine).read_dir().unwrap().map(Result::unwrap) {
+            whole.insert(entry.path(), std::fs::read(entry.path()).unwrap());
+        }
+    }
+    for part in [0, 3, 4, 7, 9] {
+        for (path, bytes) in &whole {
+            std::fs::write(path, &bytes[..bytes.len() * part / 10]).unwrap();
+        }
+        ok(&run(&folder, &local, &["rebuild"]));
+    }
+    for (path, bytes) in whole.iter().rev() {
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(&bytes[bytes.len() * 9 / 10..]).unwrap();
+        drop(file);
+        ok(&run(&folder, &local, &["rebuild"]));
+    }
+    let updated = json(&run(&folder, &local, &["rebuild", "--json"]));
+    assert_eq!(updated["full"], Value::Null);
+    let full = json(&run(&folder, &other, &["rebuild", "--full", "--json"]));
+    assert_eq!(updated["digest"], full["digest"]);
+    // A damaged database is made again, a shortened file is noticed.
+    std::fs::write(local.join("view.db"), "no database").unwrap();
+    assert_eq!(json(&run(&folder, &local, &["rebuild", "--json"]))["digest"], full["digest"]);
+    let (path, bytes) = whole.iter().next().unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    let shorter = json(&run(&folder, &local, &["rebuild", "--json"]));
+    assert_eq!(shorter["full"], "a file was replaced, shortened or removed");
+    assert_ne!(shorter["digest"], full["digest"]);
+}
+
+#[test]
+fn new_events_are_taken_in_without_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local, other) =
+        (dir.path().join("folder"), dir.path().join("local"), dir.path().join("other"));
+    copy(&data("multi/dogfood-3"), &folder);
+    ok(&run(&folder, &local, &["init", "--machine", "phone"]));
+    ok(&run(&folder, &local, &["rebuild"]));
+    let events = [
+        r#"{"type":"message_update","id":"msg-3gbx9ezi","body":"changed"}"#,
+        r#"{"type":"message_delete","id":"msg-392d3iha"}"#,
+        r#"{"type":"reaction","message_guid":"msg-3gbx9ezi","agent_id":"adam","emoji":"+1"}"#,
+        r#"{"type":"thread_update","guid":"thrd-mx1cqk9r","name":"changed"}"#,
+        r#"{"type":"thread_subscribe","thread_guid":"thrd-mx1cqk9r","agent_id":"new"}"#,
+        r#"{"type":"question_update","guid":"qstn-urc2ttcu","status":"closed"}"#,
+        r#"{"type":"fave_remove","agent_id":"adam","item_type":"thread","item_guid":"thrd-xqk7zq3q"}"#,
+        r#"{"type":"message","id":"msg-3gbx9ezi","from_agent":"other","body":"of the same name"}"#,
+    ];
+    for event in events {
+        ok(&run(&folder, &local, &["append", event]));
+        assert_eq!(json(&run(&folder, &local, &["rebuild", "--json"]))["full"], Value::Null, "{event}");
+    }
+    let updated = json(&run(&folder, &local, &["rebuild", "--json"]))["digest"].clone();
+    assert_eq!(json(&run(&folder, &other, &["rebuild", "--json"]))["digest"], updated);
+    assert!(local.join("collisions.json").exists());
+}
+
+#[test]
+fn foreign_things_in_the_folder_are_named_and_harm_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("multi/dogfood-3"), &folder);
+    let machines = folder.join("shared/machines");
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::create_dir_all(machines.join(name).parent().unwrap()).unwrap();
+        std::fs::write(machines.join(name), bytes).unwrap();
+    };
+    write("Foreign Name/messages.jsonl", b"{\"type\":\"message\",\"id\":\"m\"}\n");
+    write("nul/messages.jsonl", &[0; 4096]);
+    write("torn/messages.jsonl", b"{\"type\":\"message\",\"id\":\"m1\"}\n{\"type\":\"mess");
+    write("latin/messages.jsonl", b"{\"type\":\"message\",\"id\":\"\xe9\"}\n");
+    write(
+        "long/messages.jsonl",
+        format!("{{\"type\":\"message\",\"id\":\"{}\"}}\n", "x".repeat(10 << 20)).as_bytes(),
+    );
+    write(
+        "deep/agent-state.jsonl",
+        format!(
+            "{{\"type\":\"agent_descriptor\",\"agent_id\":\"a\",\"capabilities\":{}{}}}\n",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        )
+        .as_bytes(),
+    );
+    write("dir/messages.jsonl/inside", b"");
+    let output = run(&folder, &local, &["verify", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = json(&output);
+    let kinds: BTreeSet<_> = found["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| {
+            (
+                problem["file"].as_str().unwrap().trim_start_matches("shared/machines/").to_owned(),
+                problem["line"].as_u64().unwrap(),
+                problem["kind"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    for (file, line, kind) in [
+        ("Foreign Name", 0, "foreign-directory"),
+        ("nul/messages.jsonl", 1, "torn-tail"),
+        ("torn/messages.jsonl", 2, "torn-tail"),
+        ("latin/messages.jsonl", 1, "not-utf8"),
+        ("long/messages.jsonl", 1, "line-too-long"),
+        ("deep/agent-state.jsonl", 1, "deep-nesting"),
+    ] {
+        assert!(
+            kinds.contains(&(file.to_owned(), line, kind.to_owned())),
+            "{file}:{line} {kind} in {kinds:?}"
+        );
+    }
+    let shown = json(&run(&folder, &local, &["show", "--json"]));
+    assert_eq!(shown["messages"].as_array().unwrap().len(), 1_614 + 2);
+}
+
+/// Kills writers at random moments: every acknowledged event is there, no number is used twice, and the files
+/// are sound after the next append. `CLOUDCHAMBER_KILLS` sets how many kills (1000 take a few minutes).
+#[test]
+fn killed_writers_lose_nothing_that_was_acknowledged() {
+    let kills: u64 = std::env::var("CLOUDCHAMBER_KILLS").map_or(24, |kills| kills.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("folder");
+    let machines = ["one", "two"];
+    let local = |machine: &str| dir.path().join(format!("local-{machine}"));
+    for machine in machines {
+        ok(&run(&folder, &local(machine), &["init", "--machine", machine]));
+    }
+    let mut acknowledged: BTreeMap<(usize, u64), String> = BTreeMap::new();
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    for kill in 0..kills {
+        let mut writers: Vec<_> = machines
+            .iter()
+            .map(|machine| {
+                let mut command = agent();
+                command
+                    .args(["journal", "append", "--folder"])
+                    .arg(&folder)
+                    .arg("--local")
+                    .arg(local(machine))
+                    .arg("-");
+                let mut child = command
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let mut input = child.stdin.take().unwrap();
+                for n in 0..40 {
+                    writeln!(
+                        input,
+                        r#"{{"type":"message","from_agent":"a","body":"{kill} {n} {}"}}"#,
+                        "x".repeat(n * 20)
+                    )
+                    .unwrap();
+                }
+                drop(input);
+                child
+            })
+            .collect();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // The moment of the kill is the point of this test: from before the first event to after the last.
+        let spins = (random >> 33) % 60_000;
+        let started = std::time::Instant::now();
+        while u64::try_from(started.elapsed().as_micros()).unwrap() < spins {
+            std::thread::yield_now();
+        }
+        for (machine, child) in writers.iter_mut().enumerate() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+                // A line without its end was not acknowledged.
+                let Some((seq, event)) = line
+                    .split_once(' ')
+                    .and_then(|(seq, rest)| Some((seq.parse().ok()?, rest.split_once(' ')?.1)))
+                else {
+                    continue;
+                };
+                if serde_json::from_str::<Value>(event).is_ok() {
+                    let before = acknowledged.insert((machine, seq), event.to_owned());
+                    assert_eq!(before, None, "number {seq} was used twice");
+                }
+            }
+        }
+    }
+    for machine in machines {
+        ok(&run(&folder, &local(machine), &["append", "--from", "a", "--say", "the last word"]));
+    }
+    let output = run(&folder, &local("one"), &["verify", "--json"]);
+    assert_eq!(json(&output)["problems"], Value::Array(vec![]));
+    for (at, machine) in machines.iter().enumerate() {
+        let text = std::fs::read_to_string(folder.join(format!("shared/machines/{machine}/messages.jsonl")))
+            .unwrap();
+        let lines: BTreeSet<_> = text.lines().collect();
+        let lost: Vec<_> = acknowledged
+            .iter()
+            .filter(|((of, _), event)| *of == at && !lines.contains(event.as_str()))
+            .collect();
+        assert_eq!(lost, [], "of {machine}");
+        assert_eq!(lines.len(), text.lines().count(), "a line is there twice");
+    }
+    assert!(
+        acknowledged.len() as u64 > kills,
+        "{} events for {kills} kills prove little",
+        acknowledged.len()
+    );
+    println!("{kills} kills, {} acknowledged events", acknowledged.len());
+}

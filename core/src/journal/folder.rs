@@ -1,0 +1,296 @@
+//! The files of a folder, found and read through the ports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::address::Aliases;
+use super::file::{Reading, Salvaged, Skipped};
+use super::merge::merge;
+use super::names::{copied, log_of, machine_of};
+use super::problem::{Problem, ProblemKind};
+use super::schema::Log;
+use super::view::{Source, View};
+use super::{Copies, Design};
+use crate::{Content, EntryKind, Fs, FsError, Path};
+
+/// Where the machines' directories lie.
+pub const MACHINES: &str = "shared/machines";
+/// The configuration that every machine reads.
+pub const CONFIG: &str = "fray-config.json";
+/// The empty file that says the folder has the layout with machines.
+pub const SENTINEL: &str = "shared/.v2";
+/// The files of the layout before machines; `agents.jsonl` holds shared and local records alike.
+pub const LEGACY: [&str; 4] = ["messages.jsonl", "threads.jsonl", "questions.jsonl", "agents.jsonl"];
+
+/// What the configuration says, as far as it matters here.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq)]
+pub struct Config {
+    /// The layout: 2 and above have machines.
+    #[serde(default)]
+    pub storage_version: i64,
+    /// The channel.
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    /// Its name.
+    #[serde(default)]
+    pub channel_name: Option<String>,
+    /// Names that machines had.
+    #[serde(default)]
+    pub machine_aliases: BTreeMap<String, Option<String>>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Held {
+    /// The path relative to the folder.
+    pub name: Arc<str>,
+    /// The directory it lies in.
+    pub directory: Arc<str>,
+    /// The machine whose file it is.
+    pub machine: Arc<str>,
+    /// The log it holds; nothing for the layout before machines.
+    pub log: Option<Log>,
+    /// The bytes, and in them what they mean.
+    pub content: Content,
+}
+
+/// The journals of a folder as they lay there at one moment.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Folder {
+    /// The files, sorted by name.
+    pub files: Vec<Held>,
+    /// What is wrong with directories and with files that could not be read.
+    pub problems: Vec<Problem>,
+    /// Names that machines had.
+    pub aliases: Aliases,
+    /// Whether it has the layout before machines.
+    pub legacy: bool,
+    /// Whether a file could not be read: published rebuilds nothing then.
+    pub unreadable: bool,
+}
+
+impl Folder {
+    /// Finds and reads every journal, and the local runtime log.
+    #[must_use]
+    pub fn read(fs: &dyn Fs, design: &Design) -> Self {
+        let mut folder = Self::find(fs, design, &mut |name, path| {
+            let _ = name;
+            fs.read(path, 0)
+        });
+        folder.files.sort_by(|a, b| a.name.cmp(&b.name));
+        folder
+    }
+
+    /// Finds every journal and takes its bytes from `read`.
+    pub fn find(
+        fs: &dyn Fs,
+        design: &Design,
+        read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
+    ) -> Self {
+        let mut folder = Self::default();
+        let configs = configs(fs, design, &mut folder.problems);
+        let version = configs.iter().map(|config| config.storage_version).max().unwrap_or(0);
+        folder.aliases = configs
+            .into_iter()
+            .fold(Aliases::default(), |aliases, config| aliases.union(&Aliases::new(config.machine_aliases)));
+        let machines = fs.list(&Path::shared(MACHINES));
+        let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
+        let merged = design.copies == Copies::Versions && machines.is_ok();
+        folder.legacy = version < 2 && !merged && !sentinel();
+        if folder.legacy {
+            for name in LEGACY {
+                folder.take(name, "", "", None, &Path::shared(name), read);
+            }
+        } else {
+            folder.machines(fs, design, machines.unwrap_or_default(), read);
+        }
+        let name = Log::Runtime.file_name();
+        folder.take(&format!("local/{name}"), "", "", Some(Log::Runtime), &Path::local(name), read);
+        folder
+    }
+
+    fn machines(
+        &mut self,
+        fs: &dyn Fs,
+        design: &Design,
+        entries: Vec<crate::Entry>,
+        read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
+    ) {
+        for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
+            let directory = &*entry.name;
+            let dir = Path::shared(MACHINES).join(directory);
+            let (machine, copy) = machine_of(directory).unwrap_or((directory, false));
+            let note = |kind, detail: &str| Problem {
+                file: dir.name().into(),
+                line: 0,
+                kind,
+                detail: detail.to_owned(),
+            };
+            if machine_of(directory).is_none() {
+                self.problems.push(note(ProblemKind::ForeignDirectory, "not a machine id"));
+            } else if copy {
+                self.problems.push(note(ProblemKind::ConflictCopy, &format!("a copy of {machine}")));
+            }
+            let machine = self.aliases.resolve(machine, design.following).to_owned();
+            let files = match fs.list(&dir) {
+                Ok(files) => files,
+                Err(error) => {
+                    self.unreadable = true;
+                    self.problems.push(unread(dir.name(), error));
+                    continue;
+                }
+            };
+            for file in files.into_iter().filter(|file| file.kind == EntryKind::File) {
+                let Some((log, copy)) = log_of(&file.name).filter(|&(log, _)| log != Log::Runtime) else {
+                    continue;
+                };
+                if copy && design.copies == Copies::Foreign {
+                    continue;
+                }
+                let path = dir.join(&file.name);
+                if copy {
+                    self.problems.push(Problem {
+                        file: path.name().into(),
+                        line: 0,
+                        kind: ProblemKind::ConflictCopy,
+                        detail: format!("a copy of {}", log.file_name()),
+                    });
+                }
+                self.take(path.name(), directory, &machine, Some(log), &path, read);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        directory: &str,
+        machine: &str,
+        log: Option<Log>,
+        path: &Path,
+        read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
+    ) {
+        match read(name, path) {
+            Ok(content) => self.files.push(Held {
+                name: name.into(),
+                directory: directory.into(),
+                machine: machine.into(),
+                log,
+                content,
+            }),
+            Err(FsError::NotFound) => {}
+            Err(error) => {
+                self.unreadable = true;
+                self.problems.push(unread(name, error));
+            }
+        }
+    }
+
+    /// Hands the files to `use_them`, parsed; each content is parsed once, whoever asks.
+    pub fn with_sources<T>(&self, design: &Design, use_them: impl FnOnce(&[Source<'_>]) -> T) -> T {
+        let (mut skipped, mut salvaged) = (Vec::new(), Vec::new());
+        let contents = self.files.iter().map(|held| &held.content);
+        match design.reading {
+            Reading::Skip => skipped.extend(contents.map(|content| content.parsed(Skipped::read))),
+            Reading::Salvage => salvaged.extend(contents.map(|content| content.parsed(Salvaged::read))),
+        }
+        let parsed = skipped.iter().map(|file| &file.0).chain(salvaged.iter().map(|file| &file.0));
+        let sources: Vec<_> = self
+            .files
+            .iter()
+            .zip(parsed)
+            .map(|(held, file)| Source {
+                name: &held.name,
+                directory: &held.directory,
+                machine: &held.machine,
+                log: held.log,
+                bytes: held.content.bytes(),
+                file,
+            })
+            .collect();
+        use_them(&sources)
+    }
+
+    /// What the files say together, with every problem of every file.
+    #[must_use]
+    pub fn view(&self, design: &Design) -> View {
+        self.with_sources(design, |sources| {
+            let mut view = merge(design, sources);
+            self.complete(design, sources, &mut view);
+            view
+        })
+    }
+
+    /// Adds to a view what is wrong with the files, and whether published could have been rebuilt at all.
+    pub fn complete(&self, design: &Design, sources: &[Source<'_>], view: &mut View) {
+        view.problems.extend(self.problems.iter().cloned());
+        view.problems.extend(line_problems(sources));
+        view.problems.sort();
+        view.problems.dedup();
+        if design.duplicates == super::Duplicates::Abort {
+            let poisoned = view.problems.iter().any(|problem| problem.kind == ProblemKind::LineTooLong);
+            if poisoned {
+                view.rebuild_error = Some("bufio.Scanner: token too long");
+            } else if self.unreadable {
+                view.rebuild_error = Some("a file cannot be read");
+            }
+        }
+    }
+}
+
+/// What is wrong with the lines of the sources, under the files' names.
+pub fn line_problems<'a>(sources: &'a [Source<'_>]) -> impl Iterator<Item = Problem> + 'a {
+    sources.iter().flat_map(|source| {
+        source.file.problems.iter().map(|problem| Problem {
+            file: source.name.into(),
+            line: problem.line,
+            kind: problem.kind,
+            detail: problem.detail.clone(),
+        })
+    })
+}
+
+/// What a file that could not be read is called.
+#[must_use]
+pub fn unread(name: &str, error: FsError) -> Problem {
+    let kind = if error == FsError::NotLocal { ProblemKind::NotLocal } else { ProblemKind::Unreadable };
+    Problem { file: name.into(), line: 0, kind, detail: error.to_string() }
+}
+
+/// The configuration and, where copies count, its conflict copies.
+fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Config> {
+    let stem = CONFIG.strip_suffix(".json").expect("the configuration is JSON");
+    let names = match design.copies {
+        Copies::Foreign => vec![CONFIG.to_owned()],
+        Copies::Versions => {
+            let entries = fs.list(&Path::shared("")).unwrap_or_default();
+            let names = entries.iter().map(|entry| &*entry.name);
+            names
+                .filter(|&name| {
+                    name == CONFIG
+                        || name.strip_suffix(".json").and_then(copied).is_some_and(|base| base == stem)
+                })
+                .map(str::to_owned)
+                .collect()
+        }
+    };
+    let mut configs = Vec::new();
+    for name in names {
+        match fs.read(&Path::shared(&name), 0) {
+            Ok(content) => match serde_json::from_slice(content.bytes()) {
+                Ok(config) => configs.push(config),
+                Err(error) => problems.push(Problem {
+                    file: name.into(),
+                    line: u32::try_from(error.line()).unwrap_or(0),
+                    kind: ProblemKind::NotARecord,
+                    detail: error.to_string(),
+                }),
+            },
+            Err(FsError::NotFound) => {}
+            Err(error) => problems.push(unread(&name, error)),
+        }
+    }
+    configs
+}

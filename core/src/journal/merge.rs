@@ -1,0 +1,291 @@
+//! All records of all files, sorted by what they are about, each subject's in order.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::clock::Hybrid;
+use super::file::Record;
+use super::schema::{Field, Kind, Log, Subject};
+use super::view::{At, Key, Source, View};
+use super::{Copies, Design, Duplicates, Ordering};
+
+/// Merges the records of all sources. Never fails; what is wrong is in [`View::problems`].
+///
+/// The result is the same for the same records: neither the order of the sources nor records that are there
+/// several times change anything in the hardened design.
+#[must_use]
+pub fn merge(design: &Design, sources: &[Source<'_>]) -> View {
+    let mut merger = Merger { design, sources, ranks: ranks(design, sources), view: View::default() };
+    let groups = merger.group();
+    let mut events = Vec::new();
+    for group in &groups.groups {
+        merger.gather(&groups, group, &mut events);
+        merger.fold(group.subject, &events);
+    }
+    merger.finish()
+}
+
+/// A record and its place in the order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) key: Key,
+    pub(super) at: At,
+}
+
+pub(super) struct Merger<'a> {
+    pub(super) design: &'a Design,
+    pub(super) sources: &'a [Source<'a>],
+    /// For each source the rank of its machine's name.
+    ranks: Vec<u32>,
+    pub(super) view: View,
+}
+
+/// The records of one subject, as a chain through [`Groups::links`].
+struct Group {
+    subject: Subject,
+    first: u32,
+    last: u32,
+}
+
+struct Link {
+    at: At,
+    next: u32,
+}
+
+#[derive(Default)]
+struct Groups {
+    groups: Vec<Group>,
+    links: Vec<Link>,
+}
+
+const END: u32 = u32::MAX;
+
+fn ranks(design: &Design, sources: &[Source<'_>]) -> Vec<u32> {
+    let name = |source: &Source<'_>| match design.copies {
+        Copies::Foreign => source.directory.to_owned(),
+        Copies::Versions => source.machine.to_owned(),
+    };
+    let names: BTreeSet<_> = sources.iter().map(name).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    let rank = |source| names.binary_search(&name(source)).expect("the names are those of the sources");
+    sources
+        .iter()
+        .map(|source| u32::try_from(rank(source)).expect("there are fewer sources than 2^32"))
+        .collect()
+}
+
+/// What a record is about, in the parts that its kind's [`Kind::key`] names.
+pub(super) fn subject<'a>(source: &Source<'a>, record: &Record) -> [Cow<'a, str>; 3] {
+    let mut parts = [const { Cow::Borrowed("") }; 3];
+    for (part, &field) in parts.iter_mut().zip(record.kind.key()) {
+        *part = source.text(record, field).unwrap_or_default();
+    }
+    if record.kind == Kind::ThreadDelete && parts[0].is_empty() {
+        parts[0] = source.text(record, Field::Guid).unwrap_or_default();
+    }
+    parts
+}
+
+/// A number that equal subjects share.
+#[must_use]
+pub fn subject_hash(source: &Source<'_>, record: &Record) -> u64 {
+    hash(record.kind.subject(), &subject(source, record))
+}
+
+fn hash(subject: Subject, parts: &[Cow<'_, str>; 3]) -> u64 {
+    parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .fold(subject as u64, |seed, part| xxh3_64_with_seed(part.as_bytes(), seed))
+}
+
+impl<'a> Merger<'a> {
+    pub(super) fn source(&self, at: At) -> &'a Source<'a> {
+        &self.sources[at.source as usize]
+    }
+
+    pub(super) fn record(&self, at: At) -> &'a Record {
+        &self.source(at).file.records[at.record as usize]
+    }
+
+    pub(super) fn text(&self, at: At, field: Field) -> Option<Cow<'a, str>> {
+        self.source(at).text(self.record(at), field)
+    }
+
+    pub(super) fn int(&self, at: At, field: Field) -> Option<i64> {
+        self.source(at).int(self.record(at), field)
+    }
+
+    pub(super) fn line(&self, at: At) -> &'a [u8] {
+        self.source(at).line(self.record(at))
+    }
+
+    /// The machine that a record says it comes from, or whose file it stands in.
+    pub(super) fn origin(&self, at: At) -> Cow<'a, str> {
+        let machine = match self.design.copies {
+            Copies::Foreign => self.source(at).directory,
+            Copies::Versions => self.source(at).machine,
+        };
+        self.text(at, Field::Origin).filter(|origin| !origin.is_empty()).unwrap_or(Cow::Borrowed(machine))
+    }
+
+    /// Whether a record counts in the file it stands in.
+    fn counts(&self, source: &Source<'_>, kind: Kind) -> bool {
+        let Some(log) = kind.log() else { return false };
+        match source.log {
+            None => true,
+            Some(own) if own == log => true,
+            // Upstream reads each kind from its own file only.
+            Some(own) => self.design.copies == Copies::Versions && own != Log::Runtime && log != Log::Runtime,
+        }
+    }
+
+    /// Chains the records of each subject, in the order they are met.
+    fn group(&mut self) -> Groups {
+        let records = self.sources.iter().map(|source| source.file.records.len()).sum();
+        let mut groups = Groups { groups: Vec::new(), links: Vec::with_capacity(records) };
+        let mut table = HashTable::<(u64, u32)>::with_capacity(records / 2);
+        for (source_at, source) in self.sources.iter().enumerate() {
+            for (record_at, record) in source.file.records.iter().enumerate() {
+                self.view.clock = self.view.clock.max(record.stamp);
+                if !self.counts(source, record.kind) {
+                    self.view.unknown += u64::from(record.kind == Kind::Unknown);
+                    continue;
+                }
+                let number =
+                    |number| u32::try_from(number).expect("a file of less than 4 GiB has fewer records");
+                let at = At { source: number(source_at), record: number(record_at) };
+                let link = number(groups.links.len());
+                groups.links.push(Link { at, next: END });
+                let about = record.kind.subject();
+                let parts = subject(source, record);
+                let hash = hash(about, &parts);
+                let same = |&(kept, group): &(u64, u32)| {
+                    let group = &groups.groups[group as usize];
+                    kept == hash && group.subject == about && {
+                        let first = groups.links[group.first as usize].at;
+                        subject(self.source(first), self.record(first)) == parts
+                    }
+                };
+                match table.find(hash, same) {
+                    Some(&(_, group)) => {
+                        let group = &mut groups.groups[group as usize];
+                        groups.links[group.last as usize].next = link;
+                        group.last = link;
+                    }
+                    None => {
+                        table.insert_unique(hash, (hash, number(groups.groups.len())), |&(hash, _)| hash);
+                        groups.groups.push(Group { subject: about, first: link, last: link });
+                    }
+                }
+            }
+        }
+        self.view.records = groups.links.len() as u64;
+        groups
+    }
+
+    /// Puts the records of a group into order.
+    fn gather(&self, groups: &Groups, group: &Group, events: &mut Vec<Event>) {
+        events.clear();
+        let mut at = group.first;
+        let mut before = (u32::MAX, Hybrid::default());
+        while at != END {
+            let link = &groups.links[at as usize];
+            let mut key = self.key(link.at);
+            if self.design.order == Ordering::Causal {
+                // Records of one file about one subject keep their order.
+                if before.0 == link.at.source {
+                    key.stamp = key.stamp.max(before.1);
+                }
+                before = (link.at.source, key.stamp);
+            }
+            events.push(Event { key, at: link.at });
+            at = link.next;
+        }
+        if events.len() < 2 {
+            return;
+        }
+        match self.design.order {
+            Ordering::AsWritten => events.sort_unstable_by_key(|event| event.key),
+            Ordering::Causal => events.sort_unstable_by(|a, b| {
+                a.key.cmp(&b.key).then_with(|| self.line(a.at).cmp(self.line(b.at)))
+            }),
+        }
+        if self.design.duplicates == Duplicates::Harmless {
+            self.drop_copies(events);
+        }
+    }
+
+    fn key(&self, at: At) -> Key {
+        let (source, record) = (self.source(at), self.record(at));
+        let machine = self.ranks[at.source as usize];
+        let index = record.index;
+        if matches!(source.log, None | Some(Log::Runtime)) {
+            // Logs of one writer: their order is that of their lines.
+            return Key { stamp: Hybrid::default(), machine, seq: i64::from(index), index };
+        }
+        let stamp = match self.design.order {
+            Ordering::AsWritten => Hybrid { ms: record.time, count: 0 },
+            Ordering::Causal => record.stamp,
+        };
+        Key { stamp, machine, seq: record.seq.unwrap_or(i64::from(index)), index }
+    }
+
+    /// Drops records that are there again in another file: the same line, at the same place or under the same
+    /// number.
+    fn drop_copies(&self, events: &mut Vec<Event>) {
+        let mut start = 0;
+        let mut dropped: Vec<usize> = Vec::new();
+        while start < events.len() {
+            let stamp = events[start].key.stamp;
+            let run = events[start..].iter().take_while(|event| event.key.stamp == stamp).count();
+            if run > 1
+                && events[start..start + run].iter().any(|event| event.at.source != events[start].at.source)
+            {
+                let mut seen = BTreeSet::new();
+                for (at, event) in events.iter().enumerate().skip(start).take(run) {
+                    let place = self.record(event.at).seq.unwrap_or(i64::from(event.key.index));
+                    if !seen.insert((place, self.line(event.at))) {
+                        dropped.push(at);
+                    }
+                }
+            }
+            start += run;
+        }
+        for at in dropped.into_iter().rev() {
+            events.remove(at);
+        }
+    }
+
+    fn finish(self) -> View {
+        let sources = self.sources;
+        let text = |at: At, field| {
+            sources[at.source as usize]
+                .text(&sources[at.source as usize].file.records[at.record as usize], field)
+        };
+        let mut view = self.view;
+        view.messages.sort_by_key(|message| message.key);
+        view.threads.sort_by_key(|thread| thread.key);
+        view.questions.sort_by_key(|question| question.key);
+        view.reactions.sort_by_key(|reaction| reaction.key);
+        for entries in [
+            &mut view.faves,
+            &mut view.roles,
+            &mut view.session_roles,
+            &mut view.cursors,
+            &mut view.descriptors,
+            &mut view.pins,
+            &mut view.sessions,
+        ] {
+            entries.sort_by_key(|entry| entry.key);
+        }
+        view.agents.sort_by_key(|agent| text(agent.created, Field::AgentId));
+        view.collisions.sort();
+        view.problems.sort();
+        view.problems.dedup();
+        view
+    }
+}

@@ -1,0 +1,126 @@
+//! From the layout before machines, and from one name of a machine to another.
+
+use std::collections::BTreeSet;
+
+use super::file::{File, Reading};
+use super::folder::{CONFIG, LEGACY, MACHINES};
+use super::names::{is_machine_id, machine_of};
+use super::schema::{Kind, Log};
+use super::write::{Refusal, identity, identity_copy_path, identity_path, init, journal_path, refuse_legacy};
+use crate::{Content, Fs, FsError, FsOp, Now, Path};
+
+/// Whether the folder has the layout before machines.
+#[must_use]
+pub fn is_due(fs: &dyn Fs) -> bool {
+    matches!(refuse_legacy(fs), Err(Refusal::Legacy(_)))
+}
+
+/// The ops that move the files of the layout before machines to a machine's directory. `agents.jsonl` is split:
+/// what concerns everybody is shared, the rest stays local.
+///
+/// The old files are renamed last, to `*.v1-migrated`: until the new layout is complete the old one counts, and
+/// from then on nothing writes to it.
+///
+/// *Crash:* before the sentinel is there, migration starts over; after it, only old names may be left over.
+///
+/// # Errors
+/// As [`init`], and where an old file cannot be read.
+pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+    let mut copies = Vec::new();
+    let mut renames = Vec::new();
+    for name in LEGACY {
+        let path = Path::shared(name);
+        let content = match fs.read(&path, 0) {
+            Ok(content) => content,
+            Err(FsError::NotFound) => continue,
+            Err(error) => return Err(Refusal::Fs(path, error)),
+        };
+        match Log::from_file_name(name) {
+            Some(log) => copies.push(FsOp::Replace { path: journal_path(machine, log), content }),
+            None => {
+                let (shared, local) = split(&content);
+                let path = journal_path(machine, Log::AgentState);
+                copies.push(FsOp::Replace { path, content: shared });
+                let path = Path::local(Log::Runtime.file_name());
+                copies.push(FsOp::Replace { path, content: local });
+            }
+        }
+        renames.push(FsOp::Rename { from: path, to: Path::shared(&format!("{name}.v1-migrated")) });
+    }
+    // The empty journal that a new machine starts with must not replace the one that was moved.
+    let taken: BTreeSet<_> = copies.iter().map(|op| op.path().clone()).collect();
+    let made = init(fs, machine, now)?.into_iter().filter(|op| !taken.contains(op.path()));
+    let mut ops = copies;
+    ops.extend(made);
+    ops.extend(renames);
+    Ok(ops)
+}
+
+/// The lines about agents that concern everybody, and those that do not or that nobody understands.
+fn split(content: &Content) -> (Content, Content) {
+    let bytes = content.bytes();
+    let file = File::read(bytes, Reading::Salvage);
+    let shared_kind = |kind: Kind| kind.log() == Some(Log::AgentState);
+    let shared_lines: BTreeSet<_> =
+        file.records.iter().filter(|record| shared_kind(record.kind)).map(|record| record.number).collect();
+    let (mut shared, mut local) = (Vec::new(), Vec::new());
+    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        let number = u32::try_from(at + 1).expect("a file of less than 4 GiB has fewer lines");
+        let side = if shared_lines.contains(&number) { &mut shared } else { &mut local };
+        side.extend_from_slice(line);
+        side.push(b'\n');
+    }
+    (Content::new(shared), Content::new(local))
+}
+
+/// The ops that give a machine another name: an alias in the configuration, and this machine's own identity where
+/// it is the one. Its directory keeps the old name until the machine itself writes under the new one: a directory
+/// that is renamed while its machine sleeps comes back with everything in it twice.
+///
+/// # Errors
+/// [`Refusal::Identity`] where a name is malformed or unknown, or the new one is taken.
+pub fn rename(fs: &dyn Fs, old: &str, new: &str) -> Result<Vec<FsOp>, Refusal> {
+    let refuse = |what: String| Err(Refusal::Identity(what));
+    for id in [old, new] {
+        if !is_machine_id(id) {
+            return refuse(format!("`{id}` is no machine id (1 to 20 of a-z, 0-9 and -)"));
+        }
+    }
+    let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
+    let known =
+        |id: &str| machines.iter().any(|entry| machine_of(&entry.name).is_some_and(|(known, _)| known == id));
+    let own = identity(fs).ok();
+    let is_own = own.as_ref().is_some_and(|own| own.id == old);
+    let path = Path::shared(CONFIG);
+    let mut config: serde_json::Map<String, serde_json::Value> = match fs.read(&path, 0) {
+        Ok(content) => serde_json::from_slice(content.bytes()).map_err(|error| {
+            Refusal::Identity(format!("{CONFIG}: {error}: repair or remove it, then try again"))
+        })?,
+        Err(FsError::NotFound) => serde_json::Map::new(),
+        Err(error) => return Err(Refusal::Fs(path, error)),
+    };
+    let aliases = config.entry("machine_aliases").or_insert_with(|| serde_json::json!({}));
+    let Some(aliases) = aliases.as_object_mut() else {
+        return refuse(format!("{CONFIG}: `machine_aliases` is no object: repair it, then try again"));
+    };
+    // What was interrupted is finished: the alias may be there already, and the identity not yet changed.
+    let begun = aliases.get(old).is_some_and(|known| known == new);
+    if !begun && !known(old) && !is_own {
+        return refuse(format!("no machine is called `{old}`"));
+    }
+    if !begun && (known(new) || aliases.contains_key(new)) {
+        return refuse(format!("`{new}` is taken"));
+    }
+    aliases.insert(old.to_owned(), new.into());
+    let text = serde_json::to_string_pretty(&config).expect("it was JSON");
+    let mut ops = vec![FsOp::Replace { path, content: Content::from(format!("{text}\n")) }];
+    if let Some(mut own) = own.filter(|_| is_own) {
+        // The new name starts a directory of its own; the numbers go on.
+        own.id = new.to_owned();
+        let content = Content::from(format!("{}\n", serde_json::to_string(&own).expect("plain fields")));
+        ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
+        ops.push(FsOp::Replace { path: identity_copy_path(), content: content.clone() });
+        ops.push(FsOp::Replace { path: identity_path(), content });
+    }
+    Ok(ops)
+}

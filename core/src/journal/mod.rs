@@ -1,0 +1,161 @@
+//! Journals: each machine appends events to its own files, everybody merges all of them.
+//!
+//! The layout is upstream fray's (docs/MULTI-MACHINE-SYNC-SPEC.md at e921f28): `shared/machines/<id>/` holds
+//! `messages.jsonl`, `threads.jsonl`, `questions.jsonl` and `agent-state.jsonl` of one machine, written by that
+//! machine alone; `runtime.jsonl` and the machine's identity lie in the local folder and never leave it.
+//!
+//! # From bytes to a view
+//! [`file::File`] turns the bytes of one file into records and problems, copying nothing: a record is a handful
+//! of spans. [`merge::merge`] sorts the records of all files by what they are about, orders those of one subject
+//! and folds them into a [`view::View`], which again only says where each value stands. Bad bytes are problems,
+//! never errors: the rest of the file and every other machine's events are merged all the same.
+//!
+//! # Two designs
+//! [`Design::PUBLISHED`] merges as upstream's code does, faults included; [`Design::HARDENED`] repairs them. Both
+//! are values of one struct whose switches name behaviours, and run through the same code.
+//!
+//! # How hardened orders old records
+//! New records carry a hybrid logical clock, so a record written after another was seen comes after it. Records
+//! of upstream's programs do not, and some have no time at all. They are ordered by these rules:
+//! 1. Times are compared in milliseconds, whichever unit they were written in.
+//! 2. A record without a time has the last time told before it in its own file.
+//! 3. Records of one file about one subject keep their order, whatever their times say.
+//! 4. A question's status does not go back (unasked, open, answered, closed) because of another machine's record
+//!    without a time.
+//! 5. Within an hour, wall clocks of two machines prove nothing: an old edit by another machine does not replace
+//!    one made on the machine the message comes from.
+//! 6. Ties go by machine, sequence number, line, and at last by the text of the line.
+
+pub mod address;
+pub mod clock;
+pub mod event;
+pub mod file;
+pub mod folder;
+pub mod line;
+pub mod merge;
+pub mod migrate;
+pub mod names;
+pub mod problem;
+pub mod schema;
+pub mod show;
+pub mod verify;
+pub mod view;
+pub mod write;
+
+mod fold;
+
+pub use file::Reading;
+
+/// How journals are read, merged and written: one switch for each thing the two designs do differently.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Design {
+    /// How files become lines.
+    pub reading: Reading,
+    /// What decides which record is later.
+    pub order: Ordering,
+    /// Whether a removed fave, role or cursor may come back by itself.
+    pub tombstones: Tombstones,
+    /// What tells two subjects apart.
+    pub identity: Identity,
+    /// What is done with the copies that sync clients make.
+    pub copies: Copies,
+    /// What a record that is there twice does.
+    pub duplicates: Duplicates,
+    /// What makes a view out of date.
+    pub trigger: Trigger,
+    /// Where checksums are kept.
+    pub checksums: Checksums,
+    /// How far aliases are followed.
+    pub following: address::Following,
+}
+
+/// What decides which record is later.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Ordering {
+    /// The time as it is written, seconds and milliseconds mixed, 0 where there is none.
+    AsWritten,
+    /// Causal: hybrid clocks, and for old records the rules of the module's documentation.
+    Causal,
+}
+
+/// Whether a removed fave, role or cursor may come back by itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Tombstones {
+    /// The last writer wins, whatever it saw.
+    LastWriter,
+    /// It stays removed until a record that saw the removal says `again`.
+    Sticky,
+}
+
+/// What tells two subjects apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Identity {
+    /// The GUID alone: of two messages that chance made alike the later one overwrites the other.
+    Guid,
+    /// The machine it comes from and the GUID: both are kept.
+    OriginAndGuid,
+}
+
+/// What is done with the copies that sync clients make.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Copies {
+    /// A copied file is not read; a copied directory counts as one more machine.
+    Foreign,
+    /// They are more versions of what they are copies of, and merged with it.
+    Versions,
+}
+
+/// What a record that is there twice does.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Duplicates {
+    /// A reaction that is there twice aborts the whole rebuild.
+    Abort,
+    /// Nothing.
+    Harmless,
+}
+
+/// What makes a view out of date.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Trigger {
+    /// A file's length or content differs from what the view was made of.
+    LengthAndHash,
+    /// A file's modification time is later than the view's.
+    ModificationTime,
+}
+
+/// Where checksums are kept.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Checksums {
+    /// In one file per machine, written by that machine.
+    PerMachine,
+    /// In one file for everybody, which everybody writes.
+    Shared,
+}
+
+impl Design {
+    /// As upstream's code does it, faults included.
+    pub const PUBLISHED: Self = Self {
+        reading: Reading::Skip,
+        order: Ordering::AsWritten,
+        tombstones: Tombstones::LastWriter,
+        identity: Identity::Guid,
+        copies: Copies::Foreign,
+        duplicates: Duplicates::Abort,
+        trigger: Trigger::ModificationTime,
+        checksums: Checksums::Shared,
+        following: address::Following::OneStep,
+    };
+
+    /// The same job with the faults repaired.
+    pub const HARDENED: Self = Self {
+        reading: Reading::Salvage,
+        order: Ordering::Causal,
+        tombstones: Tombstones::Sticky,
+        identity: Identity::OriginAndGuid,
+        copies: Copies::Versions,
+        duplicates: Duplicates::Harmless,
+        trigger: Trigger::LengthAndHash,
+        checksums: Checksums::PerMachine,
+        following: address::Following::ToTheEnd,
+    };
+}

@@ -1,0 +1,220 @@
+//! Everything that is wrong with a folder, by file and line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Design;
+use super::folder::{Folder, unread};
+use super::merge::merge;
+use super::problem::{Problem, ProblemKind};
+use super::schema::Log;
+use super::view::Source;
+use super::write::{Seal, checksums_path, identity, seals, shadow_path};
+use crate::{Content, Fs, FsError};
+
+/// What one machine's numbers say.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Watermark {
+    /// The machine.
+    pub machine: String,
+    /// Every number up to this one is here.
+    pub contiguous: i64,
+    /// The largest number.
+    pub max: i64,
+    /// Records with a number.
+    pub numbered: u64,
+}
+
+/// The watermark of every machine, and the numbers that are missing or used twice.
+#[must_use]
+pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
+    struct Numbered<'a> {
+        seq: i64,
+        line: u64,
+        source: &'a Source<'a>,
+        number: u32,
+    }
+    let mut machines: BTreeMap<String, Vec<Numbered<'_>>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !matches!(source.log, None | Some(Log::Runtime))) {
+        for record in &source.file.records {
+            let Some(seq) = record.seq.filter(|&seq| seq > 0) else { continue };
+            let line = xxh3_64(source.line(record));
+            let numbered = Numbered { seq, line, source, number: record.number };
+            // What a machine numbers stands in its own directory, under whatever name it had then.
+            match machines.get_mut(source.machine) {
+                Some(list) => list.push(numbered),
+                None => drop(machines.insert(source.machine.to_owned(), vec![numbered])),
+            }
+        }
+    }
+    let mut watermarks = Vec::new();
+    let mut problems = Vec::new();
+    for (machine, mut list) in machines {
+        list.sort_by_key(|numbered| (numbered.seq, numbered.source.name, numbered.number));
+        let mut mark = Watermark { machine, ..Watermark::default() };
+        let mut before: Option<&Numbered<'_>> = None;
+        for numbered in &list {
+            let note = |kind, detail| Problem {
+                file: numbered.source.name.into(),
+                line: numbered.number,
+                kind,
+                detail,
+            };
+            let last = before.map_or(0, |before| before.seq);
+            if let Some(before) = before.filter(|before| before.seq == numbered.seq) {
+                if before.line != numbered.line {
+                    let place = format!("{}:{}", before.source.name, before.number);
+                    let detail =
+                        format!("number {} of {} is that of {place} too", numbered.seq, mark.machine);
+                    problems.push(note(ProblemKind::SequenceReuse, detail));
+                }
+            } else if numbered.seq > last + 1 {
+                let detail = match numbered.seq - last {
+                    2 => {
+                        format!("number {} of {} is missing before {}", last + 1, mark.machine, numbered.seq)
+                    }
+                    _ => format!(
+                        "numbers {} to {} of {} are missing",
+                        last + 1,
+                        numbered.seq - 1,
+                        mark.machine
+                    ),
+                };
+                problems.push(note(ProblemKind::SequenceGap, detail));
+            }
+            if numbered.seq == mark.contiguous + 1 {
+                mark.contiguous = numbered.seq;
+            }
+            mark.max = mark.max.max(numbered.seq);
+            mark.numbered += 1;
+            before = Some(numbered);
+        }
+        watermarks.push(mark);
+    }
+    (watermarks, problems)
+}
+
+/// Names everything that is wrong: lines, numbers, names, directories, checksums, and where an own journal
+/// differs from its shadow.
+#[must_use]
+pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder) -> Vec<Problem> {
+    let mut problems = folder.with_sources(design, |sources| {
+        let mut view = merge(design, sources);
+        folder.complete(design, sources, &mut view);
+        let (_, numbers) = sequences(sources);
+        view.problems.extend(numbers);
+        name_removed(sources, &mut view.problems);
+        view.problems
+    });
+    for held in folder.files.iter().filter(|held| held.log.is_some_and(|log| log != Log::Runtime)) {
+        let log = held.log.expect("filtered");
+        if held.name.rsplit('/').next() != Some(log.file_name()) {
+            continue;
+        }
+        let seals = seals(fs, &checksums_path(design, &held.directory));
+        if let Some(seal) = seals.get(log.file_name()) {
+            problems.extend(sealed(&held.name, &held.content, seal));
+        }
+    }
+    if let Ok(own) = identity(fs) {
+        for log in Log::SHARED {
+            let path = super::write::journal_path(&own.id, log);
+            match (fs.read(&path, 0), fs.read(&shadow_path(&own.id, log), 0)) {
+                (Ok(shared), Ok(shadow)) => problems.extend(shadowed(path.name(), &shared, &shadow)),
+                (Err(FsError::NotFound), Ok(shadow)) if !shadow.is_empty() => problems.push(Problem {
+                    file: path.name().into(),
+                    line: 0,
+                    kind: ProblemKind::ShortenedFile,
+                    detail: format!("it is gone, and had {} bytes", shadow.len()),
+                }),
+                (Err(error), Ok(_)) if error != FsError::NotFound => {
+                    problems.push(unread(path.name(), error))
+                }
+                _ => {}
+            }
+        }
+    }
+    problems.sort();
+    problems.dedup_by(|a, b| (&a.file, a.line, a.kind) == (&b.file, b.line, b.kind) && a.line > 0);
+    problems.dedup();
+    // One line, one change: the more telling report stays.
+    let told: BTreeSet<_> = problems
+        .iter()
+        .filter(|problem| {
+            matches!(problem.kind, ProblemKind::EditedLine | ProblemKind::RemovedLine) && problem.line > 0
+        })
+        .map(|problem| problem.file.clone())
+        .collect();
+    problems.retain(|problem| {
+        problem.kind != ProblemKind::EditedLine || problem.line > 0 || !told.contains(&problem.file)
+    });
+    problems
+}
+
+/// A broken chain means a removed line where numbers are missing at the break, and an edited one elsewhere.
+fn name_removed(sources: &[Source<'_>], problems: &mut [Problem]) {
+    let missing: BTreeSet<_> = problems
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::SequenceGap)
+        .map(|problem| (problem.file.clone(), problem.line))
+        .collect();
+    for problem in problems.iter_mut().filter(|problem| problem.kind == ProblemKind::EditedLine) {
+        let known = sources.iter().any(|source| *source.name == *problem.file);
+        if known && missing.contains(&(problem.file.clone(), problem.line + 1)) {
+            problem.kind = ProblemKind::RemovedLine;
+            problem.line += 1;
+            problem.detail = "a line before this one is gone".to_owned();
+        }
+    }
+}
+
+/// Compares a file with its checksum. A file that has grown since is sound.
+fn sealed(name: &str, content: &Content, seal: &Seal) -> Option<Problem> {
+    let bytes = content.bytes();
+    // Upstream's checksums tell lines only.
+    let sealed = if seal.bytes > 0 || seal.lines == 0 {
+        usize::try_from(seal.bytes).unwrap_or(usize::MAX)
+    } else {
+        let lines = usize::try_from(seal.lines).unwrap_or(usize::MAX);
+        memchr::memchr_iter(b'\n', bytes).nth(lines - 1).map_or(usize::MAX, |at| at + 1)
+    };
+    let problem = |kind, detail| Some(Problem { file: name.into(), line: 0, kind, detail });
+    let Some(prefix) = bytes.get(..sealed) else {
+        let lines = memchr::memchr_iter(b'\n', bytes).count();
+        let detail = format!("{lines} lines, and its checksum is of {}", seal.lines);
+        return problem(ProblemKind::ShortenedFile, detail);
+    };
+    if Seal::of(prefix, 0).sha256 == seal.sha256 {
+        None
+    } else {
+        problem(ProblemKind::EditedLine, format!("the first {} lines differ from their checksum", seal.lines))
+    }
+}
+
+/// Compares an own journal with its shadow, and names the first line that differs.
+fn shadowed(name: &str, shared: &Content, shadow: &Content) -> Option<Problem> {
+    let (ours, copy) = (shared.bytes(), shadow.bytes());
+    let problem = |line, kind, detail: String| Some(Problem { file: name.into(), line, kind, detail });
+    if ours.starts_with(copy) {
+        return None;
+    }
+    if copy.starts_with(ours) {
+        let detail = format!("{} bytes, and its shadow has {}", ours.len(), copy.len());
+        return problem(0, ProblemKind::ShortenedFile, detail);
+    }
+    let mut number = 0;
+    let mut lines = copy.split(|&byte| byte == b'\n').peekable();
+    for line in ours.split(|&byte| byte == b'\n') {
+        number += 1;
+        let shadowed = lines.next()?;
+        if line != shadowed {
+            let removed = lines.clone().any(|later| later == line && !line.is_empty());
+            let kind = if removed { ProblemKind::RemovedLine } else { ProblemKind::EditedLine };
+            let detail =
+                if removed { "a line before this one is gone" } else { "it differs from its shadow" };
+            return problem(number, kind, detail.to_owned());
+        }
+    }
+    None
+}

@@ -1,0 +1,246 @@
+//! The journals on upstream fray's own logs (data/fray/SOURCE says where they come from).
+
+#![expect(clippy::unwrap_used, reason = "a test stops where its data is not what it says")]
+
+use std::collections::BTreeMap;
+use std::path::{Path as OsPath, PathBuf};
+
+use cloudchamber_core::Path;
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::show::common;
+use serde_json::{Value, json};
+use support::Files;
+
+mod support;
+
+/// Every file below a directory of this crate's test data.
+fn load(dir: &str) -> Files {
+    let root = data(dir);
+    let mut files = Files::default();
+    let mut open = vec![root.clone()];
+    while let Some(dir) = open.pop() {
+        for entry in dir.read_dir().unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                files.put(&name, read(&path));
+            }
+        }
+    }
+    files
+}
+
+fn data(name: &str) -> PathBuf {
+    OsPath::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fray").join(name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "test data lies in real files")]
+fn read(path: &OsPath) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+fn load_json(name: &str) -> Value {
+    serde_json::from_slice(&read(&data(name))).unwrap()
+}
+
+fn section<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
+    value[name].as_array().unwrap()
+}
+
+#[test]
+fn the_dogfood_log_and_its_historical_states_have_no_problems() {
+    let whole = load("dogfood");
+    for design in [Design::PUBLISHED, Design::HARDENED] {
+        let (shown, problems) = whole.shown(&design);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(section(&shown, "messages").len(), 1_614);
+        assert_eq!(section(&shown, "questions").len(), 39);
+    }
+    let history = load_json("dogfood/history-prefixes.json");
+    let rows = history["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 25);
+    let mut messages_before = 0;
+    for row in rows {
+        let mut files = whole.clone();
+        for log in ["messages", "threads", "questions", "agents"] {
+            let bytes = usize::try_from(row[log]["bytes"].as_u64().unwrap()).unwrap();
+            let path = format!("{log}.jsonl");
+            let content = files.0[&Path::shared(&path)].prefix(bytes);
+            files.0.insert(Path::shared(&path), content);
+        }
+        let (shown, problems) = files.shown(&Design::HARDENED);
+        assert_eq!(problems, [""; 0], "{}", row["commit"]);
+        let messages = section(&shown, "messages").len();
+        assert!(messages >= messages_before && messages > 0);
+        messages_before = messages;
+    }
+}
+
+#[test]
+fn upstreams_scenarios_have_no_problems() {
+    for name in ["active-thread", "fresh-room", "mention-patterns", "returning-agent", "stale-session"] {
+        let (shown, problems) = load(&format!("scenarios/{name}")).shown(&Design::HARDENED);
+        assert_eq!(problems, [""; 0], "{name}");
+        assert!(!section(&shown, "messages").is_empty(), "{name}");
+    }
+}
+
+/// Compares section by section, so that a difference is named.
+fn assert_same(shown: &Value, expected: &Value) {
+    for (name, expected) in expected.as_object().unwrap() {
+        let shown = &shown[name];
+        if let (Some(shown), Some(expected)) = (shown.as_array(), expected.as_array()) {
+            for (at, (shown, expected)) in shown.iter().zip(expected).enumerate() {
+                assert_eq!(shown, expected, "{name}[{at}]");
+            }
+            assert_eq!(shown.len(), expected.len(), "{name}");
+        }
+        assert_eq!(shown, expected, "{name}");
+    }
+}
+
+#[test]
+fn published_merges_three_machines_as_upstream_does() {
+    let (shown, problems) = load("multi/dogfood-3").shown(&Design::PUBLISHED);
+    assert_eq!(problems, [""; 0]);
+    assert_same(&shown, &load_json("multi/dogfood-3/expected-upstream-merge.json"));
+}
+
+#[test]
+fn hardened_gives_every_question_its_true_last_status() {
+    let single = load_json_lines("dogfood/questions.jsonl");
+    let mut last = BTreeMap::new();
+    for record in &single {
+        if let Some(status) = record["status"].as_str() {
+            last.insert(record["guid"].as_str().unwrap(), status);
+        }
+    }
+    assert_eq!(last.len(), 39);
+    let (shown, problems) = load("multi/dogfood-3").shown(&Design::HARDENED);
+    assert_eq!(problems, [""; 0]);
+    let statuses = |shown: &Value| -> BTreeMap<String, String> {
+        let pair = |question: &Value| {
+            (question["guid"].as_str().unwrap().to_owned(), question["status"].as_str().unwrap().to_owned())
+        };
+        section(shown, "questions").iter().map(pair).collect()
+    };
+    let wrong = |shown: &Value| {
+        let found = statuses(shown);
+        last.iter().filter(|(guid, status)| found[**guid] != **status).count()
+    };
+    assert_eq!(wrong(&shown), 0);
+
+    // The same log with its updates dealt out to three machines in turn: the split that upstream's rules fail on.
+    let mut dealt = [String::new(), String::new(), String::new()];
+    let mut turn = 0;
+    for record in &single {
+        if record["type"] == "question_update" {
+            turn += 1;
+        }
+        dealt[turn % 3] += &format!("{record}\n");
+    }
+    let mut files = Files::default();
+    files.put("shared/.v2", "");
+    for (machine, text) in ["desktop", "laptop", "server"].into_iter().zip(dealt) {
+        files.put(&format!("shared/machines/{machine}/questions.jsonl"), text);
+    }
+    assert!(wrong(&files.shown(&Design::PUBLISHED).0) > 0, "upstream's rules go wrong on this split");
+    assert_eq!(wrong(&files.shown(&Design::HARDENED).0), 0);
+}
+
+fn load_json_lines(name: &str) -> Vec<Value> {
+    let bytes = read(&data(name));
+    bytes
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+/// The files of one case: raw text by machine and file name.
+fn case_files(case: &Value) -> Files {
+    let mut files = Files::default();
+    files.put("shared/.v2", "");
+    for (machine, logs) in case["machines"].as_object().unwrap() {
+        for (log, text) in logs.as_object().unwrap() {
+            files.put(&format!("shared/machines/{machine}/{log}"), text.as_str().unwrap());
+        }
+    }
+    files
+}
+
+/// Whether a result is what the case says was intended. What it says only in words is checked by name below.
+fn is_intended(shown: &Value, intended: &Value) -> Result<(), String> {
+    let the_only = |sections: &[&str]| {
+        let all: Vec<_> = sections.iter().flat_map(|name| section(shown, name)).collect();
+        assert!(!all.is_empty(), "nothing in {sections:?}");
+        all[0].clone()
+    };
+    for (name, wanted) in intended.as_object().unwrap() {
+        let found = match name.as_str() {
+            "note" | "or" | "impl" => continue,
+            "spec" => {
+                let removed = shown["faves"].as_object().unwrap().is_empty();
+                assert_eq!(wanted, "sticky -> removed");
+                json!(if removed { "sticky -> removed" } else { "present" })
+            }
+            "ids" => section(shown, "messages").iter().map(|message| message["id"].clone()).collect(),
+            "messages" | "reactions" | "threads" | "questions" => json!(section(shown, name).len()),
+            "body" | "home" | "archived_at" | "edited_at" | "from_agent" => {
+                the_only(&["messages"])[name].clone()
+            }
+            "status" | "name" => the_only(&["questions", "threads"])[name].clone(),
+            _ => return Err(format!("`{name}` is not understood")),
+        };
+        if found != *wanted {
+            return Err(format!("{name} is {found}, not {wanted}"));
+        }
+    }
+    Ok(())
+}
+
+/// Every case of the file, and of the file that `CLOUDCHAMBER_JOURNAL_CASES` names: the cases' own form.
+#[test]
+fn published_does_what_upstream_does_and_hardened_what_was_intended() {
+    let mut cases = section_of_cases(load_json("multi/adversarial-cases.json"));
+    if let Some(path) = std::env::var_os("CLOUDCHAMBER_JOURNAL_CASES") {
+        cases.extend(section_of_cases(serde_json::from_slice(&read(OsPath::new(&path))).unwrap()));
+    }
+    assert!(cases.len() >= 12);
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let files = case_files(case);
+        let (published, _) = files.shown(&Design::PUBLISHED);
+        let (upstream, id) = (&case["upstream_result"], &case["id"]);
+        if common(&published, upstream) != *upstream {
+            wrong.push(format!("{id} published: {}, not {upstream}", common(&published, upstream)));
+        }
+        let (hardened, problems) = files.shown(&Design::HARDENED);
+        if let Err(difference) = is_intended(&hardened, &case["intended"]) {
+            wrong.push(format!("{id} hardened: {difference}; {problems:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn section_of_cases(cases: Value) -> Vec<Value> {
+    cases.as_array().unwrap().clone()
+}
+
+#[test]
+fn two_messages_of_one_name_are_both_kept_and_each_gets_its_own_edits() {
+    let cases = section_of_cases(load_json("multi/adversarial-cases.json"));
+    let case = cases.iter().find(|case| case["id"] == "FR-E1").unwrap();
+    let (shown, problems) = case_files(case).shown(&Design::HARDENED);
+    let kept: Vec<_> =
+        section(&shown, "messages").iter().map(|message| (&message["origin"], &message["body"])).collect();
+    assert_eq!(kept, [(&json!("alpha"), &json!("alpha edit")), (&json!("beta"), &json!("from beta"))]);
+    assert_eq!(
+        problems,
+        [
+            "shared/machines/beta/messages.jsonl:1: duplicate-guid: message msg-x comes from alpha and from beta"
+        ]
+    );
+}
