@@ -144,18 +144,20 @@ impl<S: System> World<S> {
         out: &mut Vec<ChoiceOf<S>>,
     ) {
         let disk = self.replica(replica).disk();
+        let mut on_server = self.cloud().files_in_order();
         for (path, slot) in disk.slots() {
             if slot.dirty {
                 out.push(Choice::Upload { replica, path: path.clone() });
             }
             if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
                 out.push(Choice::Fetch { replica, path: path.clone() });
-            } else if menu.evictions && self.is_evictable(setup, slot, self.cloud().file(path)) {
+            } else if menu.evictions && self.is_evictable(setup, slot, on_server(path)) {
                 out.push(Choice::Evict { replica, path: path.clone() });
             }
         }
+        let mut on_disk = disk.slots_in_order();
         for (path, file) in self.cloud().files() {
-            let slot = disk.slot(path);
+            let slot = on_disk(path);
             let missing = file.latest().saturating_sub(slot.map_or(0, |slot| slot.seen));
             if missing == 0 || slot.is_some_and(|slot| slot.dirty) {
                 continue;

@@ -86,20 +86,26 @@ impl Cloud {
         self.files.get(path).map_or(0, ServerFile::latest)
     }
 
+    /// Looks up one file after another, each later in order than the one before.
+    pub(super) fn files_in_order<'a>(&'a self) -> impl FnMut(&Path) -> Option<&'a ServerFile> {
+        self.files.in_order()
+    }
+
     /// Takes a version as the newest, and returns its number.
     pub(crate) fn commit(&mut self, path: &Path, version: Version) -> u32 {
-        if self.files.get(path).is_none() {
-            let versions = VecDeque::from([version]);
-            self.files.put(path, Some(ServerFile { latest: 1, versions }));
-            return 1;
-        }
-        let committed = self.files.edit(path, |file| {
+        let mut version = Some(version);
+        let next = self.files.edit(path, |file| {
             file.latest += 1;
             file.versions.truncate(VERSIONS_MAX - 1);
-            file.versions.push_front(version);
+            file.versions.extend(version.take());
+            file.versions.rotate_right(1);
             file.latest
         });
-        committed.expect("the file was seen to be there")
+        next.unwrap_or_else(|| {
+            let versions = version.into_iter().collect();
+            self.files.put(path, Some(ServerFile { latest: 1, versions }));
+            1
+        })
     }
 
     /// The digest, computed afresh.

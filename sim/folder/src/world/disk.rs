@@ -90,6 +90,11 @@ impl Disk {
         self.slots.iter()
     }
 
+    /// Looks up one slot after another, each later in order than the one before.
+    pub(super) fn slots_in_order<'a>(&'a self) -> impl FnMut(&Path) -> Option<&'a Slot> {
+        self.slots.in_order()
+    }
+
     /// The slot of a path.
     #[must_use]
     pub fn slot(&self, path: &Path) -> Option<&Slot> {

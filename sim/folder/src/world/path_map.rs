@@ -35,8 +35,9 @@ struct Item<V> {
     value: V,
 }
 
-/// Up to so many items, a look at all digests is faster than a binary search through the paths.
-const SCAN_MAX: usize = 32;
+/// Up to so many items, a look at all digests, which lie side by side, is faster than a binary search through
+/// paths that are all over the memory.
+const SCAN_MAX: usize = 512;
 
 impl<V: Clone + Eq + Hash> PathMap<V> {
     /// The running digest.
@@ -55,6 +56,21 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
     /// The value of the path that has this root and name.
     pub(super) fn get_name(&self, root: Root, name: &str) -> Option<&V> {
         self.search(root, name).ok().map(|at| &self.items[at].item.value)
+    }
+
+    /// Looks up one path after another, each later than the one before.
+    pub(super) fn in_order<'a>(&'a self) -> impl FnMut(&Path) -> Option<&'a V> {
+        let mut rest = &self.items[..];
+        move |path| {
+            while let [place, more @ ..] = rest {
+                match place.item.path.cmp(path) {
+                    Ordering::Less => rest = more,
+                    Ordering::Equal => return Some(&place.item.value),
+                    Ordering::Greater => return None,
+                }
+            }
+            None
+        }
     }
 
     /// Everything below a directory: the name within the directory, and the value.
@@ -217,11 +233,13 @@ mod tests {
     #[test]
     fn it_finds_what_it_holds_at_any_size() {
         let mut map = PathMap::default();
-        let path = |number: usize| Path::shared(&format!("dir/{}", number * 7 % 101));
-        for number in 0..3 * SCAN_MAX {
+        let path = |number: usize| Path::shared(&format!("dir/{}", number * 7 % 1_009));
+        for number in 0..SCAN_MAX + 100 {
             map.put(&path(number), Some(number));
             assert_eq!(map.iter().count(), number + 1);
-            assert!((0..=number).all(|old| map.get(&path(old)) == Some(&old)));
+            for old in [0, number / 3, number / 2, number] {
+                assert_eq!(map.get(&path(old)), Some(&old));
+            }
             assert_eq!(map.get(&path(number + 1)), None);
         }
         assert!(map.iter().is_sorted_by(|one, other| one.0 < other.0));
@@ -253,10 +271,16 @@ mod tests {
                     }
                 }
             }
+            let all_paths = model.keys().cloned().chain(kept.iter().flat_map(|(_, model)| model.keys().cloned()));
+            let all_paths: std::collections::BTreeSet<Path> = all_paths.collect();
             kept.push((map, model));
             for (map, model) in &kept {
                 prop_assert!(map.iter().eq(model.iter()));
                 prop_assert_eq!(map.digest(), map.digest_afresh());
+                let mut in_order = map.in_order();
+                for path in &all_paths {
+                    prop_assert_eq!(in_order(path), model.get(path));
+                }
                 for dir in model.keys().flat_map(|path| [Some(path.clone()), path.parent()]).flatten() {
                     let below = model.iter().filter_map(|(path, value)| Some((path.below(&dir)?, value)));
                     prop_assert!(map.below(&dir).eq(below), "{dir}");
