@@ -1,6 +1,6 @@
 //! What the command has to know of a system beyond what the harness knows.
 
-use cloudchamber_core::failover::Design;
+use cloudchamber_core::failover::{Design, Policy};
 use cloudchamber_folder::System;
 use cloudchamber_folder::systems::failover::{self, FailoverSystem};
 
@@ -26,17 +26,20 @@ impl Known for FailoverSystem {
     const AGREEMENT: &'static str = failover::name::AGREED_MS;
 
     fn settings(design: DesignName, policy: Option<PolicyName>) -> Result<failover::Settings, Failure> {
-        if let Some(policy) = policy {
-            return Err(Failure::not_yet_built(&format!("the policy `{}`", policy.text())));
+        let design = match design {
+            DesignName::Published => Design::Published,
+            DesignName::Hardened => Design::Hardened,
+        };
+        if design == Design::Published && policy.is_some() {
+            return Err(Failure::new(
+                "the published design has no policies; leave `--policy` out, or ask for `--design hardened`",
+            ));
         }
-        match design {
-            DesignName::Published => {
-                Ok(failover::Settings { design: Some(Design::Published), ..failover::Settings::default() })
-            }
-            DesignName::Hardened => Err(Failure::not_yet_built(
-                "the hardened design, which is what is meant without `--design published`,",
-            )),
-        }
+        let policy = policy.map(|policy| match policy {
+            PolicyName::Available => Policy::Available,
+            PolicyName::Majority => Policy::Majority,
+        });
+        Ok(failover::Settings { design: Some(design), policy, ..failover::Settings::default() })
     }
 }
 
