@@ -238,11 +238,12 @@ fn foreign_things_in_the_folder_are_named_and_harm_nobody() {
         .collect();
     for (file, line, kind) in [
         ("Foreign Name", 0, "foreign-directory"),
-        ("nul/messages.jsonl", 1, "torn-tail"),
+        ("nul/messages.jsonl", 1, "nul-block"),
         ("torn/messages.jsonl", 2, "torn-tail"),
         ("latin/messages.jsonl", 1, "not-utf8"),
         ("long/messages.jsonl", 1, "line-too-long"),
         ("deep/agent-state.jsonl", 1, "deep-nesting"),
+        ("dir/messages.jsonl", 0, "unreadable"),
     ] {
         assert!(
             kinds.contains(&(file.to_owned(), line, kind.to_owned())),

@@ -221,8 +221,9 @@ impl<'a> Reader<'_, 'a> {
             } else {
                 // What is cut may still change: nothing of it counts yet.
                 file.records.truncate(records);
-                file.problems.truncate(problems);
-                file.problems.push(torn);
+                let nul =
+                    file.problems.drain(problems..).find(|problem| problem.kind == ProblemKind::NulBlock);
+                file.problems.push(nul.unwrap_or(torn));
             }
         }
     }

@@ -142,7 +142,16 @@ impl Folder {
                     continue;
                 }
             };
-            for file in files.into_iter().filter(|file| file.kind == EntryKind::File) {
+            for file in files {
+                if file.kind == EntryKind::Dir {
+                    if log_of(&file.name).is_some() {
+                        self.problems.push(Problem {
+                            file: dir.join(&file.name).name().into(),
+                            ..note(ProblemKind::Unreadable, "a directory where a journal should be")
+                        });
+                    }
+                    continue;
+                }
                 let Some((log, copy)) = log_of(&file.name).filter(|&(log, _)| log != Log::Runtime) else {
                     continue;
                 };

@@ -36,6 +36,7 @@ pub mod merge;
 pub mod migrate;
 pub mod names;
 pub mod problem;
+pub mod protocol;
 pub mod schema;
 pub mod show;
 pub mod verify;

@@ -22,6 +22,52 @@ pub enum Shape {
     Texts,
 }
 
+/// Room for a table of names, a few times more than there are names.
+const TABLE_LEN: usize = 1024;
+/// Where no name is.
+const NOBODY: u8 = u8::MAX;
+
+/// Where the search for a name starts: names differ in their length and in these three letters mostly.
+const fn place(name: &[u8]) -> usize {
+    if name.is_empty() {
+        return 0;
+    }
+    let (first, middle, last) =
+        (name[0] as usize, name[name.len() / 2] as usize, name[name.len() - 1] as usize);
+    (name.len() * 61 + first * 17 + middle * 131 + last * 7) % TABLE_LEN
+}
+
+/// A hash table of names, worked out at compile time: a chain of comparisons would take most of the time that
+/// reading a line takes.
+const fn table(names: &[&str]) -> [u8; TABLE_LEN] {
+    let mut table = [NOBODY; TABLE_LEN];
+    let mut at = 0;
+    while at < names.len() {
+        let mut place = place(names[at].as_bytes());
+        while table[place] != NOBODY {
+            place = (place + 1) % TABLE_LEN;
+        }
+        assert!(at < NOBODY as usize, "names are numbered by one byte");
+        table[place] = at as u8;
+        at += 1;
+    }
+    table
+}
+
+fn find(table: &[u8; TABLE_LEN], names: &[&str], name: &str) -> Option<usize> {
+    let mut place = place(name.as_bytes());
+    loop {
+        let at = table[place];
+        if at == NOBODY {
+            return None;
+        }
+        if names[usize::from(at)] == name {
+            return Some(usize::from(at));
+        }
+        place = (place + 1) % TABLE_LEN;
+    }
+}
+
 macro_rules! fields {
     ($($variant:ident $name:literal $shape:ident),* $(,)?) => {
         /// The name of a field that some kind of record has.
@@ -38,10 +84,9 @@ macro_rules! fields {
             /// The field of this name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$variant),)*
-                    _ => None,
-                }
+                const ALL: &[Field] = &[$(Field::$variant),*];
+                const TABLE: [u8; TABLE_LEN] = table(Field::NAMES);
+                find(&TABLE, Self::NAMES, name).map(|at| ALL[at])
             }
         }
     };
@@ -189,10 +234,8 @@ macro_rules! kinds {
             /// The kind of this name.
             #[must_use]
             pub fn from_name(name: &str) -> Self {
-                match name {
-                    $($name => Self::$variant,)*
-                    _ => Self::Unknown,
-                }
+                const TABLE: [u8; TABLE_LEN] = table(NAMES);
+                find(&TABLE, NAMES, name).map_or(Self::Unknown, |at| Self::ALL[at])
             }
         }
     };

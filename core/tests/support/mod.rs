@@ -12,6 +12,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Files(pub(crate) BTreeMap<Path, Content>);
 
+#[allow(dead_code, reason = "each test file uses what it needs")]
 impl Files {
     /// Puts a file into the shared root.
     pub(crate) fn put(&mut self, path: &str, bytes: impl Into<Vec<u8>>) -> &mut Self {

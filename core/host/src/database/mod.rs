@@ -104,6 +104,7 @@ impl Database {
             std::fs::create_dir_all(dir).unwrap_or_default();
         }
         let connection = Connection::open(path)?;
+        connection.pragma_update(None, "page_size", 8_192)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -431,8 +431,7 @@ impl<'a> FileRow<'a> {
     }
 
     fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement =
-            connection.prepare_cached("INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?;
+        let mut statement = connection.prepare_cached(UPSERT_FILE)?;
         statement.execute(params![
             self.id,
             self.name,
@@ -451,6 +450,13 @@ impl<'a> FileRow<'a> {
         Ok(())
     }
 }
+
+/// An update, not a replacement: that would have SQLite look through all rows that refer to the file.
+const UPSERT_FILE: &str =
+    "INSERT INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET
+    directory = excluded.directory, machine = excluded.machine, log = excluded.log, bytes = excluded.bytes,
+    digest = excluded.digest, lines = excluded.lines, idx = excluded.idx, carry_ms = excluded.carry_ms,
+    last = excluded.last, tail = excluded.tail, signature = excluded.signature";
 
 /// The number of a file: a digest of its name, so that it does not depend on the order of arrival.
 fn file_id(name: &str) -> i64 {
@@ -581,7 +587,7 @@ fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
 }
 
 fn insert_events(connection: &Connection, events: &[EventRow]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)")?;
+    let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)")?;
     for event in events {
         statement.execute(*event)?;
     }

@@ -1,0 +1,297 @@
+//! One machine with its journals, as a protocol: appends on command, reads what arrives, knows what all say.
+
+use std::collections::VecDeque;
+
+use super::clock::Hybrid;
+use super::event::Event;
+use super::folder::Folder;
+use super::merge::merge;
+use super::problem::Problem;
+use super::show::Shown;
+use super::view::View;
+use super::write::{
+    Identity, Refusal, Seal, Writer, checksums_path, identity, identity_path, init, journal_path,
+};
+use super::{Checksums, Design};
+use crate::{Content, Cx, Fs, FsOp, Input, Mono, Never, Path, Protocol};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What does not change while a machine runs.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Settings {
+    /// How it reads, merges and writes.
+    pub design: Design,
+    /// The id it takes when it starts for the first time.
+    pub machine: String,
+    /// How often it looks at the folder without being told, in milliseconds.
+    pub scan_ms: u64,
+}
+
+/// What a machine tells.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Told {
+    /// An event is on this machine's disk: from now on it may not be lost.
+    Acknowledged {
+        /// Its machine.
+        machine: String,
+        /// Its number.
+        seq: i64,
+        /// Its line, without the newline.
+        line: String,
+    },
+    /// An op failed; the event may or may not be there.
+    Failed,
+    /// The machine cannot write, or not this.
+    Refused(String),
+    /// What a crash had left was repaired.
+    Repaired(String),
+}
+
+/// What the machine is doing.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Phase {
+    /// It cannot write, and tries again when something changes.
+    Closed,
+    /// Its identity is being written.
+    Starting,
+    /// Its files are being made whole.
+    Repairing,
+    /// It can append.
+    Ready,
+    /// It appends: what is told once all is on disk.
+    Appending(Told),
+    /// It writes checksums.
+    Sealing,
+}
+
+/// A machine with its journals.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Journal {
+    folder: Folder,
+    phase: Phase,
+    queue: VecDeque<Event>,
+    writer: Option<Writer>,
+    next: Mono,
+}
+
+impl Journal {
+    /// What all journals say together, in the opinion of this machine.
+    #[must_use]
+    pub fn view(&self, settings: &Settings) -> View {
+        self.folder.view(&settings.design)
+    }
+
+    /// The view as JSON.
+    #[must_use]
+    pub fn json(&self, settings: &Settings) -> serde_json::Value {
+        let design = &settings.design;
+        self.folder.with_sources(design, |sources| {
+            let view = merge(design, sources);
+            Shown { design, sources, view: &view }.json()
+        })
+    }
+
+    /// A number that equal views share, whatever files they were made of.
+    #[must_use]
+    pub fn view_digest(&self, settings: &Settings) -> u64 {
+        xxh3_64(self.json(settings).to_string().as_bytes())
+    }
+
+    /// What is wrong with the files, in the opinion of this machine.
+    #[must_use]
+    pub fn problems(&self, settings: &Settings) -> Vec<Problem> {
+        self.view(settings).problems
+    }
+
+    /// Whether nothing waits to be written.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
+    }
+
+    fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.folder = Folder::read(cx.fs(), &settings.design);
+        let clock = self.clock(settings);
+        if let Some(writer) = &mut self.writer {
+            writer.see(clock);
+        }
+        self.next = cx.now().mono.plus(settings.scan_ms);
+    }
+
+    /// The largest clock among all records.
+    fn clock(&self, settings: &Settings) -> Hybrid {
+        self.folder.with_sources(&settings.design, |sources| {
+            let records = sources.iter().flat_map(|source| &source.file.records);
+            records.map(|record| record.stamp).max().unwrap_or_default()
+        })
+    }
+
+    /// Finds out who it is, or becomes somebody, and makes the own files whole.
+    fn start(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        let design = &settings.design;
+        match identity(cx.fs()) {
+            Err(Refusal::NoIdentity) => match init(cx.fs(), &settings.machine, cx.now()) {
+                Ok(ops) => {
+                    ops.into_iter().for_each(|op| cx.op(op));
+                    self.phase = Phase::Starting;
+                }
+                Err(refusal) => self.refuse(&refusal, cx),
+            },
+            Err(refusal) => self.refuse(&refusal, cx),
+            Ok(_) => match Writer::open(cx.fs(), design, self.clock(settings)) {
+                Ok((writer, ops)) => {
+                    writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
+                    self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
+                    ops.into_iter().for_each(|op| cx.op(op));
+                    self.writer = Some(writer);
+                    self.go_on(settings, cx);
+                }
+                Err(refusal) => self.refuse(&refusal, cx),
+            },
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, cx: &mut Cx<'_, Self>) {
+        cx.event(Told::Refused(refusal.to_string()));
+        self.phase = Phase::Closed;
+        self.writer = None;
+    }
+
+    /// Takes the next event of the queue, where nothing else is going on.
+    fn go_on(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        while self.phase == Phase::Ready
+            && let Some(writer) = &mut self.writer
+            && let Some(event) = self.queue.pop_front()
+        {
+            let event = event.named(cx.rng());
+            let planned = match settings.design.checksums {
+                Checksums::PerMachine => writer.append(&event, cx.now()).map(|(ops, appended)| {
+                    let machine = writer.identity().id.clone();
+                    (ops, Told::Acknowledged { machine, seq: appended.seq, line: appended.line })
+                }),
+                Checksums::Shared => published(cx.fs(), &event, cx.now()),
+            };
+            match planned {
+                Ok((ops, told)) => {
+                    ops.into_iter().for_each(|op| cx.op(op));
+                    self.phase = Phase::Appending(told);
+                }
+                Err(refusal) => cx.event(Told::Refused(refusal.to_string())),
+            }
+        }
+    }
+
+    fn applied(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.look(settings, cx);
+        match std::mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Starting | Phase::Closed => {
+                self.start(settings, cx);
+                return;
+            }
+            Phase::Appending(told) => {
+                cx.event(told);
+                let writer =
+                    self.writer.as_mut().filter(|_| settings.design.checksums == Checksums::PerMachine);
+                if let Some(op) = writer.and_then(|writer| writer.seal(cx.fs(), &settings.design, cx.now())) {
+                    cx.op(op);
+                    self.phase = Phase::Sealing;
+                }
+            }
+            Phase::Repairing | Phase::Ready | Phase::Sealing => {}
+        }
+        self.go_on(settings, cx);
+    }
+}
+
+/// The ops of one append as upstream does it: the number first, truncated and written in place; then the line,
+/// without a look at the end of the file; then everybody's checksums.
+fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, Told), Refusal> {
+    let Identity { id, seq, created_at } = identity(fs)?;
+    let log = event.log().ok_or_else(|| Refusal::Event("the event is of no shared kind".to_owned()))?;
+    let next = Identity { id: id.clone(), seq: seq + 1, created_at };
+    let text = serde_json::to_string(&next).expect("plain fields");
+    let line = event.clone().dated(now).published(&id, next.seq).line();
+    let path = journal_path(&id, log);
+    let before = fs.read(&path, 0).map(|content| content.bytes().to_vec()).unwrap_or_default();
+    let after = [&before, line.as_bytes(), b"\n"].concat();
+    let checksums = checksums_path(&Design::PUBLISHED, &id);
+    let known = fs.read(&checksums, 0).ok();
+    let mut all: serde_json::Map<String, serde_json::Value> =
+        known.and_then(|content| serde_json::from_slice(content.bytes()).ok()).unwrap_or_default();
+    let own = all.entry(id.as_str()).or_insert_with(|| serde_json::json!({}));
+    if let Some(own) = own.as_object_mut() {
+        let seal = Seal::of(&after, now.wall.0);
+        let seal = serde_json::json!({ "sha256": seal.sha256, "lines": seal.lines, "mtime": seal.mtime });
+        own.insert(log.file_name().to_owned(), seal);
+    }
+    let checksums_text = serde_json::to_string_pretty(&all).expect("it was JSON");
+    let ops = vec![
+        FsOp::Overwrite { path: identity_path(), content: Content::from(format!("{text}\n")) },
+        FsOp::Flush { path: identity_path() },
+        FsOp::Append { path: path.clone(), bytes: Content::from(format!("{line}\n")) },
+        FsOp::Flush { path },
+        FsOp::Overwrite { path: checksums, content: Content::from(format!("{checksums_text}\n")) },
+    ];
+    Ok((ops, Told::Acknowledged { machine: id, seq: next.seq, line }))
+}
+
+impl Protocol for Journal {
+    type Config = Settings;
+    type Command = Event;
+    type Event = Told;
+    type Call = Never;
+    type Reply = Never;
+
+    fn open(settings: &Settings, cx: &mut Cx<'_, Self>) -> Self {
+        let mut journal = Self {
+            folder: Folder::default(),
+            phase: Phase::Closed,
+            queue: VecDeque::new(),
+            writer: None,
+            next: cx.now().mono,
+        };
+        journal.look(settings, cx);
+        journal.start(settings, cx);
+        journal
+    }
+
+    fn step(&mut self, settings: &Settings, input: Input<Self>, cx: &mut Cx<'_, Self>) {
+        match input {
+            Input::Applied => self.applied(settings, cx),
+            Input::Failed { .. } => {
+                // What is on disk now is found out by opening the files anew.
+                if matches!(self.phase, Phase::Appending(_)) {
+                    cx.event(Told::Failed);
+                }
+                self.phase = Phase::Closed;
+                self.writer = None;
+                self.look(settings, cx);
+            }
+            Input::Changed | Input::Timer => {
+                self.look(settings, cx);
+                if self.phase == Phase::Closed {
+                    self.start(settings, cx);
+                }
+            }
+            Input::Command(event) => {
+                self.queue.push_back(event);
+                if self.phase == Phase::Closed {
+                    self.look(settings, cx);
+                    self.start(settings, cx);
+                }
+                self.go_on(settings, cx);
+            }
+            Input::Reply(never) => match never {},
+        }
+    }
+
+    fn wake_at(&self) -> Option<Mono> {
+        Some(self.next)
+    }
+}
+
+/// Where a machine's own journals lie, for whoever looks at its files.
+#[must_use]
+pub fn own_path(settings: &Settings, log: super::schema::Log) -> Path {
+    journal_path(&settings.machine, log)
+}

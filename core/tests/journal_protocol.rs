@@ -1,0 +1,172 @@
+//! The journals' protocol, driven op by op over folders in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
+
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::event::Event;
+use cloudchamber_core::journal::protocol::{Journal, Settings, Told, own_path};
+use cloudchamber_core::journal::schema::{Field, Kind, Log};
+use cloudchamber_core::{Content, Draw, Driver, FsMut, FsOp, Input, Mono, Now, Path, Root, WallMs};
+use support::Files;
+
+mod support;
+
+/// A machine, its files and how often its driver was fed.
+struct Machine {
+    settings: Settings,
+    files: Files,
+    driver: Driver<Journal>,
+    told: Vec<Told>,
+    time: u64,
+}
+
+fn at(time: u64) -> Now {
+    Now { mono: Mono(time), wall: WallMs(1_767_137_342_000 + i64::try_from(time).unwrap()) }
+}
+
+impl Machine {
+    fn start(design: Design, name: &str, files: Files) -> Self {
+        let settings = Settings { design, machine: name.to_owned(), scan_ms: 10_000 };
+        let mut told = Vec::new();
+        let driver = Driver::open(&settings, at(0), Draw::Seed(1), &files, &mut told);
+        let mut machine = Self { settings, files, driver, told, time: 0 };
+        machine.work();
+        machine
+    }
+
+    /// Applies everything that is pending.
+    fn work(&mut self) {
+        while let Some(op) = self.driver.pending_op().cloned() {
+            self.time += 1;
+            let result = self.files.apply(&op);
+            let now = at(self.time);
+            self.driver.applied(
+                &self.settings,
+                result,
+                now,
+                Draw::Seed(self.time),
+                &self.files,
+                &mut self.told,
+            );
+        }
+    }
+
+    fn feed(&mut self, input: Input<Journal>) {
+        self.time += 1;
+        let now = at(self.time);
+        self.driver.feed(&self.settings, input, now, Draw::Seed(self.time), &self.files, &mut self.told);
+    }
+
+    fn say(&mut self, id: &str, body: &str) {
+        let event = Event::new(Kind::Message).with_text(Field::Id, id).with_text(Field::Body, body);
+        self.feed(Input::Command(event));
+    }
+
+    /// Dies in the middle of the next append to the shared file, and starts again.
+    fn die_in_append(mut self) -> Self {
+        let own = own_path(&self.settings, Log::Messages);
+        while let Some(op) = self.driver.pending_op().cloned() {
+            if let FsOp::Append { path, bytes } = &op
+                && *path == own
+            {
+                let bytes = bytes.prefix(bytes.len() / 2);
+                self.files.apply(&FsOp::Append { path: own, bytes }).unwrap();
+                break;
+            }
+            let result = self.files.apply(&op);
+            let now = at(self.time);
+            self.driver.applied(&self.settings, result, now, Draw::Seed(0), &self.files, &mut self.told);
+        }
+        let told = std::mem::take(&mut self.told);
+        let mut again = Self::start(self.settings.design, &self.settings.machine, self.files);
+        again.told.splice(0..0, told);
+        again
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        let json = self.driver.protocol().json(&self.settings);
+        json["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["body"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.told.iter().filter(|told| matches!(told, Told::Acknowledged { .. })).count()
+    }
+}
+
+/// Copies every shared file from one machine to another, as a sync client that has all the time in the world.
+fn copy(from: &Machine, to: &mut Machine) {
+    let own = format!("/{}/", to.settings.machine);
+    for (path, content) in &from.files.0 {
+        if path.root() == Root::Shared && !path.name().contains(&own) {
+            to.files.0.insert(path.clone(), content.clone());
+        }
+    }
+    to.feed(Input::Changed);
+    to.work();
+}
+
+#[test]
+fn hardened_loses_nothing_in_a_crash_and_published_loses_the_next_event() {
+    let lives = |design| {
+        let mut machine = Machine::start(design, "laptop", Files::default());
+        machine.say("msg-1", "one");
+        machine.work();
+        machine.say("msg-2", "two");
+        machine = machine.die_in_append();
+        machine.say("msg-3", "three");
+        machine.work();
+        machine.say("msg-4", "four");
+        machine.work();
+        (machine.bodies(), machine.acknowledged())
+    };
+    // The second was never acknowledged; hardened completes it all the same.
+    assert_eq!(lives(Design::HARDENED), (["one", "two", "three", "four"].map(String::from).to_vec(), 3));
+    assert_eq!(lives(Design::PUBLISHED), (["one", "four"].map(String::from).to_vec(), 3));
+}
+
+#[test]
+fn a_torn_number_file_stops_published_for_good_and_hardened_not_at_all() {
+    let lives = |design| {
+        let mut machine = Machine::start(design, "laptop", Files::default());
+        machine.say("msg-1", "one");
+        machine.work();
+        let mut files = machine.files;
+        files.0.insert(Path::local("machine-id"), Content::new([]));
+        if design == Design::PUBLISHED {
+            // Upstream keeps no second copy.
+            files.0.remove(&Path::local("identity.json"));
+        }
+        let mut machine = Machine::start(design, "laptop", files);
+        machine.say("msg-2", "two");
+        machine.work();
+        machine.acknowledged()
+    };
+    assert_eq!((lives(Design::HARDENED), lives(Design::PUBLISHED)), (1, 0));
+}
+
+#[test]
+fn machines_that_have_seen_each_other_agree_and_the_last_who_saw_wins() {
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", Files::default());
+    let mut server = Machine::start(Design::HARDENED, "server", Files::default());
+    laptop.time = 3_600_000;
+    laptop.say("msg-1", "from a fast clock");
+    laptop.work();
+    copy(&laptop, &mut server);
+    let edit = Event::new(Kind::MessageUpdate)
+        .with_text(Field::Id, "msg-1")
+        .with_text(Field::Body, "seen and changed");
+    server.feed(Input::Command(edit));
+    server.work();
+    copy(&server, &mut laptop);
+    assert_eq!(laptop.bodies(), ["seen and changed"]);
+    let digest = |machine: &Machine| machine.driver.protocol().view_digest(&machine.settings);
+    assert_eq!(digest(&laptop), digest(&server));
+    assert!(
+        laptop.driver.protocol().is_idle() && laptop.driver.protocol().problems(&laptop.settings).is_empty()
+    );
+}
