@@ -1,5 +1,9 @@
 //! The published designs' faults as shortest counterexamples.
-#![allow(clippy::disallowed_methods, reason = "tests read the model files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read the model files and fail where they cannot"
+)]
 
 use std::path::{Path, PathBuf};
 
