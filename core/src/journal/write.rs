@@ -404,24 +404,7 @@ impl Writer {
                 self.repaired.push(format!("{name}: the last line lacked its newline"));
             }
             if !ours.starts_with(&copy) {
-                let known: BTreeSet<&[u8]> = ours.split(|&byte| byte == b'\n').collect();
-                let lost: Vec<_> = copy
-                    .split(|&byte| byte == b'\n')
-                    .filter(|line| !line.is_empty() && !known.contains(line))
-                    .collect();
-                let mut missing = Vec::new();
-                for line in &lost {
-                    missing.extend_from_slice(line);
-                    missing.push(b'\n');
-                }
-                if !lost.is_empty() {
-                    self.repaired.push(format!(
-                        "{name}: {} lines that somebody removed are written again",
-                        lost.len()
-                    ));
-                    ops.push(FsOp::Append { path: shared.clone(), bytes: Content::new(missing.clone()) });
-                    ours.extend(missing);
-                }
+                self.unite(&shared, &mut ours, &copy, ops);
             }
             ops.push(FsOp::Flush { path: shared });
             ops.push(FsOp::Replace { path: shadow, content: Content::new(ours.clone()) });
@@ -430,6 +413,28 @@ impl Writer {
         let (last, seq) = self.read_tail(&ours, 0);
         self.identity.seq = self.identity.seq.max(seq.unwrap_or(0));
         Ok(Tail { len: ours.len() as u64, last, sealed: 0 })
+    }
+
+    /// Writes lines again that the shadow has and the shared file lost.
+    fn unite(&mut self, shared: &Path, ours: &mut Vec<u8>, copy: &[u8], ops: &mut Vec<FsOp>) {
+        let mut missing = Vec::new();
+        let mut lost = 0;
+        {
+            let known: BTreeSet<&[u8]> = ours.split(|&byte| byte == b'\n').collect();
+            for line in
+                copy.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !known.contains(line))
+            {
+                missing.extend_from_slice(line);
+                missing.push(b'\n');
+                lost += 1;
+            }
+        }
+        if lost > 0 {
+            self.repaired
+                .push(format!("{}: {lost} lines that somebody removed are written again", shared.name()));
+            ops.push(FsOp::Append { path: shared.clone(), bytes: Content::new(missing.clone()) });
+            ours.extend(missing);
+        }
     }
 
     /// The digest of the last line and the largest number of its own among lines that start after the first

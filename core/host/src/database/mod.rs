@@ -3,6 +3,7 @@
 //! The database is a cache. One that is damaged, of another version or of another design is thrown away and made
 //! again; a failed rebuild leaves the old content, for each is one transaction.
 
+mod files;
 mod rebuild;
 mod rows;
 

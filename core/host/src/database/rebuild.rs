@@ -1,8 +1,7 @@
 //! Making the view anew, and bringing it up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
@@ -14,10 +13,11 @@ use cloudchamber_core::journal::schema::{Log, Subject};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::Source;
 use cloudchamber_core::journal::{Reading, Trigger};
-use cloudchamber_core::{Content, Fs, FsError, Path, Root};
+use cloudchamber_core::{Content, Fs, Path, Root};
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::files::{FileRow, file_id, grown, signature};
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, SCHEMA, TABLES};
 use crate::OsFs;
@@ -64,6 +64,27 @@ struct Region {
     signature: Vec<u8>,
 }
 
+impl Region {
+    fn row<'a>(&'a self, held: &'a Held) -> FileRow<'a> {
+        let stop = self.file.stop;
+        let tail = stop.at - self.before.at < self.content.len() as u64;
+        let Self { id, digest, signature, .. } = self;
+        FileRow {
+            id: *id,
+            name: &held.name,
+            directory: &held.directory,
+            machine: &held.machine,
+            log: held.log,
+            stop,
+            digest: *digest,
+            tail,
+            signature,
+        }
+    }
+}
+
+/// By file and place in it: a line, and what reading it alone must know.
+type Lines = BTreeMap<i64, BTreeMap<i64, (Vec<u8>, Stop)>>;
 type Subjects = BTreeMap<u64, (Subject, [String; 3])>;
 
 impl Database {
@@ -259,7 +280,7 @@ impl Database {
         transaction.execute_batch("PRAGMA defer_foreign_keys = ON;")?;
         // What the new records are about, and where the old records about the same things stand.
         let mut subjects = Subjects::new();
-        let mut lines: BTreeMap<i64, BTreeMap<i64, (Vec<u8>, Stop)>> = BTreeMap::new();
+        let mut lines = Lines::new();
         for region in regions {
             let held = helds[&region.id];
             let source = source(held, region.content.bytes(), &region.file);
@@ -274,17 +295,8 @@ impl Database {
                 lines.entry(region.id).or_default().insert(start, line);
             }
         }
-        for (hash, (subject, key)) in &subjects {
-            for (file, start, len, stop) in old_lines(&transaction, *hash, *subject, key)? {
-                let Some(held) = helds.get(&file) else { return Ok(None) };
-                let mut bytes = vec![0; len];
-                let real = std::fs::File::open(fs.real(&Path::shared(&held.name)));
-                let offset = u64::try_from(start).unwrap_or(u64::MAX);
-                if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
-                    return Ok(None);
-                }
-                lines.entry(file).or_default().insert(start, (bytes, stop));
-            }
+        if !add_old_lines(fs, &transaction, &subjects, &helds, &mut lines)? {
+            return Ok(None);
         }
         let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
         let mut sources: Vec<_> =
@@ -304,7 +316,7 @@ impl Database {
         transaction.execute_batch("DELETE FROM agents; DELETE FROM sessions; DELETE FROM problems WHERE line = 0 OR file LIKE 'local/%';")?;
         for region in regions {
             let held = helds[&region.id];
-            FileRow::of(held, region).insert(&transaction)?;
+            region.row(held).insert(&transaction)?;
             transaction.execute(
                 "DELETE FROM problems WHERE file = ? AND line > ?",
                 params![region.name, region.before.lines],
@@ -384,85 +396,6 @@ impl Mini {
     }
 }
 
-/// One row of `files`, as it is written.
-struct FileRow<'a> {
-    id: i64,
-    name: &'a str,
-    directory: &'a str,
-    machine: &'a str,
-    log: Option<Log>,
-    stop: Stop,
-    digest: u64,
-    tail: bool,
-    signature: &'a [u8],
-}
-
-impl<'a> FileRow<'a> {
-    fn of(held: &'a Held, region: &'a Region) -> Self {
-        let stop = region.file.stop;
-        let tail = stop.at - region.before.at < region.content.len() as u64;
-        let Region { id, digest, signature, .. } = region;
-        Self {
-            id: *id,
-            name: &held.name,
-            directory: &held.directory,
-            machine: &held.machine,
-            log: held.log,
-            stop,
-            digest: *digest,
-            tail,
-            signature,
-        }
-    }
-
-    fn local(held: &'a Held, file: &File, signature: &'a [u8]) -> Self {
-        let whole = usize::try_from(file.stop.at).unwrap_or(usize::MAX).min(held.content.len());
-        Self {
-            id: file_id(&held.name),
-            name: &held.name,
-            directory: &held.directory,
-            machine: &held.machine,
-            log: held.log,
-            stop: file.stop,
-            digest: xxh3_64(&held.content.bytes()[..whole]),
-            tail: whole < held.content.len(),
-            signature,
-        }
-    }
-
-    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(UPSERT_FILE)?;
-        statement.execute(params![
-            self.id,
-            self.name,
-            self.directory,
-            self.machine,
-            self.log.map(|log| log as u8),
-            self.stop.at.cast_signed(),
-            self.digest.cast_signed(),
-            self.stop.lines,
-            self.stop.index,
-            self.stop.carry_ms,
-            self.stop.last.map(u64::cast_signed),
-            self.tail,
-            self.signature,
-        ])?;
-        Ok(())
-    }
-}
-
-/// An update, not a replacement: that would have SQLite look through all rows that refer to the file.
-const UPSERT_FILE: &str =
-    "INSERT INTO files VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET
-    directory = excluded.directory, machine = excluded.machine, log = excluded.log, bytes = excluded.bytes,
-    digest = excluded.digest, lines = excluded.lines, idx = excluded.idx, carry_ms = excluded.carry_ms,
-    last = excluded.last, tail = excluded.tail, signature = excluded.signature";
-
-/// The number of a file: a digest of its name, so that it does not depend on the order of arrival.
-fn file_id(name: &str) -> i64 {
-    xxh3_64(name.as_bytes()).cast_signed()
-}
-
 fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
     Source {
         name: &held.name,
@@ -489,48 +422,6 @@ fn key(source: &Source<'_>, record: &Record) -> [String; 3] {
         parts[0] = source.text(record, Field::Guid).unwrap_or_default().into_owned();
     }
     parts
-}
-
-/// What the file system tells of a file that any change of it changes: on Unix no program can set the time of
-/// the last change of an inode. Nothing where it cannot be told, which equals nothing known.
-fn signature(fs: &OsFs, path: &Path) -> Vec<u8> {
-    let Ok(metadata) = fs.real(path).metadata() else { return Vec::new() };
-    let numbers = [
-        metadata.dev().cast_signed(),
-        metadata.ino().cast_signed(),
-        metadata.len().cast_signed(),
-        metadata.ctime(),
-        metadata.ctime_nsec(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-    ];
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-/// The digest of the first `len` bytes of a file, and the bytes after them.
-fn grown(fs: &OsFs, path: &Path, len: u64) -> Result<(Xxh3, Content), FsError> {
-    let unavailable = |_| fs.read(path, u64::MAX).err().unwrap_or(FsError::Unavailable);
-    let mut file = std::fs::File::open(fs.real(path)).map_err(unavailable)?;
-    let mut hasher = Xxh3::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut left = len;
-    while left > 0 {
-        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        match file.read(&mut buffer[..want]).map_err(unavailable)? {
-            // Shorter than it was: the digest will not be that of the whole.
-            0 => break,
-            read => {
-                hasher.update(&buffer[..read]);
-                left -= read as u64;
-            }
-        }
-    }
-    if left > 0 {
-        hasher.update(b"shortened");
-    }
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail).map_err(unavailable)?;
-    Ok((hasher, Content::new(tail)))
 }
 
 /// Reads the lines of all files, on as many threads as the machine has.
@@ -621,6 +512,29 @@ fn old_lines(
         }
     }
     Ok(lines)
+}
+
+/// Reads the old lines about these subjects. Says no where one is not where it was.
+fn add_old_lines(
+    fs: &OsFs,
+    connection: &Connection,
+    subjects: &Subjects,
+    helds: &BTreeMap<i64, &Held>,
+    lines: &mut Lines,
+) -> rusqlite::Result<bool> {
+    for (hash, (subject, key)) in subjects {
+        for (file, start, len, stop) in old_lines(connection, *hash, *subject, key)? {
+            let Some(held) = helds.get(&file) else { return Ok(false) };
+            let mut bytes = vec![0; len];
+            let real = std::fs::File::open(fs.real(&Path::shared(&held.name)));
+            let offset = u64::try_from(start).unwrap_or(u64::MAX);
+            if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
+                return Ok(false);
+            }
+            lines.entry(file).or_default().insert(start, (bytes, stop));
+        }
+    }
+    Ok(true)
 }
 
 /// Removes every row about a subject.
