@@ -44,7 +44,7 @@ fn courier(criterion: &mut Criterion) {
     let profile = Profile::named("icloud").expect("a built-in profile");
     let paths: Vec<_> = (0..5).map(|replica| FilePath::shared(&format!("devices/{replica}.json"))).collect();
     let mut seed = 0;
-    let mut carry = |seed| {
+    let carry = |seed| {
         let mut courier = Courier::new(Arc::clone(&profile), paths.len(), seed);
         let mut versions = vec![0; paths.len()];
         let mut movements = 0_u64;

@@ -76,6 +76,8 @@ pub(crate) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
     if scenario.settle_ms > 0 {
         deeds.push((scenario.run_ms, Deed::Calm));
     }
+    // An outage may outlast the run; nothing is done to a world whose time is over.
+    deeds.retain(|(ms, _)| *ms < scenario.run_ms.saturating_add(scenario.settle_ms));
     // Stable: what is listed first for a moment happens first.
     deeds.sort_by_key(|(ms, _)| *ms);
     deeds
@@ -152,4 +154,26 @@ pub(crate) fn with_draw<S: System>(mut choice: ChoiceOf<S>, fresh: Draw) -> Choi
         _ => {}
     }
     choice
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use cloudchamber_folder::systems::failover::FailoverSystem;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_done_after_the_end() {
+        let text = "system = 'failover'\nrun_ms = 60000\nreplica = [{}, {}]\n\
+                    [faults]\ncrash = { every_ms = 9000, for_ms = [1, 90000] }\n";
+        let scenario = Scenario::<FailoverSystem>::parse(Path::new("a.toml"), text).unwrap();
+        for seed in 0..50 {
+            let scenario = Scenario { seed, ..scenario.clone() };
+            let deeds = plan(&scenario);
+            assert!(deeds.len() > 2 && deeds.iter().all(|(ms, _)| *ms < 60_000), "{deeds:?}");
+            assert_eq!(crate::run(&scenario, false).outcome.at_ms, 60_000);
+        }
+    }
 }
