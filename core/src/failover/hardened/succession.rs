@@ -163,7 +163,7 @@ impl Replica {
     /// Whether a release is with everybody before anybody can have lost patience.
     pub(super) fn can_release(&self, config: &Config, now: Mono) -> bool {
         let hardened = &config.hardened;
-        let reached = now.plus(hardened.settle_ms + 2 * hardened.look_ms);
+        let reached = self.due.write.max(now).plus(hardened.settle_ms + 2 * hardened.look_ms);
         hardened.policy == Policy::Majority || reached <= self.lease_until
     }
 
@@ -175,8 +175,10 @@ impl Replica {
         let (life, last) = (self.said.life, self.said.beat);
         self.stop(because, cx);
         self.take_role(Role::Released, now);
-        if let Some(lead) = self.said.lead.as_mut().filter(|_| !in_time) {
-            lead.lapsed = Some(Lapsed { life, beat: last });
+        let doubtful = self.doubtful == Some(last);
+        if let Some(lead) = self.said.lead.as_mut().filter(|_| !in_time || doubtful) {
+            // No beat has the number 0, so nobody has witnessed it.
+            lead.lapsed = Some(Lapsed { life, beat: if doubtful { 0 } else { last } });
         }
     }
 
@@ -257,7 +259,8 @@ impl Replica {
                 let slot = first.plus(late_ms.div_ceil(round_ms).saturating_mul(round_ms));
                 (slot, Role::Active)
             }
-            None => (start.plus(count.saturating_mul(slot_ms)).max(self.not_before), Role::Candidate),
+            // The first successor is let pass; a candidate harms nobody, and gives way to those after it.
+            None => (start.plus(count.min(1).saturating_mul(slot_ms)).max(self.not_before), Role::Candidate),
         };
         let (leader, term) = (top.id.clone(), top.term);
         let silent_ms = i64::try_from(now.since(top.progress)).ok();
