@@ -318,7 +318,9 @@ impl Replica {
         let kind = match cx.read(&path) {
             Ok(content) => match &*content.parsed(Record::parse) {
                 Found::Record(record) if record.coordination.id == self.said.id => {
-                    self.troubles.remove(&path);
+                    if !matches!(self.troubles.get(&path), Some(ProblemKind::Unwritten(_))) {
+                        self.troubles.remove(&path);
+                    }
                     return self.compare_own(&record.coordination, config, cx);
                 }
                 Found::Record(_) | Found::Other => ProblemKind::NameMismatch,

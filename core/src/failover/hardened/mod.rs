@@ -112,6 +112,8 @@ pub(super) struct Replica {
     waiting: VecDeque<Command>,
     errand: Option<Box<Errand>>,
     work: Work,
+    /// Whether the last step called somebody: if one of its ops fails, the call was never made.
+    called: bool,
     /// What is wrong with files, so that it is told once.
     troubles: BTreeMap<Path, ProblemKind>,
 }
@@ -164,6 +166,7 @@ impl Replica {
             waiting: VecDeque::new(),
             errand: None,
             work: Work::default(),
+            called: false,
             troubles: BTreeMap::new(),
         };
         replica.resume(identity, fresh, config, cx);
@@ -268,9 +271,13 @@ impl Replica {
     pub(super) fn step(&mut self, config: &Config, input: Input<Failover>, cx: &mut Context<'_>) {
         self.note_time(config, cx);
         let mut look = cx.now().mono >= self.due.look;
+        let called = std::mem::take(&mut self.called);
         match input {
             Input::Applied => self.written(self.doing.len(), None, config, cx),
             Input::Failed { op, error } => {
+                if called {
+                    self.take_call_back(cx);
+                }
                 self.written(usize::try_from(op).unwrap_or(usize::MAX), Some(error), config, cx);
             }
             Input::Timer | Input::Changed => look = true,

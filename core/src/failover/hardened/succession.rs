@@ -245,8 +245,7 @@ impl Replica {
             None => (hardened.suspect_ms_max, hardened.slot_ms, nobody),
         };
         let lapsed = top.lead.is_some_and(|lead| lead.lapsed.is_some());
-        let alone = successors.is_empty() && *top.id == self.said.id;
-        let at_once = top.role == Role::Released && (!lapsed || alone);
+        let at_once = top.role == Role::Released && !lapsed;
         let start = if at_once { top.base } else { top.base.plus(suspect_ms) };
         let listed = successors.iter().position(|id| *id == self.said.id).filter(|_| top.witnessed);
         let count = u64::try_from(successors.len()).unwrap_or(u64::MAX);
@@ -259,8 +258,15 @@ impl Replica {
                 let slot = first.plus(late_ms.div_ceil(round_ms).saturating_mul(round_ms));
                 (slot, Role::Active)
             }
-            // The first successor is let pass; a candidate harms nobody, and gives way to those after it.
-            None => (start.plus(count.min(1).saturating_mul(slot_ms)).max(self.not_before), Role::Candidate),
+            // A candidate harms nobody at any time. The first successor is let pass, but for those who did not see
+            // when its time began, after a leader that says that it has stopped.
+            None => {
+                let own = *top.id == self.said.id;
+                let stopped = top.role == Role::Released && !own;
+                let from = if top.role == Role::Released { top.base } else { start };
+                let passing_ms = if stopped { 0 } else { count.min(1).saturating_mul(slot_ms) };
+                (from.plus(passing_ms).max(self.not_before), Role::Candidate)
+            }
         };
         let (leader, term) = (top.id.clone(), top.term);
         let silent_ms = i64::try_from(now.since(top.progress)).ok();
