@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::record::{Found, Life, Record, Role, Said};
-use super::settings::Asleep;
+use super::settings::{Hardened, Policy};
 use super::visit::Visit;
 use super::{Context, Replica, is_away, watches_wall};
 use crate::failover::records::ProblemKind;
@@ -12,6 +12,9 @@ use crate::{EntryKind, FsError, Mono, Now, Path};
 
 /// How much later than asked for a step may come without being noted, ms.
 const LATE_MS: u64 = 200;
+
+/// How much later a step may come before the replica is taken to be asleep, ms.
+const STALL_MS: u64 = 1_000;
 
 /// Another replica.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -47,6 +50,8 @@ impl Peer {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct OwnClock {
     last: Mono,
+    /// How long after that it would have taken another step, had it run, in ms.
+    step_ms: u64,
     /// By how much the wall clock is ahead of the monotonic one, where that is watched.
     ahead_ms: Option<i64>,
 }
@@ -56,8 +61,14 @@ fn ahead_ms(now: Now) -> i64 {
 }
 
 impl OwnClock {
-    pub(super) fn new(asleep: Asleep, now: Now) -> Self {
-        Self { last: now.mono, ahead_ms: watches_wall(asleep).then(|| ahead_ms(now)) }
+    pub(super) fn new(hardened: &Hardened, now: Now) -> Self {
+        let ahead_ms = watches_wall(hardened.asleep).then(|| ahead_ms(now));
+        Self { last: now.mono, step_ms: hardened.look_ms + STALL_MS, ahead_ms }
+    }
+
+    /// Whether it can be taken to have been awake since its last step.
+    pub(super) fn is_awake(&self, now: Now) -> bool {
+        now.mono.since(self.last).saturating_add(self.slept_ms(now)) <= self.step_ms
     }
 
     pub(super) fn last(&self) -> Mono {
@@ -85,6 +96,7 @@ fn keeps_base(peer: &Peer, said: &Said) -> Option<bool> {
     match (peer.said.role, lapsed) {
         (Role::Released, _) => Some(peer.witnessed),
         (Role::Active, Some(last)) => Some(peer.witnessed && peer.heard == (last.life, last.beat)),
+        (_, Some(_)) => Some(false),
         _ => None,
     }
 }
@@ -100,11 +112,29 @@ impl Replica {
         }
         // It asks to be woken at every look.
         let late_ms = now.mono.since(self.clock.last).saturating_sub(config.hardened.look_ms).max(slept_ms);
-        self.clock = OwnClock::new(config.hardened.asleep, now);
+        self.clock = OwnClock::new(&config.hardened, now);
+        if late_ms > LATE_MS {
+            self.doubt_last_beat(late_ms, config, now.mono);
+        }
         if late_ms > config.hardened.look_ms {
             self.forget_evidence(now.mono);
         } else if late_ms > LATE_MS {
             self.discount(late_ms, config, now.mono);
+        }
+    }
+
+    /// A beat that was on its way out when the replica stalled or slept may have stayed: what it added to the lease is
+    /// void, unless it was early enough for that not to matter.
+    fn doubt_last_beat(&mut self, late_ms: u64, config: &Config, now: Mono) {
+        let settle_ms = config.hardened.settle_ms;
+        let Some((_, at)) = self.written.back().copied() else { return };
+        let on_its_way = now.since(at) < settle_ms + late_ms;
+        let too_late = at.plus(settle_ms + late_ms) > self.lease_before;
+        let counts = config.hardened.policy == Policy::Available && self.said.role == Role::Active;
+        if counts && self.lease_until > Mono(0) && on_its_way && too_late {
+            self.lease_until = self.lease_before.max(Mono(1));
+            // Who got it late counts from then; nobody is to go on counting from it.
+            self.doubtful = Some(self.said.beat);
         }
     }
 
@@ -288,7 +318,9 @@ impl Replica {
         let kind = match cx.read(&path) {
             Ok(content) => match &*content.parsed(Record::parse) {
                 Found::Record(record) if record.coordination.id == self.said.id => {
-                    self.troubles.remove(&path);
+                    if !matches!(self.troubles.get(&path), Some(ProblemKind::Unwritten(_))) {
+                        self.troubles.remove(&path);
+                    }
                     return self.compare_own(&record.coordination, config, cx);
                 }
                 Found::Record(_) | Found::Other => ProblemKind::NameMismatch,

@@ -81,6 +81,10 @@ pub(super) struct Replica {
     since: Mono,
     /// Until when it may act as the leader of its term.
     lease_until: Mono,
+    /// Where the lease ended before its last beat. That one counts only if it left this machine in time.
+    lease_before: Mono,
+    /// A beat that may have left this machine late.
+    doubtful: Option<u64>,
     /// Whether it has told that it is active.
     acting: bool,
     /// Its newest beats, and when it decided to write each.
@@ -108,6 +112,8 @@ pub(super) struct Replica {
     waiting: VecDeque<Command>,
     errand: Option<Box<Errand>>,
     work: Work,
+    /// Whether the last step called somebody: if one of its ops fails, the call was never made.
+    called: bool,
     /// What is wrong with files, so that it is told once.
     troubles: BTreeMap<Path, ProblemKind>,
 }
@@ -137,10 +143,12 @@ impl Replica {
             said: Said::new(id, Life::default()),
             since: now.mono,
             lease_until: Mono(0),
+            lease_before: Mono(0),
+            doubtful: None,
             acting: false,
             written: VecDeque::new(),
             peers: BTreeMap::new(),
-            clock: OwnClock::new(config.hardened.asleep, now),
+            clock: OwnClock::new(&config.hardened, now),
             awake_since: now.mono,
             wants_ms: config.hardened.suspect_ms_min,
             not_before: now.mono,
@@ -158,6 +166,7 @@ impl Replica {
             waiting: VecDeque::new(),
             errand: None,
             work: Work::default(),
+            called: false,
             troubles: BTreeMap::new(),
         };
         replica.resume(identity, fresh, config, cx);
@@ -176,7 +185,8 @@ impl Replica {
     fn act_until(&self, now: Now) -> Option<Mono> {
         match self.away {
             Some(_) => self.acting.then_some(Mono(u64::MAX)),
-            None => (self.said.role == Role::Active)
+            // Nor while it is unknown whether it slept: its next step will tell.
+            None => (self.said.role == Role::Active && self.clock.is_awake(now))
                 .then(|| Mono(self.lease_until.0.saturating_sub(self.clock.slept_ms(now)))),
         }
     }
@@ -206,6 +216,7 @@ impl Replica {
         for instant in [
             &mut self.since,
             &mut self.lease_until,
+            &mut self.lease_before,
             &mut self.awake_since,
             &mut self.not_before,
             &mut self.offered,
@@ -223,6 +234,9 @@ impl Replica {
         for (beat, at) in &mut self.written {
             visit.beat(beat);
             visit.instant(at);
+        }
+        if let Some(beat) = &mut self.doubtful {
+            visit.beat(beat);
         }
         if let Some((_, term)) = &mut self.suspected {
             visit.term(term);
@@ -257,9 +271,13 @@ impl Replica {
     pub(super) fn step(&mut self, config: &Config, input: Input<Failover>, cx: &mut Context<'_>) {
         self.note_time(config, cx);
         let mut look = cx.now().mono >= self.due.look;
+        let called = std::mem::take(&mut self.called);
         match input {
             Input::Applied => self.written(self.doing.len(), None, config, cx),
             Input::Failed { op, error } => {
+                if called {
+                    self.take_call_back(cx);
+                }
                 self.written(usize::try_from(op).unwrap_or(usize::MAX), Some(error), config, cx);
             }
             Input::Timer | Input::Changed => look = true,

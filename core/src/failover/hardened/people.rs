@@ -19,6 +19,12 @@ pub(super) enum Errand {
     Killing { device: Arc<str>, path: Path, host: Arc<str>, process_id: u32 },
 }
 
+impl Errand {
+    fn kills(&self) -> bool {
+        matches!(self, Self::Killing { .. })
+    }
+}
+
 impl Replica {
     /// What a leader does besides the work: it says who succeeds it and when, hands over, and cleans up.
     pub(super) fn lead(&mut self, config: &Config, cx: &mut Context<'_>) {
@@ -265,10 +271,18 @@ impl Replica {
         match listed {
             Some((host, process_id)) if *host == *config.identity.host => {
                 cx.call(Call::Kill { process_id });
+                self.called = true;
                 self.errand = Some(Box::new(Errand::Killing { device: name, path, host, process_id }));
             }
             _ if live => cx.event(refused(RefusedBecause::Alive)),
             _ => self.unlink(name, path, VecDeque::new(), cx),
+        }
+    }
+
+    /// The call to end a process was never made: it is asked for again.
+    pub(super) fn take_kill_back(&mut self) {
+        if let Some(Errand::Killing { device, .. }) = self.errand.take_if(|errand| errand.kills()).as_deref() {
+            self.waiting.push_front(Command::Remove { device: device.to_string() });
         }
     }
 

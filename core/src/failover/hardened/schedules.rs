@@ -69,6 +69,9 @@ struct Node {
 /// A version on its way.
 struct Parcel {
     at: u64,
+    from: usize,
+    /// When it leaves the machine on which it was written.
+    leaves: u64,
     to: usize,
     path: Path,
     version: u64,
@@ -205,6 +208,10 @@ impl World {
         if node.asleep_until == 0 {
             node.asleep_since = now;
             node.asleep_until = now + for_ms;
+            for parcel in self.parcels.iter_mut().filter(|parcel| parcel.from == at && parcel.leaves > now) {
+                parcel.at += for_ms;
+                parcel.leaves += for_ms;
+            }
             self.note(at, "sleeps");
         }
     }
@@ -366,15 +373,17 @@ impl World {
         self.version += 1;
         let path = op.path().clone();
         self.have.insert((at, path.clone()), self.version);
+        let leaves = self.up_to(self.weather.delay_ms[0].max(self.weather.delay_ms[1] / 2));
         for to in 0..self.nodes.len() {
             if to == at {
                 continue;
             }
             let late = self.weather.late_one_in > 0 && self.up_to(self.weather.late_one_in - 1) == 0;
-            let delay = if late { self.up_to(1_200_000) } else { self.between(self.weather.delay_ms) };
+            let delay = if late { self.up_to(1_200_000) } else { self.between([self.weather.delay_ms[0].max(leaves), self.weather.delay_ms[1]]) };
             let content = self.nodes[at].files.files.get(&path).cloned();
             let (time, version) = (self.now + delay, self.version);
-            self.parcels.push(Parcel { at: time, to, path: path.clone(), version, content });
+            let leaves = (self.now + leaves).min(time);
+            self.parcels.push(Parcel { at: time, from: at, leaves, to, path: path.clone(), version, content });
         }
         Ok(())
     }

@@ -50,6 +50,9 @@ pub struct Hardened {
     pub state_every_ms: u64,
     /// The shortest time between two writes of its own file.
     pub write_gap_ms: u64,
+    /// How long a version that decides something is left alone: a client that waits for a file to come to rest would
+    /// not send it before the next one, and the bound on propagation would not hold for it.
+    pub rest_ms: u64,
 }
 
 /// What is given up when delays have no bound.
@@ -120,6 +123,17 @@ impl Provider {
         })
     }
 
+    /// How long its client may wait for a file to come to rest, in ms.
+    const fn rest_ms(self) -> u64 {
+        match self {
+            Self::Dropbox | Self::Git | Self::Perfect => 1_000,
+            Self::GDrive => 4_200,
+            Self::ICloud => 3_000,
+            Self::OneDrive => 10_500,
+            Self::Syncthing => 15_000,
+        }
+    }
+
     /// The bound on propagation that its set of constants is made for, in ms. For all but Syncthing it is a
     /// quantile: a single version may take longer, but the leader is suspected only if the next ones do as well.
     const fn settle_ms(self) -> u64 {
@@ -139,7 +153,7 @@ impl Hardened {
     /// A set of constants for a provider.
     #[must_use]
     pub fn at(provider: Provider, policy: Policy) -> Self {
-        Self::over(provider.settle_ms(), policy)
+        Self { rest_ms: provider.rest_ms(), ..Self::over(provider.settle_ms(), policy) }
     }
 
     /// A set of constants for a bound on propagation, in ms.
@@ -170,6 +184,7 @@ impl Hardened {
             fallback: Fallback::StandBy,
             state_every_ms: 150_000,
             write_gap_ms: 1_000,
+            rest_ms: 1_000,
         }
     }
 
@@ -201,6 +216,7 @@ impl Hardened {
             ("look-ms", self.look_ms),
             ("state-every-ms", self.state_every_ms),
             ("write-gap-ms", self.write_gap_ms),
+            ("rest-ms", self.rest_ms),
         ];
         if let Some((what, _)) = never_zero.into_iter().find(|(_, ms)| *ms == 0) {
             return Err(ConfigError::Zero { what });
@@ -220,7 +236,7 @@ impl Hardened {
         over("slot-ms", self.slot_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
         over("wait-ms", self.wait_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
         over("standby-beat", self.standby_beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
-        over("beat", self.beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
+        over("beat", self.beat.base_ms, "rest-ms", self.rest_ms)?;
         if self.drift_ppm_max > DRIFT_PPM_MAX {
             return Err(ConfigError::Drift { drift_ppm_max: self.drift_ppm_max, most: DRIFT_PPM_MAX });
         }

@@ -163,7 +163,7 @@ impl Replica {
     /// Whether a release is with everybody before anybody can have lost patience.
     pub(super) fn can_release(&self, config: &Config, now: Mono) -> bool {
         let hardened = &config.hardened;
-        let reached = now.plus(hardened.settle_ms + 2 * hardened.look_ms);
+        let reached = self.due.write.max(now).plus(hardened.settle_ms + 2 * hardened.look_ms);
         hardened.policy == Policy::Majority || reached <= self.lease_until
     }
 
@@ -175,8 +175,10 @@ impl Replica {
         let (life, last) = (self.said.life, self.said.beat);
         self.stop(because, cx);
         self.take_role(Role::Released, now);
-        if let Some(lead) = self.said.lead.as_mut().filter(|_| !in_time) {
-            lead.lapsed = Some(Lapsed { life, beat: last });
+        let doubtful = self.doubtful == Some(last);
+        if let Some(lead) = self.said.lead.as_mut().filter(|_| !in_time || doubtful) {
+            // No beat has the number 0, so nobody has witnessed it.
+            lead.lapsed = Some(Lapsed { life, beat: if doubtful { 0 } else { last } });
         }
     }
 
@@ -243,8 +245,7 @@ impl Replica {
             None => (hardened.suspect_ms_max, hardened.slot_ms, nobody),
         };
         let lapsed = top.lead.is_some_and(|lead| lead.lapsed.is_some());
-        let alone = successors.is_empty() && *top.id == self.said.id;
-        let at_once = top.role == Role::Released && (!lapsed || alone);
+        let at_once = top.role == Role::Released && !lapsed;
         let start = if at_once { top.base } else { top.base.plus(suspect_ms) };
         let listed = successors.iter().position(|id| *id == self.said.id).filter(|_| top.witnessed);
         let count = u64::try_from(successors.len()).unwrap_or(u64::MAX);
@@ -257,7 +258,15 @@ impl Replica {
                 let slot = first.plus(late_ms.div_ceil(round_ms).saturating_mul(round_ms));
                 (slot, Role::Active)
             }
-            None => (start.plus(count.saturating_mul(slot_ms)).max(self.not_before), Role::Candidate),
+            // A candidate harms nobody at any time. The first successor is let pass, but for those who did not see
+            // when its time began, after a leader that says that it has stopped.
+            None => {
+                let own = *top.id == self.said.id;
+                let stopped = top.role == Role::Released && !own;
+                let from = if top.role == Role::Released { top.base } else { start };
+                let passing_ms = if stopped { 0 } else { count.min(1).saturating_mul(slot_ms) };
+                (from.plus(passing_ms).max(self.not_before), Role::Candidate)
+            }
         };
         let (leader, term) = (top.id.clone(), top.term);
         let silent_ms = i64::try_from(now.since(top.progress)).ok();

@@ -12,6 +12,9 @@ use crate::{Content, FsError, FsOp, Mono, Path};
 /// How often an update that was refused is handed out before it is passed over.
 const TRIES_MAX: u8 = 3;
 
+/// How soon a call that was never made is made again, ms.
+const CALL_AGAIN_MS: u64 = 1_000;
+
 /// After how many lines the log is written anew with the last one.
 const LINES_MAX: u32 = 1_000;
 
@@ -130,7 +133,17 @@ impl Replica {
         }
         let offset = self.said.acked.saturating_add(1);
         cx.call(Call::GetUpdates { offset, wait_ms: config.timing.poll_wait_ms });
+        self.called = true;
         self.work.phase = Phase::Polling;
+    }
+
+    /// The call of the last step was never made.
+    pub(super) fn take_call_back(&mut self, cx: &mut Context<'_>) {
+        if self.work.is_out() {
+            self.pause(CALL_AGAIN_MS, cx);
+        } else {
+            self.take_kill_back();
+        }
     }
 
     /// Whether enough of the lease is left to begin something.
@@ -189,6 +202,7 @@ impl Replica {
         match next {
             Some(next) if self.has_time(config, cx) && !self.is_handing_over() => {
                 cx.call(Call::Handle { update: updates[next], term: self.said.term });
+                self.called = true;
                 let tries = if next == from { tries } else { 0 };
                 self.work.phase = Phase::Handling { updates, next, tries };
             }

@@ -200,7 +200,9 @@ impl Replica {
         };
         let every = if leads { hardened.beat } else { hardened.standby_beat };
         self.due.beat = now.mono.plus(every.draw(cx.rng()));
-        self.due.write = now.mono.plus(hardened.write_gap_ms);
+        // A standby's file may be followed by its claim at once.
+        let rest_ms = if self.said.role == Role::Standby { 0 } else { hardened.rest_ms };
+        self.due.write = now.mono.plus(rest_ms.max(hardened.write_gap_ms));
         self.urgent = false;
     }
 
@@ -277,6 +279,7 @@ impl Replica {
         let in_time = self.lease_until == Mono(0) || now.plus(config.hardened.settle_ms) <= self.lease_until;
         if beat == self.said.beat && in_time {
             let suspect_ms = self.said.lead.as_ref().map_or(0, |lead: &Lead| lead.suspect_ms);
+            self.lease_before = self.lease_until;
             self.lease_until = self.lease_until.max(at.plus(config.hardened.lease_under(suspect_ms)));
         }
     }
