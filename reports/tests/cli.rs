@@ -103,9 +103,8 @@ fn what_is_not_there_says_so() {
     refused(&["model", "check", "failover"], "`model` is not yet built");
     refused(&["bench", "failover"], "`bench` is not yet built");
     refused(&["claims"], "`claims` is not yet built");
-    refused(&["swarm", "--system", "failover"], "hardened design");
     refused(&["swarm", "--system", "notes", "--design", "published"], "the system `notes` is not yet built");
-    refused(&swarm(&["--policy", "majority"]), "the policy `majority` is not yet built");
+    refused(&swarm(&["--policy", "majority"]), "the published design has no policies");
     refused(&["check", "--system", "delta"], "the system `delta` is not yet built");
 }
 
