@@ -121,11 +121,13 @@ impl Replica {
             self.urgent = true;
             return cx.event(Event::ActivationWritten { target: name });
         }
-        if peer.said.accept != wish.number {
-            let due = self.offered.plus(2 * hardened.wait_ms);
-            return if now < due { self.decide_at(due) } else { self.refuse_wish(&wish, cx) };
+        let accepted = peer.said.accept == wish.number;
+        let due = self.offered.plus(2 * hardened.wait_ms);
+        if now >= due {
+            return self.refuse_wish(&wish, cx);
         }
-        if self.work.is_busy() {
+        self.decide_at(due);
+        if !accepted || self.work.is_busy() {
             return;
         }
         let mut lead = self.order(config, now);
@@ -281,7 +283,8 @@ impl Replica {
 
     /// The call to end a process was never made: it is asked for again.
     pub(super) fn take_kill_back(&mut self) {
-        if let Some(Errand::Killing { device, .. }) = self.errand.take_if(|errand| errand.kills()).as_deref() {
+        if let Some(Errand::Killing { device, .. }) = self.errand.take_if(|errand| errand.kills()).as_deref()
+        {
             self.waiting.push_front(Command::Remove { device: device.to_string() });
         }
     }

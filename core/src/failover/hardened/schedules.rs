@@ -379,11 +379,23 @@ impl World {
                 continue;
             }
             let late = self.weather.late_one_in > 0 && self.up_to(self.weather.late_one_in - 1) == 0;
-            let delay = if late { self.up_to(1_200_000) } else { self.between([self.weather.delay_ms[0].max(leaves), self.weather.delay_ms[1]]) };
+            let delay = if late {
+                self.up_to(1_200_000)
+            } else {
+                self.between([self.weather.delay_ms[0].max(leaves), self.weather.delay_ms[1]])
+            };
             let content = self.nodes[at].files.files.get(&path).cloned();
             let (time, version) = (self.now + delay, self.version);
             let leaves = (self.now + leaves).min(time);
-            self.parcels.push(Parcel { at: time, from: at, leaves, to, path: path.clone(), version, content });
+            self.parcels.push(Parcel {
+                at: time,
+                from: at,
+                leaves,
+                to,
+                path: path.clone(),
+                version,
+                content,
+            });
         }
         Ok(())
     }
@@ -523,7 +535,7 @@ fn stormy(policy: Policy, fault_every_ms: u64) -> Weather {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn at_most_one_acts_while_delays_stay_within_the_bound(seed: u64, every in 10_000_u64..200_000) {

@@ -163,7 +163,8 @@ impl Replica {
     /// Whether a release is with everybody before anybody can have lost patience.
     pub(super) fn can_release(&self, config: &Config, now: Mono) -> bool {
         let hardened = &config.hardened;
-        let reached = self.due.write.max(now).plus(hardened.settle_ms + 2 * hardened.look_ms);
+        // Whoever is about to claim reads once more, so that it has to be there is enough.
+        let reached = self.due.write.max(now).plus(hardened.arrival_ms());
         hardened.policy == Policy::Majority || reached <= self.lease_until
     }
 
