@@ -65,15 +65,13 @@ impl OsFs {
     }
 
     fn open_to_append(&self, real: &OsPath) -> io::Result<File> {
-        if let Some(dir) = real.parent() {
-            fs::create_dir_all(dir)?;
-        }
+        make_dirs_above(real)?;
         OpenOptions::new().append(true).create(true).open(real)
     }
 
     fn replace(&self, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
         let dir = real.parent().unwrap_or(&self.shared);
-        fs::create_dir_all(dir)?;
+        make_dirs_above(real)?;
         // Beside the synced tree where that is the same volume, so that no client ever sees the unfinished file.
         let aside = self.local.join("tmp");
         fs::create_dir_all(&aside)?;
@@ -93,32 +91,46 @@ impl OsFs {
                 file.write_all(bytes.bytes())
             }
             FsOp::CreateNew { content, .. } => {
-                if let Some(dir) = real.parent() {
-                    fs::create_dir_all(dir)?;
-                }
+                make_dirs_above(&real)?;
                 OpenOptions::new().write(true).create_new(true).open(&real)?.write_all(content.bytes())
             }
             FsOp::Flush { .. } => {
-                File::open(&real)?.sync_all()?;
+                let file = File::open(&real)?;
+                if file.metadata()?.is_dir() {
+                    return Err(refused("a directory is not flushed"));
+                }
+                file.sync_all()?;
                 sync_dir(real.parent().unwrap_or(&self.shared))
             }
             FsOp::Overwrite { content, .. } => {
-                if let Some(dir) = real.parent() {
-                    fs::create_dir_all(dir)?;
-                }
+                make_dirs_above(&real)?;
                 fs::write(&real, content.bytes())
             }
             FsOp::Remove { .. } => fs::remove_file(&real),
-            FsOp::Rename { to, .. } => {
-                let to = self.real(to);
-                if let Some(dir) = to.parent() {
-                    fs::create_dir_all(dir)?;
+            FsOp::Rename { from, to } => {
+                if from.root() != to.root() || fs::symlink_metadata(&real)?.is_dir() {
+                    return Err(refused("a rename is of a file, within its root"));
                 }
+                let to = self.real(to);
+                make_dirs_above(&to)?;
                 fs::rename(&real, to)
             }
             FsOp::Replace { content, .. } => self.replace(&real, content.bytes()),
         }
     }
+}
+
+/// Makes the directories above a file that is about to be written. A file in a directory's place refuses.
+fn make_dirs_above(real: &OsPath) -> io::Result<()> {
+    let Some(dir) = real.parent() else { return Ok(()) };
+    fs::create_dir_all(dir).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => refused("a file is in a directory's place"),
+        _ => error,
+    })
+}
+
+fn refused(why: &'static str) -> io::Error {
+    io::Error::new(ErrorKind::PermissionDenied, why)
 }
 
 fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
@@ -149,6 +161,8 @@ impl Fs for OsFs {
             let mut file = File::open(self.real(path))?;
             let len = file.metadata()?.len();
             let mut bytes = Vec::with_capacity(usize::try_from(len.saturating_sub(from)).unwrap_or(0));
+            // Seeking far past the end is an error of its own; nothing lies there.
+            let from = from.min(len);
             if from > 0 {
                 file.seek(SeekFrom::Start(from))?;
             }
@@ -159,9 +173,13 @@ impl Fs for OsFs {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        let told = |error: io::Error| self.told(dir, &error);
+        let real = self.real(dir);
+        let told = |error: io::Error| match error.kind() {
+            ErrorKind::NotADirectory if real.exists() => FsError::Refused,
+            _ => self.told(dir, &error),
+        };
         let mut entries = Vec::new();
-        for entry in fs::read_dir(self.real(dir)).map_err(told)? {
+        for entry in fs::read_dir(&real).map_err(told)? {
             let entry = entry.map_err(told)?;
             // A name that is not UTF-8 is none of ours; a file that goes while it is listed is gone.
             let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else {
