@@ -112,6 +112,8 @@ pub(super) struct Replica {
     waiting: VecDeque<Command>,
     errand: Option<Box<Errand>>,
     work: Work,
+    /// The highest acknowledged update that it knew of when it became active.
+    floor: i64,
     /// Whether the last step called somebody: if one of its ops fails, the call was never made.
     called: bool,
     /// What is wrong with files, so that it is told once.
@@ -166,6 +168,7 @@ impl Replica {
             waiting: VecDeque::new(),
             errand: None,
             work: Work::default(),
+            floor: 0,
             called: false,
             troubles: BTreeMap::new(),
         };
@@ -327,6 +330,7 @@ impl Replica {
             self.acting = true;
             cx.event(Event::BecameActive { because: ActiveBecause::WonClaim });
             self.due.state = cx.now().mono;
+            self.floor = self.said.acked;
         }
         if !active && self.acting {
             self.stop(StandbyBecause::LeaseOver, cx);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::record::{Found, Lead, Nomination, Record, Role};
+use super::record::{Accept, Found, Lead, Nomination, Record, Role};
 use super::settings::Policy;
 use super::write::Did;
 use super::{Context, Replica, higher};
@@ -71,15 +71,12 @@ impl Replica {
 
     /// Takes the offer of the leader, where it is made to this replica.
     fn answer_offer(&mut self) {
-        let number = self.top_peer().filter(|top| top.role == Role::Active).and_then(|top| {
+        let accept = self.top_peer().filter(|top| top.role == Role::Active).and_then(|top| {
             let offer = self.peers[top.id].said.offer.as_ref()?;
-            (offer.target == self.said.id).then_some(offer.number)
+            (offer.target == self.said.id).then_some(Accept { number: offer.number, term: top.term })
         });
-        if let Some(number) = number
-            && self.said.accept != number
-            && !self.said.leaving
-        {
-            self.said.accept = number;
+        if accept.is_some() && self.said.accept != accept && !self.said.leaving {
+            self.said.accept = accept;
             self.urgent = true;
         }
     }
@@ -119,15 +116,18 @@ impl Replica {
             self.said.offer = Some(wish);
             self.offered = now;
             self.urgent = true;
-            return cx.event(Event::ActivationWritten { target: name });
+            return;
         }
-        let accepted = peer.said.accept == wish.number;
+        let accepted = peer.said.accept == Some(Accept { number: wish.number, term: self.said.term });
         let due = self.offered.plus(2 * hardened.wait_ms);
         if now >= due {
             return self.refuse_wish(&wish, cx);
         }
         self.decide_at(due);
-        if !accepted || self.work.is_busy() {
+        // What was written last is left alone until it has arrived.
+        if !accepted || self.work.is_busy() || now < self.due.write {
+            let at = self.due.write.max(due.min(now.plus(hardened.look_ms)));
+            self.decide_at(at);
             return;
         }
         let mut lead = self.order(config, now);
@@ -141,12 +141,14 @@ impl Replica {
         self.release(StandbyBecause::HandedOver, config, cx);
         self.said.lead = Some(lead);
         self.obey(wish.number);
+        cx.event(Event::ActivationWritten { target: name });
     }
 
     /// Whether a hand-over waits only for the update that is being handled.
     pub(super) fn is_handing_over(&self) -> bool {
         let taken = |offer: &Nomination| {
-            self.peers.get(&offer.target).is_some_and(|peer| peer.said.accept == offer.number)
+            let accept = Some(Accept { number: offer.number, term: self.said.term });
+            self.peers.get(&offer.target).is_some_and(|peer| peer.said.accept == accept)
         };
         self.said.offer.as_ref().is_some_and(taken)
     }

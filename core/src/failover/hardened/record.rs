@@ -73,9 +73,9 @@ pub struct Said {
     /// Whom it will make room for, if that one wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Nomination>,
-    /// The number of the offer that it takes.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub accept: u64,
+    /// The offer that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<Accept>,
     /// The highest number of a nomination that is done with.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub obeyed: u64,
@@ -145,6 +145,15 @@ pub struct Nomination {
     pub target: Arc<str>,
     /// One higher than all that were seen.
     pub number: u64,
+}
+
+/// That an offer is taken: of this leader's, not of one before, which may have been made to one that lived then.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Accept {
+    /// The offer's number.
+    pub number: u64,
+    /// The term of the leader that made it.
+    pub term: u64,
 }
 
 /// The voters. Of two sets the one of the later term counts, and within a term the later change.
@@ -220,7 +229,7 @@ impl Said {
             wants_ms: 0,
             nominate: None,
             offer: None,
-            accept: 0,
+            accept: None,
             obeyed: 0,
             voters: None,
             vote: None,
@@ -238,6 +247,9 @@ impl Said {
     pub fn visit(&mut self, visit: &mut dyn Visit) {
         visit.term(&mut self.term);
         visit.beat(&mut self.beat);
+        if let Some(accept) = &mut self.accept {
+            visit.term(&mut accept.term);
+        }
         if let Some(lapsed) = self.lead.as_mut().and_then(|lead| lead.lapsed.as_mut()) {
             visit.beat(&mut lapsed.beat);
         }

@@ -165,7 +165,10 @@ impl Replica {
         let hardened = &config.hardened;
         // Whoever is about to claim reads once more, so that it has to be there is enough.
         let reached = self.due.write.max(now).plus(hardened.arrival_ms());
-        hardened.policy == Policy::Majority || reached <= self.lease_until
+        match hardened.policy {
+            Policy::Available => reached <= self.lease_until,
+            Policy::Majority => true,
+        }
     }
 
     /// Stops leading and asks to be succeeded, in the order that all have seen: at once, or, where somebody may be
@@ -263,9 +266,15 @@ impl Replica {
             // when its time began, after a leader that says that it has stopped.
             None => {
                 let own = *top.id == self.said.id;
-                let stopped = top.role == Role::Released && !own;
+                let first = successors.first() == Some(&self.said.id);
+                let stopped = top.role == Role::Released && !own && (lapsed || first);
                 let from = if top.role == Role::Released { top.base } else { start };
-                let passing_ms = if stopped { 0 } else { count.min(1).saturating_mul(slot_ms) };
+                let passing_ms = match (stopped, own) {
+                    (true, _) => 0,
+                    // It has had its time: the others have to hear of that first, and may be about to claim.
+                    (false, true) => count.min(1).saturating_mul(suspect_ms.saturating_add(slot_ms)),
+                    (false, false) => count.min(1).saturating_mul(slot_ms),
+                };
                 (from.plus(passing_ms).max(self.not_before), Role::Candidate)
             }
         };
@@ -295,7 +304,7 @@ impl Replica {
         self.said.term = self.term_max() + 1;
         self.lease_until = Mono(0);
         self.written.clear();
-        self.said.accept = 0;
+        self.said.accept = None;
         self.said.lead = None;
         self.take_role(role, now);
         cx.event(Event::ClaimStarted { jitter_ms: 0 });

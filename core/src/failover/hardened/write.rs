@@ -164,7 +164,8 @@ impl Replica {
         if due && now >= self.due.write && (self.away.is_none() || now >= self.due.beat) {
             self.write_own(config, cx);
         }
-        if self.acting && self.away.is_none() && now >= self.due.state {
+        let told = self.seen_by_all() >= self.floor;
+        if self.acting && self.away.is_none() && now >= self.due.state && told {
             self.due.state = now.plus(config.hardened.state_every_ms);
             self.write_state(cx);
         }
@@ -201,13 +202,15 @@ impl Replica {
         let every = if leads { hardened.beat } else { hardened.standby_beat };
         self.due.beat = now.mono.plus(every.draw(cx.rng()));
         // A standby's file may be followed by its claim at once.
-        let rest_ms = if self.said.role == Role::Standby { 0 } else { hardened.rest_ms };
+        let decides = self.said.role != Role::Standby || hardened.policy == Policy::Majority;
+        let rest_ms = if decides { hardened.rest_ms } else { 0 };
         self.due.write = now.mono.plus(rest_ms.max(hardened.write_gap_ms));
         self.urgent = false;
     }
 
-    /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, so that
-    /// nobody's first `state.json` shows a lower one.
+    /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, and not
+    /// before that is all that this leader knew when it began: so nobody's `state.json` shows a lower one than was
+    /// there.
     fn write_state(&mut self, cx: &mut Context<'_>) {
         let before = match cx.read(&STATE) {
             Ok(content) => match &*content.parsed(StateRecord::parse) {
