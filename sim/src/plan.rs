@@ -76,6 +76,8 @@ pub(crate) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
     if scenario.settle_ms > 0 {
         deeds.push((scenario.run_ms, Deed::Calm));
     }
+    // What a fault would end after the run's end does not happen any more.
+    deeds.retain(|(ms, _)| *ms < scenario.run_ms + scenario.settle_ms);
     // Stable: what is listed first for a moment happens first.
     deeds.sort_by_key(|(ms, _)| *ms);
     deeds
