@@ -3,6 +3,7 @@
 use cloudchamber_core::failover::{Design, Policy};
 use cloudchamber_folder::System;
 use cloudchamber_folder::systems::failover::{self, FailoverSystem};
+use cloudchamber_folder::systems::journal::{self, JournalSystem};
 
 use crate::cli::{DesignName, PolicyName, SystemName};
 use crate::failure::Failure;
@@ -43,6 +44,22 @@ impl Known for FailoverSystem {
     }
 }
 
+impl Known for JournalSystem {
+    const CONVERGENCE: &'static str = journal::name::ARRIVAL_MS;
+    const AGREEMENT: &'static str = journal::name::SPREAD_MS;
+
+    fn settings(design: DesignName, policy: Option<PolicyName>) -> Result<journal::Settings, Failure> {
+        if policy.is_some() {
+            return Err(Failure::new("journals have no policies; leave `--policy` out"));
+        }
+        let design = match design {
+            DesignName::Published => journal::DesignName::Published,
+            DesignName::Hardened => journal::DesignName::Hardened,
+        };
+        Ok(journal::Settings { design, ..journal::Settings::default() })
+    }
+}
+
 /// Work that is done for one system or another.
 pub(crate) trait Work {
     /// What comes of it.
@@ -59,7 +76,8 @@ pub(crate) trait Work {
 pub(crate) fn with_system<W: Work>(name: &str, work: W) -> Result<W::Output, Failure> {
     match name {
         failover if failover == FailoverSystem::NAME => work.on::<FailoverSystem>(),
-        "delta" | "journal" | "notes" => Err(Failure::not_yet_built(&format!("the system `{name}`"))),
+        journal if journal == JournalSystem::NAME => work.on::<JournalSystem>(),
+        "delta" | "notes" => Err(Failure::not_yet_built(&format!("the system `{name}`"))),
         _ => Err(Failure::new(format!(
             "there is no system `{name}`; there are delta, failover, journal and notes"
         ))),

@@ -158,8 +158,12 @@ fn swarm_into(text: &mut String, report: &SwarmReport) {
         ]
     });
     text.push_str(&columns(&rows.collect::<Vec<_>>()));
-    put(text, &format!("  back to one active: {}", distribution(&report.convergence)));
-    put(text, &format!("  all agree on it:    {}", distribution(&report.agreement)));
+    let [first, all] = match &*report.system {
+        "journal" => ["read by another:   ", "read by everybody: "],
+        _ => ["back to one active:", "all agree on it:   "],
+    };
+    put(text, &format!("  {first} {}", distribution(&report.convergence)));
+    put(text, &format!("  {all} {}", distribution(&report.agreement)));
     let again = &report.determinism;
     put(text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
     if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {

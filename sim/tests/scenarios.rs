@@ -5,6 +5,7 @@ use std::path::Path;
 use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario};
 use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::systems::journal::JournalSystem;
 use cloudchamber_folder::trace::Trace;
 
 type Checked = Result<(), Box<dyn std::error::Error>>;
@@ -13,6 +14,7 @@ fn a_scenario_does_what_it_says(file: &Path, text: String) -> Checked {
     let system = scenario::system_of(file, &text)?;
     match &*system {
         failover if failover == FailoverSystem::NAME => check::<FailoverSystem>(file, &text),
+        journal if journal == JournalSystem::NAME => check::<JournalSystem>(file, &text),
         other => Err(format!("{}: no test knows the system `{other}`", file.display()).into()),
     }
 }
@@ -43,4 +45,5 @@ fn check<S: System>(file: &Path, text: &str) -> Checked {
 
 datatest_stable::harness! {
     { test = a_scenario_does_what_it_says, root = "../scenarios/failover", pattern = r"\.toml$" },
+    { test = a_scenario_does_what_it_says, root = "../scenarios/journal", pattern = r"\.toml$" },
 }

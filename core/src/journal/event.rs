@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::clock::Hybrid;
@@ -13,7 +14,10 @@ use super::schema::{Field, Kind, Log};
 use crate::{Now, Rng};
 
 /// A record as names and JSON texts, in order; unknown names stay as they are.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+///
+/// Scenario files and traces hold it as the text of its line.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Event {
     kind: String,
     fields: Vec<(String, String)>,
@@ -190,6 +194,20 @@ impl Event {
     #[must_use]
     pub fn published(&self, origin: &str, seq: i64) -> Self {
         self.clone().with_text(Field::Origin, origin).with_int(Field::Seq, seq)
+    }
+}
+
+impl From<Event> for String {
+    fn from(event: Event) -> Self {
+        event.line()
+    }
+}
+
+impl TryFrom<String> for Event {
+    type Error = ProblemKind;
+
+    fn try_from(line: String) -> Result<Self, ProblemKind> {
+        Self::parse(&line)
     }
 }
 

@@ -75,6 +75,12 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// The journals as this machine last found them.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// What all journals say together, in the opinion of this machine.
     #[must_use]
     pub fn view(&self, settings: &Settings) -> View {
@@ -107,6 +113,12 @@ impl Journal {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
+    }
+
+    /// Whether it has an identity and files that can be appended to.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.writer.is_some()
     }
 
     fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {

@@ -1,0 +1,385 @@
+//! What must hold of journals.
+
+use std::collections::BTreeMap;
+
+use cloudchamber_core::Path;
+use cloudchamber_core::journal::event::Event;
+use cloudchamber_core::journal::folder::SENTINEL;
+use cloudchamber_core::journal::protocol::{Journal, Told};
+use cloudchamber_core::journal::schema::{Field, Kind};
+
+use super::JournalSystem;
+use super::seen::{Seen, folder_digest, line_digest, see};
+use crate::ReplicaId;
+use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
+use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
+
+/// The checkers' names, so that no text is written twice.
+pub mod name {
+    #![allow(missing_docs, reason = "each is explained where it is listed, in `CHECKERS`")]
+    pub const SAME_VIEW: &str = "the_same_events_give_the_same_view";
+    pub const QUIET_AGREE: &str = "quiet_replicas_agree";
+    pub const REACHES_EVERYBODY: &str = "an_acknowledged_append_reaches_everybody";
+    pub const STAYS_DELETED: &str = "a_deleted_message_stays_deleted";
+    pub const STAYS_REMOVED: &str = "a_removed_fave_stays_removed";
+    pub const USED_ONCE: &str = "a_sequence_number_is_used_once";
+    pub const ONE_WRITER: &str = "a_journal_has_one_writer";
+    pub const PROGRAM_ORDER: &str = "program_order_holds";
+    pub const LATER_WORD: &str = "an_edit_of_what_was_read_stands";
+    pub const REBUILD: &str = "a_rebuild_never_fails";
+    pub const WRITES_AGAIN: &str = "a_machine_can_write_again";
+    pub const TRAVELS: &str = "an_append_reaches_another_machine";
+    /// Samples: from the acknowledgement of an append until another machine has read it.
+    pub const ARRIVAL_MS: &str = "arrival_ms";
+    /// Samples: from the acknowledgement of an append until every running machine has read it.
+    pub const SPREAD_MS: &str = "spread_ms";
+}
+
+use name::*;
+
+/// Everything that watches a run of journals.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct JournalChecks {
+    /// What was acknowledged, by machine, number and digest of the line.
+    acknowledged: BTreeMap<(String, i64, u64), Acknowledged>,
+    /// Who wrote each shared file first.
+    writers: BTreeMap<Path, ReplicaId>,
+    /// What each replica saw when its folder had last changed.
+    looks: BTreeMap<ReplicaId, Look>,
+    /// Whether faults have stopped.
+    calm: bool,
+}
+
+/// An event that may not be lost.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Acknowledged {
+    /// Who told it.
+    replica: ReplicaId,
+    /// Its line.
+    line: String,
+    /// When, ms of world time.
+    at_ms: u64,
+    /// Who has read it, and when, ms of world time.
+    read: BTreeMap<ReplicaId, u64>,
+    /// Whether somebody who had long read it has said something else since.
+    superseded: bool,
+    /// Whether everybody has.
+    spread: bool,
+}
+
+/// What a replica saw.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Look {
+    folder: u64,
+    events: u64,
+    view: u64,
+}
+
+impl Checks<JournalSystem> for JournalChecks {
+    const CHECKERS: &'static [Checker] = &[
+        Checker {
+            name: SAME_VIEW,
+            kind: CheckerKind::Safety,
+            about: "Two machines that have read the same events see the same, in whatever files the events stood.",
+        },
+        Checker {
+            name: QUIET_AGREE,
+            kind: CheckerKind::Liveness,
+            about: "Once faults have stopped and everything has travelled, all machines see the same.",
+        },
+        Checker {
+            name: REACHES_EVERYBODY,
+            kind: CheckerKind::Liveness,
+            about: "Every event that was acknowledged on a machine that is not lost is seen by all in the end.",
+        },
+        Checker {
+            name: STAYS_DELETED,
+            kind: CheckerKind::Safety,
+            about: "A message whose deletion was acknowledged is shown by nobody in the end.",
+        },
+        Checker {
+            name: STAYS_REMOVED,
+            kind: CheckerKind::Safety,
+            about: "A fave, role or cursor that was removed for good does not come back unless somebody who saw the removal says so.",
+        },
+        Checker {
+            name: USED_ONCE,
+            kind: CheckerKind::Safety,
+            about: "No two events of one machine have the same sequence number.",
+        },
+        Checker {
+            name: ONE_WRITER,
+            kind: CheckerKind::Safety,
+            about: "No file below shared/ is ever written by two machines, the empty sentinel aside.",
+        },
+        Checker {
+            name: PROGRAM_ORDER,
+            kind: CheckerKind::Safety,
+            about: "Of two values that one machine gave the same thing, the earlier one is never shown in the end.",
+        },
+        Checker {
+            name: LATER_WORD,
+            kind: CheckerKind::Safety,
+            about: "An edit of a message is never shown in the end if somebody who had read it edited the message again.",
+        },
+        Checker {
+            name: REBUILD,
+            kind: CheckerKind::Safety,
+            about: "Whatever mixture of files is there, a view can be made of it.",
+        },
+        Checker {
+            name: WRITES_AGAIN,
+            kind: CheckerKind::Liveness,
+            about: "Once faults have stopped, every machine that runs can write, and nothing waits to be written.",
+        },
+        Checker {
+            name: TRAVELS,
+            kind: CheckerKind::Reached,
+            about: "An event that was written on one machine is read on another.",
+        },
+    ];
+
+    fn after(
+        &mut self,
+        setup: &Setup<JournalSystem>,
+        world: &World<JournalSystem>,
+        choice: &ChoiceOf<JournalSystem>,
+        effects: &Effects<Journal>,
+        findings: &mut Findings,
+    ) {
+        let Some(id) = choice.replica() else { return };
+        for told in &effects.events {
+            if let Told::Acknowledged { machine, seq, line } = told {
+                self.acknowledged(world.now(), id, machine, *seq, line, findings);
+            }
+        }
+        if matches!(choice, Choice::Apply { .. } | Choice::Crash { .. }) {
+            for path in &effects.touched {
+                self.written(world.now(), id, path, findings);
+            }
+        }
+        let steps = matches!(
+            choice,
+            Choice::Apply { .. }
+                | Choice::Command { .. }
+                | Choice::Fail { .. }
+                | Choice::Open { .. }
+                | Choice::Timer { .. }
+                | Choice::Watch { .. }
+        );
+        if steps {
+            self.look(setup, world, id, findings);
+        }
+    }
+
+    fn calm(&mut self, _: &Setup<JournalSystem>, _: &World<JournalSystem>) {
+        self.calm = true;
+    }
+
+    fn end(&mut self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
+        if !self.calm {
+            return;
+        }
+        let mut first: Option<(ReplicaId, u64)> = None;
+        for (id, replica) in world.replicas() {
+            let Some(journal) = replica.protocol() else { continue };
+            if !journal.can_write() || !journal.is_idle() {
+                findings.violated(WRITES_AGAIN, || {
+                    let seen = format!("{id} cannot write, or has not finished");
+                    violation(WRITES_AGAIN, world.now(), vec![id], "every machine can write in the end", seen)
+                });
+            }
+            let design = &setup.replicas[id.index()].config.design;
+            let view = see(design, journal.folder(), |seen| {
+                self.ended(world, id, seen, findings);
+                seen.view_digest
+            });
+            let (other, its) = *first.get_or_insert((id, view));
+            if view != its {
+                findings.violated(QUIET_AGREE, || {
+                    let seen = format!("{other} sees {its:016x} and {id} sees {view:016x}");
+                    violation(QUIET_AGREE, world.now(), vec![other, id], "all machines see the same", seen)
+                });
+            }
+        }
+    }
+}
+
+/// After so long a machine that has read an event has surely done so before it planned what it tells now, ms: an
+/// append is told some ops after it was planned.
+const SURELY_READ_MS: u64 = 10_000;
+
+/// The message that an event of this line gives another body; nothing for other events.
+fn edited(line: &str) -> Option<String> {
+    let event = Event::parse(line).ok().filter(|event| event.kind() == Kind::MessageUpdate)?;
+    event.raw(Field::Body)?;
+    event.text(Field::Id).map(Into::into)
+}
+
+fn violation(checker: &str, at_ms: u64, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
+    Violation { checker: checker.into(), at_ms, replicas, expected: expected.into(), seen }
+}
+
+impl JournalChecks {
+    fn acknowledged(
+        &mut self,
+        now: u64,
+        id: ReplicaId,
+        machine: &str,
+        seq: i64,
+        line: &str,
+        findings: &mut Findings,
+    ) {
+        let digest = line_digest(line.as_bytes());
+        let key = |digest| (machine.to_owned(), seq, digest);
+        let mut same_number = self.acknowledged.range(key(0)..=key(u64::MAX));
+        if let Some((_, known)) = same_number.find(|(_, known)| known.line != line) {
+            let who = if known.replica == id { vec![id] } else { vec![known.replica, id] };
+            findings.violated(USED_ONCE, || {
+                let seen = format!("{machine} gave number {seq} to `{}` and to `{line}`", known.line);
+                violation(USED_ONCE, now, who, "a sequence number is used once", seen)
+            });
+        }
+        if let Some(message) = edited(line) {
+            let before = now.saturating_sub(SURELY_READ_MS);
+            for known in self.acknowledged.values_mut().filter(|known| !known.superseded) {
+                let read = known.read.get(&id).is_some_and(|read| *read < before);
+                known.superseded = read && edited(&known.line).is_some_and(|other| other == message);
+            }
+        }
+        let event = Acknowledged {
+            replica: id,
+            line: line.to_owned(),
+            at_ms: now,
+            read: BTreeMap::from([(id, now)]),
+            superseded: false,
+            spread: false,
+        };
+        self.acknowledged.insert(key(digest), event);
+    }
+
+    fn written(&mut self, now: u64, id: ReplicaId, path: &Path, findings: &mut Findings) {
+        if path.below(&Path::shared("shared")).is_none() || path.name() == SENTINEL {
+            return;
+        }
+        let first = *self.writers.entry(path.clone()).or_insert(id);
+        if first != id {
+            findings.violated(ONE_WRITER, || {
+                let seen = format!("{path} was written by {first} and by {id}");
+                violation(ONE_WRITER, now, vec![first, id], "a shared file has one writer", seen)
+            });
+        }
+    }
+
+    /// Looks at what a replica has read, where that has changed.
+    fn look(
+        &mut self,
+        setup: &Setup<JournalSystem>,
+        world: &World<JournalSystem>,
+        id: ReplicaId,
+        findings: &mut Findings,
+    ) {
+        let Some(journal) = world.replica(id).protocol() else { return };
+        let folder = folder_digest(journal.folder());
+        if self.looks.get(&id).is_some_and(|look| look.folder == folder) {
+            return;
+        }
+        let now = world.now();
+        let look = see(&setup.replicas[id.index()].config.design, journal.folder(), |seen| {
+            if let Some(error) = seen.rebuild_error {
+                findings.violated(REBUILD, || {
+                    let seen = format!("{id}'s fails: {error}");
+                    violation(REBUILD, now, vec![id], "a rebuild never fails", seen)
+                });
+            }
+            self.spread(world, id, seen, findings);
+            Look { folder, events: seen.events_digest, view: seen.view_digest }
+        });
+        let differs = |(other, its): (&ReplicaId, &Look)| {
+            let disagrees = *other != id && its.events == look.events && its.view != look.view;
+            disagrees.then_some(*other)
+        };
+        if let Some(other) = self.looks.iter().find_map(differs) {
+            findings.violated(SAME_VIEW, || {
+                let seen = format!("{other} and {id} have read the same events and see different things");
+                violation(SAME_VIEW, now, vec![other, id], "the same events give the same view", seen)
+            });
+        }
+        self.looks.insert(id, look);
+    }
+
+    /// Notes which events have arrived.
+    fn spread(
+        &mut self,
+        world: &World<JournalSystem>,
+        id: ReplicaId,
+        seen: &Seen<'_>,
+        findings: &mut Findings,
+    ) {
+        let now = world.now();
+        let running =
+            || world.replicas().filter(|(_, replica)| replica.process().is_some()).map(|(id, _)| id);
+        for ((_, _, digest), event) in self.acknowledged.iter_mut().filter(|(_, event)| !event.spread) {
+            if event.read.contains_key(&id) || !seen.events.contains(digest) {
+                continue;
+            }
+            if event.read.len() == 1 {
+                findings.sample(ARRIVAL_MS, now - event.at_ms);
+                findings.count(TRAVELS, 1);
+            }
+            event.read.insert(id, now);
+            if running().all(|id| event.read.contains_key(&id)) {
+                event.spread = true;
+                findings.sample(SPREAD_MS, now - event.at_ms);
+            }
+        }
+    }
+
+    /// Looks at what one replica sees when everything has come to rest.
+    fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+        let now = world.now();
+        let kept = |event: &&Acknowledged| world.replica(event.replica).process().is_some();
+        for ((machine, _, digest), event) in &self.acknowledged {
+            if event.superseded && seen.shows_edit(*digest) {
+                findings.violated(LATER_WORD, || {
+                    let text = format!("{id} shows `{}`, which somebody had read and changed", event.line);
+                    violation(LATER_WORD, now, vec![id], "what was read and changed stays changed", text)
+                });
+            }
+            if kept(&event) && !seen.has(machine, &event.line) {
+                findings.violated(REACHES_EVERYBODY, || {
+                    let text = format!("{id} does not see `{}` of {machine}", event.line);
+                    let who = if event.replica == id { vec![id] } else { vec![event.replica, id] };
+                    violation(REACHES_EVERYBODY, now, who, "an acknowledged event reaches everybody", text)
+                });
+            }
+        }
+        for event in self.acknowledged.values().filter(kept) {
+            let Ok(removal) = Event::parse(&event.line) else { continue };
+            let deleted = removal.kind() == Kind::MessageDelete;
+            if deleted && removal.text(Field::Id).is_some_and(|message| seen.is_alive(&message)) {
+                findings.violated(STAYS_DELETED, || {
+                    let text = format!("{id} shows the message of `{}`", event.line);
+                    violation(STAYS_DELETED, now, vec![id], "a deleted message stays deleted", text)
+                });
+            }
+            if seen.stands(&removal) {
+                findings.violated(STAYS_REMOVED, || {
+                    let text = format!("{id} shows what was removed by `{}`", event.line);
+                    violation(STAYS_REMOVED, now, vec![id], "what was removed stays removed", text)
+                });
+            }
+        }
+        if let Some((machine, seq)) = seen.reused() {
+            findings.violated(USED_ONCE, || {
+                let text = format!("{id} reads two events of {machine} with number {seq}");
+                violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
+            });
+        }
+        if let Some(text) = seen.overtaken() {
+            findings.violated(PROGRAM_ORDER, || {
+                violation(PROGRAM_ORDER, now, vec![id], "the later word of a machine stands", text)
+            });
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What one machine sees at one moment, in the form that checkers compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::event::Event;
+use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::merge::merge;
+use cloudchamber_core::journal::schema::{Field, Kind, Log};
+use cloudchamber_core::journal::show::Shown;
+use cloudchamber_core::journal::view::{Cell, Entry};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// The journals of one machine and what they say together.
+pub(super) struct Seen<'a> {
+    shown: Shown<'a>,
+    /// The digests of the lines of all shared events.
+    pub(super) events: BTreeSet<u64>,
+    /// The digest of the events and of the names that machines had: all that a view may depend on.
+    pub(super) events_digest: u64,
+    /// The digest of the view.
+    pub(super) view_digest: u64,
+    /// Why upstream's rebuild fails; nothing where it does not.
+    pub(super) rebuild_error: Option<&'static str>,
+}
+
+/// The digest of an event's line, without its newline.
+pub(super) fn line_digest(line: &[u8]) -> u64 {
+    xxh3_64(line)
+}
+
+/// A number that changes with anything that was read.
+pub(super) fn folder_digest(folder: &Folder) -> u64 {
+    let start = u64::from(folder.unreadable) + 2 * u64::from(folder.legacy);
+    let aliases = folder.aliases.iter().fold(start, |seed, (old, new)| {
+        xxh3_64_with_seed(new.unwrap_or_default().as_bytes(), xxh3_64_with_seed(old.as_bytes(), seed))
+    });
+    folder.files.iter().fold(aliases, |seed, held| {
+        xxh3_64_with_seed(held.name.as_bytes(), seed.rotate_left(5) ^ held.content.digest())
+    })
+}
+
+/// Looks at what a machine has read.
+pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen<'_>) -> T) -> T {
+    folder.with_sources(design, |sources| {
+        let mut view = merge(design, sources);
+        let view_digest = xxh3_64(Shown { design, sources, view: &view }.json().to_string().as_bytes());
+        let shared = sources.iter().filter(|source| source.log != Some(Log::Runtime));
+        let lines = shared.flat_map(|source| source.file.records.iter().map(|record| source.line(record)));
+        let events: BTreeSet<u64> = lines.map(line_digest).collect();
+        let start = folder.aliases.iter().fold(0, |seed, (old, new)| {
+            xxh3_64_with_seed(new.unwrap_or_default().as_bytes(), xxh3_64_with_seed(old.as_bytes(), seed))
+        });
+        let events_digest =
+            events.iter().fold(start, |seed, event| xxh3_64_with_seed(&event.to_le_bytes(), seed));
+        folder.complete(design, sources, &mut view);
+        let shown = Shown { design, sources, view: &view };
+        use_it(&Seen { shown, events, events_digest, view_digest, rebuild_error: view.rebuild_error })
+    })
+}
+
+impl Seen<'_> {
+    /// Whether an event of a machine can be found in the view: its line was read and, where it made a message,
+    /// a message of this name and machine is there.
+    pub(super) fn has(&self, machine: &str, line: &str) -> bool {
+        if !self.events.contains(&line_digest(line.as_bytes())) {
+            return false;
+        }
+        let Ok(event) = Event::parse(line) else { return false };
+        let id = event.text(Field::Id).unwrap_or_default();
+        event.kind() != Kind::Message
+            || self.shown.view.messages.iter().any(|message| {
+                self.shown.text(message.created, Field::Id).is_some_and(|known| known == id)
+                    && self.shown.origin(message.created) == machine
+            })
+    }
+
+    /// Whether the only message of this name is there and not deleted. Of two of one name it is open which was
+    /// meant.
+    pub(super) fn is_alive(&self, id: &str) -> bool {
+        let messages = &self.shown.view.messages;
+        let named = |created| self.shown.text(created, Field::Id).is_some_and(|known| known == id);
+        let mut named = messages.iter().filter(|message| named(message.created));
+        named.next().is_some_and(|message| !message.deleted) && named.next().is_none()
+    }
+
+    /// Whether a message says what the edit with this line's digest made it say.
+    pub(super) fn shows_edit(&self, digest: u64) -> bool {
+        let line = |cell: Cell| {
+            let source = &self.shown.sources[cell.at.source as usize];
+            line_digest(source.line(&source.file.records[cell.at.record as usize]))
+        };
+        let mut alive = self.shown.view.messages.iter().filter(|message| !message.deleted);
+        alive.any(|message| message.body.is_some_and(|cell| line(cell) == digest))
+    }
+
+    /// Whether a fave, a role or a cursor stands that `removal` removed and nobody who saw that has set again.
+    pub(super) fn stands(&self, removal: &Event) -> bool {
+        let view = self.shown.view;
+        let entries: &[Entry] = match removal.kind() {
+            Kind::FaveRemove => &view.faves,
+            Kind::RoleRelease => &view.roles,
+            Kind::CursorClear => &view.cursors,
+            _ => return false,
+        };
+        let again = removal.raw(Field::Again).and_then(|raw| raw.parse().ok()).unwrap_or(0);
+        entries.iter().any(|entry| {
+            let same = |field: &Field| {
+                self.shown.text(entry.at, *field).unwrap_or_default()
+                    == removal.text(*field).unwrap_or_default()
+            };
+            removal.kind().key().iter().all(same)
+                && self.shown.int(entry.at, Field::Again).unwrap_or(0) <= again
+        })
+    }
+
+    /// A value that is shown although its own file sets another one later: what it is, as it is called.
+    pub(super) fn overtaken(&self) -> Option<String> {
+        let view = self.shown.view;
+        let question = view.questions.iter().find_map(|question| {
+            let later = self.set_later(question.status?, Kind::QuestionUpdate, Field::Guid)?;
+            let name = self.shown.text(question.created, Field::Guid).unwrap_or_default();
+            Some(format!(
+                "question {name} is {}, and its writer's later word was {later}",
+                self.cell(question.status)
+            ))
+        });
+        question.or_else(|| {
+            view.messages.iter().filter(|message| !message.deleted).find_map(|message| {
+                let later = self.set_later(message.body?, Kind::MessageUpdate, Field::Id)?;
+                let name = self.shown.text(message.created, Field::Id).unwrap_or_default();
+                Some(format!(
+                    "message {name} says {}, and its writer's later word was {later}",
+                    self.cell(message.body)
+                ))
+            })
+        })
+    }
+
+    /// Two events of one machine with one number: the machine and the number.
+    pub(super) fn reused(&self) -> Option<(String, i64)> {
+        let mut lines: BTreeMap<(&str, i64), u64> = BTreeMap::new();
+        let shared = self.shown.sources.iter().filter(|source| source.log != Some(Log::Runtime));
+        for source in shared {
+            for record in &source.file.records {
+                let Some(seq) = record.seq else { continue };
+                let digest = line_digest(source.line(record));
+                if *lines.entry((source.machine, seq)).or_insert(digest) != digest {
+                    return Some((source.machine.to_owned(), seq));
+                }
+            }
+        }
+        None
+    }
+
+    fn cell(&self, cell: Option<Cell>) -> String {
+        format!("`{}`", self.shown.cell(cell).unwrap_or_default())
+    }
+
+    /// What an update of `kind` later in the same file sets the cell's field to.
+    fn set_later(&self, cell: Cell, kind: Kind, key: Field) -> Option<String> {
+        let source = &self.shown.sources[cell.at.source as usize];
+        let records = &source.file.records;
+        let subject = source.text(&records[cell.at.record as usize], key)?;
+        let shown = source.text(&records[cell.at.record as usize], cell.field);
+        let later = records.iter().skip(cell.at.record as usize + 1).rev().find(|record| {
+            record.kind == kind
+                && source.text(record, key).is_some_and(|other| other == subject)
+                && source.text(record, cell.field).is_some()
+        })?;
+        let text = source.text(later, cell.field)?;
+        (Some(&text) != shown.as_ref()).then(|| format!("`{text}`"))
+    }
+}

@@ -1,0 +1,110 @@
+//! What a scenario file can say about journals.
+
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::names::is_machine_id;
+use cloudchamber_core::journal::protocol::Settings as Config;
+use serde::{Deserialize, Serialize};
+
+use crate::ReplicaId;
+
+/// The `[settings]` of a journal scenario.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How journals are read, merged and written.
+    pub design: DesignName,
+    /// The machines' ids, in the order of the replicas; `machine-a`, `machine-b` and so on where the list is empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
+    /// How often a machine looks at the folder without being told, ms; 10 s where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan_ms: Option<u64>,
+    /// Mean time between two events that people and agents cause, on all machines together, ms; none happen by
+    /// themselves where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append_every_ms: Option<u64>,
+    /// Which kinds of events these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares: Option<Shares>,
+}
+
+/// Out of a hundred events, how many are of a kind; the rest are new messages.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    /// Edits of messages.
+    pub edits: u8,
+    /// Deletions of messages.
+    pub deletions: u8,
+    /// Faves, and removals of faves.
+    pub faves: u8,
+    /// Questions and their progress.
+    pub questions: u8,
+    /// Reactions.
+    pub reactions: u8,
+}
+
+impl Default for Shares {
+    /// The proportions of upstream's own journals (adamavenir/fray: 1614 messages, 306 edits, 29 reactions, 111
+    /// questions), with more of what merges have to work for.
+    fn default() -> Self {
+        Self { edits: 20, deletions: 6, faves: 10, questions: 12, reactions: 6 }
+    }
+}
+
+/// A design, by name.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesignName {
+    /// The published one with its faults repaired.
+    #[default]
+    Hardened,
+    /// As upstream's code does it.
+    Published,
+}
+
+impl Settings {
+    /// The configuration of one replica.
+    ///
+    /// # Errors
+    /// Where it has no machine id, or none that can be one.
+    pub(super) fn config(&self, id: ReplicaId) -> Result<Config, String> {
+        let machine = match self.machines.get(id.index()) {
+            Some(machine) => machine.clone(),
+            None if self.machines.is_empty() => format!("machine-{id}"),
+            None => return Err(format!("`machines` has no id for replica {id}; list one for each replica")),
+        };
+        if !is_machine_id(&machine) {
+            return Err(format!("`{machine}` is no machine id; write 1 to 20 of a-z, 0-9 and -, not `all`"));
+        }
+        let design = match self.design {
+            DesignName::Hardened => Design::HARDENED,
+            DesignName::Published => Design::PUBLISHED,
+        };
+        Ok(Config { design, machine, scan_ms: self.scan_ms() })
+    }
+
+    /// Whether the values fit together.
+    ///
+    /// # Errors
+    /// A sentence that says which do not.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Shares { edits, deletions, faves, questions, reactions } = self.shares();
+        let sum: u32 = [edits, deletions, faves, questions, reactions].into_iter().map(u32::from).sum();
+        if sum > 100 {
+            return Err(format!("the `shares` add up to {sum}; they are parts of 100 events"));
+        }
+        if self.scan_ms == Some(0) || self.append_every_ms == Some(0) {
+            return Err("scan_ms and append_every_ms must be 1 ms or more".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(super) fn scan_ms(&self) -> u64 {
+        self.scan_ms.unwrap_or(10_000)
+    }
+
+    pub(super) fn shares(&self) -> Shares {
+        self.shares.unwrap_or_default()
+    }
+}
