@@ -71,7 +71,13 @@ pub(crate) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
         S::workload(scenario, &mut workload).into_iter().map(|(ms, choice)| (ms, Deed::Take(choice))),
     );
     for replica in ReplicaId::all(scenario.replica.len()) {
-        faults(scenario, replica, &mut deeds);
+        let mut own = Vec::new();
+        faults(scenario, replica, &mut own);
+        if scenario.faults.gone_for_good.contains(&replica) {
+            // The end of an outage must not bring back who is gone for good.
+            own.retain(|(ms, _)| *ms < scenario.run_ms);
+        }
+        deeds.extend(own);
     }
     if scenario.settle_ms > 0 {
         deeds.push((scenario.run_ms, Deed::Calm));
