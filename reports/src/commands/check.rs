@@ -23,7 +23,7 @@ const SEEDS: [u64; 2] = [2_000, 200];
 const CLAIM_SEEDS: [u64; 2] = [4_000, 1_000];
 
 /// The systems that there are.
-const SYSTEMS: [SystemName; 1] = [SystemName::Failover];
+const SYSTEMS: [SystemName; 2] = [SystemName::Failover, SystemName::Journal];
 
 /// Checks everything and leaves the report.
 pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
@@ -64,7 +64,10 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
     for entry in swarms::read(&dir.join("swarms.toml"))?.iter().filter(|entry| has(entry.system())) {
         found.push(swarms::check(entry, args.seeds.unwrap_or(SEEDS[size]), jobs, &out)?);
     }
-    let claims = vec![claims::failover_success(CLAIM_SEEDS[size], jobs, &out)?];
+    let claims = match has(SystemName::Failover.text()) {
+        true => vec![claims::failover_success(CLAIM_SEEDS[size], jobs, &out)?],
+        false => vec![],
+    };
     let syncthing = syncthing::table();
 
     let ok = scenarios.iter().chain(&kept).all(|report| report.ok)
