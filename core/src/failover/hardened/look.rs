@@ -209,13 +209,13 @@ impl Replica {
             }
         };
         let kind = match &*content.parsed(Record::parse) {
-            Found::Record(record) if device::file_name(&record.coordination.id) == path.file_name() => {
+            Found::Record(record, name) if **name == *path.file_name() => {
                 if !self.troubles.is_empty() {
                     self.troubles.remove(path);
                 }
                 return self.hear(record, config, cx.now().mono);
             }
-            Found::Record(_) => ProblemKind::NameMismatch,
+            Found::Record(..) => ProblemKind::NameMismatch,
             Found::Other => return,
             Found::Broken(malformed) => {
                 self.unreadable(FsError::NotLocal, config);
@@ -317,13 +317,13 @@ impl Replica {
         let path = self.path.clone();
         let kind = match cx.read(&path) {
             Ok(content) => match &*content.parsed(Record::parse) {
-                Found::Record(record) if record.coordination.id == self.said.id => {
+                Found::Record(record, _) if record.coordination.id == self.said.id => {
                     if !matches!(self.troubles.get(&path), Some(ProblemKind::Unwritten(_))) {
                         self.troubles.remove(&path);
                     }
                     return self.compare_own(&record.coordination, config, cx);
                 }
-                Found::Record(_) | Found::Other => ProblemKind::NameMismatch,
+                Found::Record(..) | Found::Other => ProblemKind::NameMismatch,
                 Found::Broken(malformed) => ProblemKind::Corrupt(*malformed),
             },
             // Evicted: what the file says is what was written last.
