@@ -152,10 +152,10 @@ async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>) -> u64 {
 }
 
 /// Into how many parts the time to settle is divided; the checkers are asked at the end of each.
-const SETTLE_PARTS: u64 = 16;
+const SETTLE_PARTS: u64 = 32;
 
 /// After how many times in a row that nothing was left to be desired a run ends before its time.
-const SETTLED_TIMES: u64 = 4;
+const SETTLED_TIMES: u64 = 3;
 
 /// Lets the run go on to its end, or, once faults have stopped, until everything that is due in the end has come
 /// and lasted for a good part of the time that it may take: at most times nothing else would happen.
