@@ -117,11 +117,12 @@ impl Settings {
     fn hardened(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Hardened {
         let policy = self.policy.unwrap_or(Policy::Available);
         let provider = Provider::named(&scenario.profile).unwrap_or(Provider::ICloud);
-        // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
-        let known = self.settle_ms.or(scenario.delay_ms.map(|ms| ms + 3_000));
-        let mut hardened = match known {
-            Some(settle_ms) => Hardened::over(settle_ms, policy),
-            None => Hardened::at(provider, policy),
+        let mut hardened = match (self.settle_ms, scenario.delay_ms) {
+            (Some(settle_ms), None) => Hardened::bounded(provider, settle_ms, policy),
+            (Some(settle_ms), Some(_)) => Hardened::over(settle_ms, policy),
+            // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
+            (None, Some(delay_ms)) => Hardened::over(delay_ms + 3_000, policy),
+            (None, None) => Hardened::at(provider, policy),
         };
         hardened.suspect_ms_max = self.suspect_ms_max.unwrap_or(hardened.suspect_ms_max);
         hardened.fallback = self.fallback.unwrap_or(hardened.fallback);
