@@ -268,6 +268,10 @@ impl Replica {
         let known = match self.peers.get_mut(&said.id) {
             Some(peer) if peer.said.age() < said.age() => {
                 let kept = keeps_base(peer, said);
+                if peer.heard >= said.age() && said.role == Role::Released {
+                    // Others told of this beat, and could not tell that it is a release: that counts from now.
+                    peer.base = now;
+                }
                 let base = (peer.base, peer.stalled_ms);
                 peer.said = Arc::clone(said);
                 kept.map(|witnessed| (base, witnessed))
@@ -377,5 +381,37 @@ impl Replica {
     /// Whether a peer can be counted on.
     pub(super) fn is_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
         !peer.said.leaving && now.since(peer.progress) <= config.hardened.live_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_beat_counts_from_when_it_was_sent() {
+        let life = Life { number: 1, nonce: 0 };
+        let mut hardened = Hardened::over(30_000, Policy::Available);
+        hardened.drift_ppm_max = 500;
+        let mut peer = Peer {
+            name: "h:/a".into(),
+            said: Said::new("h:/a#1".into(), life).into(),
+            heard: (life, 7),
+            progress: Mono(100_000),
+            sent: Mono(100_000),
+            base: Mono(100_000),
+            witnessed: true,
+            stalled_ms: 0,
+            moved: true,
+        };
+        let paces = [10_000, 12_000, 11_000];
+        let sent = |peer: &Peer, beat, now| peer.sent_at((life, beat), &paces, &hardened, Mono(now)).0;
+        // 22 s after beat 7, and what two clocks may come apart meanwhile.
+        assert_eq!(sent(&peer, 9, 140_000), 122_022);
+        assert_eq!(sent(&peer, 9, 121_000), 121_000, "no later than it arrived");
+        assert_eq!(sent(&peer, 9, 200_000), 170_000, "nor so early that only a wrong clock explains it");
+        assert_eq!(sent(&peer, 11, 150_000), 150_000, "too many were missed");
+        peer.heard = (Life { number: 1, nonce: 1 }, 7);
+        assert_eq!(sent(&peer, 9, 140_000), 140_000, "another life says nothing of this one");
     }
 }

@@ -46,7 +46,7 @@
 mod look;
 mod majority;
 mod people;
-mod places;
+pub(super) mod places;
 pub mod record;
 pub mod settings;
 mod succession;
@@ -54,6 +54,8 @@ mod visit;
 mod work;
 mod write;
 
+#[cfg(test)]
+mod duties;
 #[cfg(test)]
 mod schedules;
 

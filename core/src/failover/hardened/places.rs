@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 /// The path of a replica's file number `place`: its device file, or one that device lists do not show.
-pub(super) fn path(id: &str, place: usize) -> Path {
+pub(in crate::failover) fn path(id: &str, place: usize) -> Path {
     let name = device::file_name(id);
     device::devices_dir().join(&match place {
         0 => name,
@@ -41,7 +41,7 @@ fn stem(name: &str) -> &str {
 }
 
 /// Whether a file of this name is one of the replica whose device file is called `device_file`.
-pub(super) fn belongs(name: &str, device_file: &str) -> bool {
+pub(in crate::failover) fn belongs(name: &str, device_file: &str) -> bool {
     name == device_file
         || name.strip_prefix(stem(device_file)).is_some_and(|rest| beat_ending(rest) == Some(""))
 }

@@ -98,7 +98,7 @@ pub enum Provider {
     Dropbox,
     /// Google Drive: 4 s until it looks, median 6 s, 99 % within 120 s (a judgement).
     GDrive,
-    /// git with a push and a pull a minute (a judgement).
+    /// git with a push and a pull a minute, which both may have to be waited for (a judgement).
     Git,
     /// iCloud Drive: 1 to 3 s until it looks, median 6 s, 99 % within 60 s (a judgement).
     ICloud,
@@ -145,7 +145,7 @@ impl Provider {
         match self {
             Self::Dropbox => 22_000,
             Self::GDrive => 60_000,
-            Self::Git => 75_000,
+            Self::Git => 126_000,
             Self::ICloud => 26_000,
             Self::OneDrive => 75_000,
             Self::Perfect => 4_000,
