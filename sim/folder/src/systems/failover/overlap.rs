@@ -26,8 +26,8 @@ pub(super) struct Overlap {
     awake_ms: BTreeMap<ReplicaId, u64>,
     /// Who became active while files were late, one bit a replica.
     excused: u32,
-    /// Since when a replica that is active could have read that another is in its place, ms.
-    told_ms: BTreeMap<ReplicaId, u64>,
+    /// Since when a replica that is active could have read that another is in its place, ms, and which.
+    told_ms: BTreeMap<ReplicaId, (u64, ReplicaId)>,
 }
 
 impl Overlap {
@@ -46,11 +46,7 @@ impl Overlap {
         for newer in bits(active & !before) {
             self.became_active(newer, look, active, bounds, findings);
         }
-        if active.count_ones() > 1 {
-            self.ends(look, active, bounds, findings);
-        } else {
-            self.told_ms.clear();
-        }
+        self.ends(look, active, bounds, findings);
     }
 
     fn remember(&mut self, me: ReplicaId, look: &Look<'_>) {
@@ -117,32 +113,44 @@ impl Overlap {
 
     /// Of two that are active, the one whose place the other took has to stop once it can read that.
     fn ends(&mut self, look: &Look<'_>, active: u32, bounds: &Bounds, findings: &mut Findings) {
-        let rank = |id: ReplicaId| {
-            let failover = look.world.replica(id).protocol()?;
-            Some((failover.term(), failover.id()?.clone()))
-        };
-        for lower in bits(active).filter(|id| is_watched(look, *id)).collect::<Vec<_>>() {
-            let told = bits(active).filter(|higher| *higher != lower && rank(*higher) > rank(lower)).find(
-                |higher| {
-                    let id = rank(*higher).map(|(_, id)| id);
-                    id.and_then(|id| said(look, &id, lower)).is_some_and(|said| {
-                        said.role == Role::Active && Some((said.term, said.id.clone())) > rank(lower)
-                    })
-                },
-            );
-            let Some(higher) = told else {
-                self.told_ms.remove(&lower);
-                continue;
-            };
-            let since = *self.told_ms.entry(lower).or_insert(look.now);
+        for (lower, (since, higher)) in &self.told_ms {
             if look.now - since > bounds.overlap_ms_max {
                 findings.violated(ENDS, || {
-                    let seen = format!("{lower} has had the claim of {higher} on its disk since {since} ms and is still active");
-                    look.violation(ENDS, vec![lower, higher], "two are active until the files that tell of it have come", seen)
+                    let seen =
+                        format!("{lower} had the claim of {higher} on its disk for {} ms", look.now - since);
+                    let who = vec![*lower, *higher];
+                    look.violation(
+                        ENDS,
+                        who,
+                        "two are active until the files that tell of it have come",
+                        seen,
+                    )
                 });
             }
         }
+        let before = std::mem::take(&mut self.told_ms);
+        if active.count_ones() < 2 {
+            return;
+        }
+        for lower in bits(active).filter(|id| is_watched(look, *id)) {
+            let Some(own) = rank(look, lower) else { continue };
+            let told = |higher: &ReplicaId| {
+                let theirs = rank(look, *higher).filter(|theirs| *theirs > own);
+                let said = theirs.and_then(|(_, id)| said(look, &id, lower));
+                said.is_some_and(|said| said.role == Role::Active && (said.term, said.id) > own)
+            };
+            if let Some(higher) = bits(active).find(told) {
+                let since = before.get(&lower).map_or(look.now, |(since, _)| *since);
+                self.told_ms.insert(lower, (since, higher));
+            }
+        }
     }
+}
+
+/// Which of two that are active has the better claim: the one with the higher term, and of two the higher id.
+fn rank(look: &Look<'_>, id: ReplicaId) -> Option<(u64, Arc<str>)> {
+    let failover = look.world.replica(id).protocol()?;
+    Some((failover.term(), failover.id()?.clone()))
 }
 
 /// Whether it runs the hardened design, and within the folder.
