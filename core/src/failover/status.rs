@@ -1,12 +1,17 @@
 //! What a person wants to know: which devices there are, how they are, and who is active.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::config::Timing;
-use super::records::{self, ProblemKind, STATE, StateRecord};
+use super::device;
+use super::hardened::places;
+use super::hardened::record::{Found, Record, Role};
+use super::hardened::settings::Policy;
+use super::records::{self, Listed, ProblemKind, STATE, StateRecord};
 use crate::{Fs, Path, WallMs};
 
 /// All devices as one view shows them, the active one first, the others by name.
@@ -15,12 +20,19 @@ use crate::{Fs, Path, WallMs};
 pub struct Status {
     /// The devices.
     pub devices: Vec<DeviceStatus>,
-    /// Who is active as `state.json` says, listed or not.
+    /// Who is active: as the leader's own file says, or where there is none of the hardened design, `state.json`,
+    /// listed or not.
     pub active: Option<Arc<str>>,
     /// The age of the active one's heartbeat on this wall clock, in ms; negative where that clock is ahead.
     pub active_age_ms: Option<i64>,
     /// The last handled update.
     pub last_update_id: i64,
+    /// Of the hardened design: the term of who leads, or did last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
+    /// Of the hardened design: what is given up when delays have no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// What is wrong with files.
     pub problems: Vec<Problem>,
 }
@@ -31,6 +43,9 @@ pub struct Status {
 pub struct DeviceStatus {
     /// Its id.
     pub device: Arc<str>,
+    /// Of the hardened design: the id that no other replica shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Arc<str>>,
     /// The file that counts for it.
     pub path: Path,
     /// Its machine.
@@ -57,7 +72,9 @@ pub enum Health {
     Active,
     /// Seen lately.
     Standby,
-    /// Not seen for too long: 90 s for everybody in the document; upstream opencode-telegram-mirror 085f00e
+    /// Of the hardened design: not counted on by who leads, about to leave, or a leader whose place another wants or
+    /// whose stamp is older than three times the silence after which it is to be suspected. Elsewhere not seen for
+    /// too long: 90 s for everybody in the document; upstream opencode-telegram-mirror 085f00e
     /// allows a standby 450 s and the active one 120 s.
     Stale,
 }
@@ -89,7 +106,18 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
             None
         }
     };
-    let listed = records::read_devices(fs, problem);
+    let survey = Survey::of(fs, &mut problem);
+    let known = |path: &Path| survey.paths.contains(path);
+    let mut problem = |path: &Path, kind| {
+        if !known(path) {
+            problem(path, kind);
+        }
+    };
+    let mut listed = records::read_devices(fs, &mut problem);
+    listed.retain(|_, listed| !known(&listed.path));
+    if !survey.newest.is_empty() {
+        return survey.status(listed, wall, timing, me, problems);
+    }
     let active = state.as_ref().and_then(|state| state.active_device.clone());
     let active_age_ms =
         state.as_ref().filter(|_| active.is_some()).map(|state| wall.since(state.active_device_heartbeat));
@@ -105,22 +133,138 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
                 None if over(age_ms, timing.standby_stale_ms) => Health::Stale,
                 None => Health::Standby,
             };
-            DeviceStatus {
-                me: me == Some(&*record.name),
-                device: record.name,
-                path: listed.path,
-                host: record.hostname,
-                directory: record.directory,
-                thread_id: record.thread_id,
-                process_id: record.process_id,
-                age_ms,
-                health,
-            }
+            stranger(Listed { record, ..listed }, age_ms, health, me)
         })
         .collect();
     devices.sort_by_key(|device| active.as_ref() != Some(&device.device));
     let last_update_id = state.map_or(0, |state| state.last_update_id);
-    Status { devices, active, active_age_ms, last_update_id, problems }
+    Status { devices, active, active_age_ms, last_update_id, term: None, policy: None, problems }
+}
+
+/// What the files of the hardened design say together. One look sees no counter move; but a leader's file names
+/// those whose counters it has seen moving, and that is what they are judged by.
+#[derive(Default)]
+struct Survey {
+    /// The newest record of each replica, by its id, and the file that it is in.
+    newest: BTreeMap<Arc<str>, (Path, Record)>,
+    /// All files that hold one.
+    paths: BTreeSet<Path>,
+}
+
+impl Survey {
+    fn of(fs: &dyn Fs, problem: &mut impl FnMut(&Path, ProblemKind)) -> Self {
+        let dir = device::devices_dir();
+        let mut survey = Self::default();
+        for entry in fs.list(&dir).unwrap_or_default() {
+            let path = dir.join(&entry.name);
+            let Ok(content) = fs.read(&path, 0) else { continue };
+            let Found::Record(record, file) = &*content.parsed(Record::parse) else { continue };
+            survey.paths.insert(path.clone());
+            if !places::belongs(&entry.name, file) {
+                problem(&path, ProblemKind::NameMismatch);
+                continue;
+            }
+            let age = record.coordination.age();
+            let known = survey.newest.get(&record.coordination.id);
+            if known.is_none_or(|(_, known)| known.coordination.age() < age) {
+                survey.newest.insert(record.coordination.id.clone(), (path, record.clone()));
+            }
+        }
+        survey
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Record> {
+        self.newest.values().map(|(_, record)| record)
+    }
+
+    /// Who leads, or did last.
+    fn top(&self) -> Option<&Record> {
+        let led = |record: &&Record| matches!(record.coordination.role, Role::Active | Role::Released);
+        self.all().filter(led).max_by_key(|record| (record.coordination.term, record.coordination.id.clone()))
+    }
+
+    fn health(&self, record: &Record, wall: WallMs) -> Health {
+        let said = &record.coordination;
+        let Some(top) = self.top() else {
+            return if said.leaving { Health::Stale } else { Health::Standby };
+        };
+        let lead = top.coordination.lead.as_ref();
+        if said.id == top.coordination.id && said.role == Role::Active {
+            let wanted = self.all().any(|other| other.coordination.term > said.term);
+            let patience_ms =
+                3 * lead.map_or(0, |lead| i64::try_from(lead.suspect_ms).unwrap_or(i64::MAX / 3));
+            let silent = lead.is_some() && wall.since(record.last_seen) > patience_ms;
+            return if wanted || silent { Health::Stale } else { Health::Active };
+        }
+        let counted = said.id == top.coordination.id
+            || lead.is_none_or(|lead| lead.successors.contains(&said.id))
+            // It has come since the leader wrote.
+            || !top.coordination.saw.contains_key(&said.id);
+        if counted && !said.leaving { Health::Standby } else { Health::Stale }
+    }
+
+    fn status(
+        &self,
+        others: BTreeMap<Arc<str>, Listed>,
+        wall: WallMs,
+        timing: &Timing,
+        me: Option<&str>,
+        problems: Vec<Problem>,
+    ) -> Status {
+        let active = self.top().filter(|top| top.coordination.role == Role::Active);
+        let mut devices: Vec<_> = self
+            .newest
+            .values()
+            .map(|(path, record)| DeviceStatus {
+                me: me.is_some_and(|me| *me == *record.name || *me == *record.coordination.id),
+                device: record.name.clone(),
+                replica: Some(record.coordination.id.clone()),
+                path: path.clone(),
+                host: record.hostname.clone(),
+                directory: record.directory.clone(),
+                thread_id: record.thread_id,
+                process_id: Some(record.process_id),
+                age_ms: wall.since(record.last_seen),
+                health: self.health(record, wall),
+            })
+            .collect();
+        let strangers = others.into_values().map(|listed| {
+            let age_ms = wall.since(listed.record.last_seen);
+            let limit_ms = i64::try_from(timing.standby_stale_ms).unwrap_or(i64::MAX);
+            let health = if age_ms > limit_ms { Health::Stale } else { Health::Standby };
+            stranger(listed, age_ms, health, me)
+        });
+        devices.extend(strangers);
+        let id = active.map(|active| active.coordination.id.clone());
+        devices.sort_by_key(|device| (device.replica != id || id.is_none(), device.device.clone()));
+        let voters = self.all().any(|record| record.coordination.voters.is_some());
+        Status {
+            active: active.map(|active| active.name.clone()),
+            active_age_ms: active.map(|active| wall.since(active.last_seen)),
+            last_update_id: self.all().map(|record| record.coordination.acked).max().unwrap_or(0),
+            term: self.top().map(|top| top.coordination.term),
+            policy: Some(if voters { Policy::Majority } else { Policy::Available }),
+            devices,
+            problems,
+        }
+    }
+}
+
+/// A device of the published design.
+fn stranger(listed: Listed, age_ms: i64, health: Health, me: Option<&str>) -> DeviceStatus {
+    let record = listed.record;
+    DeviceStatus {
+        me: me == Some(&*record.name),
+        device: record.name,
+        replica: None,
+        path: listed.path,
+        host: record.hostname,
+        directory: record.directory,
+        thread_id: record.thread_id,
+        process_id: record.process_id,
+        age_ms,
+        health,
+    }
 }
 
 impl fmt::Display for Health {
@@ -167,6 +311,13 @@ impl fmt::Display for Status {
             }
             _ => writeln!(f, "active: nobody")?,
         }
+        if let (Some(term), Some(policy)) = (self.term, self.policy) {
+            let policy = match policy {
+                Policy::Available => "a lone survivor may act",
+                Policy::Majority => "a majority decides",
+            };
+            writeln!(f, "term {term}, {policy}")?;
+        }
         for problem in &self.problems {
             writeln!(f, "problem: {} {}", problem.path, problem.kind)?;
         }
@@ -177,6 +328,7 @@ impl fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failover::hardened::record::{Lead, Life, Said, Saw};
     use crate::failover::testing::{Files, START, device, state};
 
     const TIMING: Timing = Timing::document();
@@ -235,6 +387,72 @@ mod tests {
         let found = status(&files, WallMs(START), &TIMING, None);
         assert_eq!((found.devices[0].health, found.active_age_ms), (Health::Stale, Some(90_001)));
         assert_eq!(found.active.as_deref(), Some("h:/b"));
+    }
+
+    /// A file of the hardened design, in the place with this number.
+    fn hardened(files: Files, name: &str, place: usize, seen: i64, say: impl FnOnce(&mut Said)) -> Files {
+        let id = format!("{name}#1");
+        let mut said = Said::new(id.as_str().into(), Life { number: 1, nonce: 5 });
+        say(&mut said);
+        let record = Record {
+            name: name.into(),
+            thread_id: None,
+            last_seen: WallMs(seen),
+            hostname: "h".into(),
+            directory: "/".into(),
+            process_id: 7,
+            coordination: said.into(),
+        };
+        files.with(&places::path(&id, place).to_string(), record.serialise())
+    }
+
+    fn leads(said: &mut Said, beat: u64) {
+        (said.role, said.term, said.beat, said.acked) = (Role::Active, 4, beat, 12);
+        let successors = [Arc::from("h:/b#1")].into();
+        said.lead = Some(Lead { suspect_ms: 30_000, slot_ms: 60_000, successors, lapsed: None });
+        let saw = Saw { life: Life { number: 1, nonce: 5 }, beat: 1, term: 0 };
+        said.saw = ["h:/b#1", "h:/c#1"].map(|id| (id.into(), saw)).into();
+    }
+
+    fn led() -> Files {
+        let files = hardened(Files::default(), "h:/a", 0, START - 21_000, |said| leads(said, 7));
+        let files = hardened(files, "h:/a", 1, START - 11_000, |said| leads(said, 8));
+        // The stamps of these two say nothing: the leader knows whose counter moves.
+        let files = hardened(files, "h:/b", 0, START - 9_000_000, |said| said.beat = 3);
+        hardened(files, "h:/c", 0, START, |said| said.beat = 3)
+            .with("shared:devices/h:-old.json", device("h:/old", "h", START))
+            .with("shared:state.json", state("h:/c", START, 3))
+    }
+
+    #[test]
+    fn of_the_hardened_design_the_leaders_file_tells() {
+        let found = status(&led(), WallMs(START), &TIMING, Some("h:/b"));
+        insta::assert_snapshot!(found, @"
+          device  health           seen  thread
+          h:/a    active           11 s  all
+        * h:/b    standby           2 h  all
+          h:/c    stale             0 s  all
+          h:/old  standby           0 s  3
+        active: h:/a, heartbeat 11 s
+        term 4, a lone survivor may act
+        ");
+        assert_eq!((found.last_update_id, found.problems), (12, vec![]));
+    }
+
+    #[test]
+    fn a_hardened_leader_is_stale_once_another_wants_its_place_or_it_is_long_silent() {
+        let wanted = hardened(led(), "h:/b", 0, START, |said| (said.role, said.term) = (Role::Candidate, 5));
+        assert_eq!(status(&wanted, WallMs(START), &TIMING, None).devices[0].health, Health::Stale);
+        let silent = status(&led(), WallMs(START + 80_000), &TIMING, None);
+        assert_eq!((silent.devices[0].health, silent.active.as_deref()), (Health::Stale, Some("h:/a")));
+        let gone = hardened(led(), "h:/a", 1, START, |said| {
+            leads(said, 9);
+            (said.role, said.leaving) = (Role::Released, true);
+            said.voters = Some(Arc::default());
+        });
+        let found = status(&gone, WallMs(START), &TIMING, None);
+        assert_eq!((found.active, found.policy, found.term), (None, Some(Policy::Majority), Some(4)));
+        assert_eq!(found.devices[0].health, Health::Stale, "it is about to leave");
     }
 
     #[test]

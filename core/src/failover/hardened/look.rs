@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::places::{self, Place};
 use super::record::{Found, Life, Record, Role, Said};
 use super::settings::{Hardened, Policy};
 use super::visit::Visit;
@@ -27,7 +28,9 @@ pub(super) struct Peer {
     heard: (Life, u64),
     /// When that was, or when all evidence was last discarded.
     pub(super) progress: Mono,
-    /// From when its succession counts: its last sign of life, or the arrival of its release.
+    /// When it decided to write that at the latest: when it arrived, or sooner where its beats before tell.
+    pub(super) sent: Mono,
+    /// From when its succession counts: when it sent its last sign of life, or the arrival of its release.
     pub(super) base: Mono,
     /// Whether this replica was awake long enough for the base to be an arrival in time.
     pub(super) witnessed: bool,
@@ -42,7 +45,22 @@ impl Peer {
         Arc::make_mut(&mut self.said).visit(visit);
         visit.beat(&mut self.heard.1);
         visit.instant(&mut self.progress);
+        visit.instant(&mut self.sent);
         visit.instant(&mut self.base);
+    }
+
+    /// When it decided to write this beat, at the latest. When it arrived says so; and so does when it wrote an
+    /// earlier one at the latest, and how long after that it wrote this one. That counts on both clocks running at
+    /// the same rate, for which an allowance is made; and not beyond the bound on propagation, lest a clock that is
+    /// wrong make everything look old.
+    fn sent_at(&self, heard: (Life, u64), paces: &[u64], hardened: &Hardened, now: Mono) -> Mono {
+        let missed = heard.1.checked_sub(self.heard.1).filter(|_| heard.0 == self.heard.0);
+        let paces = missed.and_then(|count| paces.get(..usize::try_from(count).ok()?));
+        let Some(paces) = paces.filter(|_| self.heard.1 > 0) else { return now };
+        let later_ms = paces.iter().fold(0, |sum: u64, pace| sum.saturating_add(*pace));
+        let told = self.sent.plus(later_ms.saturating_add(hardened.drift_ms(later_ms)));
+        let earliest = Mono(now.0.saturating_sub(hardened.settle_ms));
+        told.clamp(earliest, now)
     }
 }
 
@@ -178,21 +196,19 @@ impl Replica {
             }
         };
         self.come_back(config, cx);
-        let own = self.path.clone();
-        let own = own.file_name();
-        let mut own_there = false;
+        let mut own_there = 0;
         for entry in entries {
-            if entry.kind != EntryKind::File || !entry.name.ends_with(".json") {
+            if entry.kind != EntryKind::File || !places::may_be_one(&entry.name) {
                 continue;
             }
-            if *entry.name == *own {
-                own_there = true;
-                self.look_at_own(config, cx);
+            if let Some(place) = self.places.called(&entry.name) {
+                own_there += usize::from(place.beat > 0);
+                self.look_at_own(&place.clone(), config, cx);
                 continue;
             }
             self.look_at_other(&dir.join(&entry.name), &entry.name, config, cx);
         }
-        if !own_there && self.said.beat > 0 {
+        if own_there < self.places.iter().filter(|place| place.beat > 0).count() {
             // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
             self.urgent = true;
         }
@@ -209,7 +225,7 @@ impl Replica {
             }
         };
         let kind = match &*content.parsed(Record::parse) {
-            Found::Record(record, its) if **its == *name => {
+            Found::Record(record, its) if places::belongs(name, its) => {
                 if !self.troubles.is_empty() {
                     self.troubles.remove(path);
                 }
@@ -240,7 +256,7 @@ impl Replica {
             if let Some(peer) = self.peers.get(id).filter(|peer| peer.heard < (saw.life, saw.beat)) {
                 let (active, heard) = (peer.said.role == Role::Active, peer.heard.0 == saw.life);
                 if active && heard {
-                    self.progressed(&id.clone(), (saw.life, saw.beat), config, now);
+                    self.progressed(&id.clone(), (saw.life, saw.beat), &[], config, now);
                 }
             }
         }
@@ -252,6 +268,10 @@ impl Replica {
         let known = match self.peers.get_mut(&said.id) {
             Some(peer) if peer.said.age() < said.age() => {
                 let kept = keeps_base(peer, said);
+                if peer.heard >= said.age() && said.role == Role::Released {
+                    // Others told of this beat, and could not tell that it is a release: that counts from now.
+                    peer.base = now;
+                }
                 let base = (peer.base, peer.stalled_ms);
                 peer.said = Arc::clone(said);
                 kept.map(|witnessed| (base, witnessed))
@@ -263,6 +283,7 @@ impl Replica {
                     said: Arc::clone(said),
                     heard: (Life::default(), 0),
                     progress: now,
+                    sent: now,
                     base: now,
                     witnessed: false,
                     stalled_ms: 0,
@@ -272,7 +293,7 @@ impl Replica {
                 None
             }
         };
-        self.progressed(&said.id, said.age(), config, now);
+        self.progressed(&said.id, said.age(), &said.paces, config, now);
         if let Some(((base, stalled_ms), witnessed)) = known {
             let peer = self.peers.get_mut(&said.id).expect("just heard of");
             (peer.base, peer.stalled_ms, peer.witnessed) = (base, stalled_ms, witnessed);
@@ -280,7 +301,7 @@ impl Replica {
     }
 
     /// Notes a sign of life, and what its distance from the last one says about the delays.
-    fn progressed(&mut self, id: &Arc<str>, heard: (Life, u64), config: &Config, now: Mono) {
+    fn progressed(&mut self, id: &Arc<str>, heard: (Life, u64), paces: &[u64], config: &Config, now: Mono) {
         let leads = self.top().is_some_and(|top| top.role == Role::Active && top.id == id);
         let hardened = &config.hardened;
         // A version that arrives this long after waking was not written long before.
@@ -289,39 +310,39 @@ impl Replica {
         if peer.heard >= heard {
             return;
         }
-        let gap_ms = now.since(peer.progress);
+        let silent_ms = now.since(peer.base);
         let counts = leads && peer.heard.0 == heard.0 && peer.witnessed;
         peer.moved |= peer.heard.1 > 0;
+        peer.sent = peer.sent_at(heard, paces, hardened, now);
         peer.heard = heard;
         peer.progress = now;
-        peer.base = now;
+        peer.base = peer.sent;
         peer.stalled_ms = 0;
         peer.witnessed = witnessed;
         if counts {
-            self.estimate(gap_ms, config);
+            self.estimate(silent_ms, config);
         }
     }
 
-    /// The time-out that the leader's beats ask for: an eighth more than the longest distance of late ones, which
-    /// is forgotten by a sixteenth of its excess with every beat. Were distances exchangeable, the next one would
-    /// be the longest of 17 once in 17 times; the eighth, and the lower bound of a whole beat and the bound on
-    /// propagation, make the mistakes rarer than that.
-    fn estimate(&mut self, gap_ms: u64, config: &Config) {
+    /// The time-out that the leader's beats ask for: a sixteenth more than the longest silence that ended by itself,
+    /// of which what exceeds the shortest time-out is forgotten by a sixty-fourth with every beat. So a delay that
+    /// comes back within some minutes is no mistake the second time, and a single one is soon forgotten.
+    fn estimate(&mut self, silent_ms: u64, config: &Config) {
         let (min, max) = (config.hardened.suspect_ms_min, config.hardened.suspect_ms_max);
-        let fading = self.wants_ms - (self.wants_ms.saturating_sub(min)).div_ceil(16);
-        self.wants_ms = fading.max(gap_ms.saturating_add(gap_ms / 8)).clamp(min, max);
+        let fading = self.wants_ms - self.wants_ms.saturating_sub(min).div_ceil(64);
+        self.wants_ms = fading.max(silent_ms.saturating_add(silent_ms / 16)).clamp(min, max);
     }
 
     /// Its own file, as its own disk shows it.
-    fn look_at_own(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let path = self.path.clone();
-        let kind = match cx.read(&path) {
+    fn look_at_own(&mut self, place: &Place, config: &Config, cx: &mut Context<'_>) {
+        let path = &place.path;
+        let kind = match cx.read(path) {
             Ok(content) => match &*content.parsed(Record::parse) {
                 Found::Record(record, _) if record.coordination.id == self.said.id => {
-                    if !matches!(self.troubles.get(&path), Some(ProblemKind::Unwritten(_))) {
-                        self.troubles.remove(&path);
+                    if !matches!(self.troubles.get(path), Some(ProblemKind::Unwritten(_))) {
+                        self.troubles.remove(path);
                     }
-                    return self.compare_own(&record.coordination, config, cx);
+                    return self.compare_own(&record.coordination, place, config, cx);
                 }
                 Found::Record(..) | Found::Other => ProblemKind::NameMismatch,
                 Found::Broken(malformed) => ProblemKind::Corrupt(*malformed),
@@ -331,22 +352,23 @@ impl Replica {
             Err(error) => ProblemKind::Unreadable(error),
         };
         self.urgent = true;
-        self.problem(&path, kind, cx);
+        self.problem(path, kind, cx);
     }
 
     /// An older version of its own came back: it is written over. A version that this life did not write, and none
     /// before it: a copy of this identity lives elsewhere, and both take a new one.
-    fn compare_own(&mut self, there: &Said, config: &Config, cx: &mut Context<'_>) {
-        if there.age() == self.said.age() {
+    fn compare_own(&mut self, there: &Said, place: &Place, config: &Config, cx: &mut Context<'_>) {
+        if there.age() == (self.said.life, place.beat) {
             return;
         }
-        let older = there.life == self.said.life && there.beat < self.said.beat;
+        let older = there.life == self.said.life && there.beat < place.beat;
         if older || there.life.number < self.said.life.number {
-            self.urgent = true;
+            // Of an earlier life, beside the device file, it harms nobody: the newest counts.
+            self.urgent |= place.beat > 0 || place.path == *self.places.device_file();
             return;
         }
         self.stop(StandbyBecause::IdentityCopied, cx);
-        cx.event(Event::IdentityCopied { path: self.path.clone() });
+        cx.event(Event::IdentityCopied { path: place.path.clone() });
         self.take_new_identity(config, cx);
     }
 
@@ -359,5 +381,37 @@ impl Replica {
     /// Whether a peer can be counted on.
     pub(super) fn is_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
         !peer.said.leaving && now.since(peer.progress) <= config.hardened.live_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_beat_counts_from_when_it_was_sent() {
+        let life = Life { number: 1, nonce: 0 };
+        let mut hardened = Hardened::over(30_000, Policy::Available);
+        hardened.drift_ppm_max = 500;
+        let mut peer = Peer {
+            name: "h:/a".into(),
+            said: Said::new("h:/a#1".into(), life).into(),
+            heard: (life, 7),
+            progress: Mono(100_000),
+            sent: Mono(100_000),
+            base: Mono(100_000),
+            witnessed: true,
+            stalled_ms: 0,
+            moved: true,
+        };
+        let paces = [10_000, 12_000, 11_000];
+        let sent = |peer: &Peer, beat, now| peer.sent_at((life, beat), &paces, &hardened, Mono(now)).0;
+        // 22 s after beat 7, and what two clocks may come apart meanwhile.
+        assert_eq!(sent(&peer, 9, 140_000), 122_022);
+        assert_eq!(sent(&peer, 9, 121_000), 121_000, "no later than it arrived");
+        assert_eq!(sent(&peer, 9, 200_000), 170_000, "nor so early that only a wrong clock explains it");
+        assert_eq!(sent(&peer, 11, 150_000), 150_000, "too many were missed");
+        peer.heard = (Life { number: 1, nonce: 1 }, 7);
+        assert_eq!(sent(&peer, 9, 140_000), 140_000, "another life says nothing of this one");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::look::Peer;
 use super::record::{Life, Role, Said, Vote, Voters};
 use super::settings::Policy;
 use super::visit::Visit;
@@ -71,7 +72,7 @@ impl Replica {
             self.decide_at(from);
             return;
         }
-        let Some(choice) = self.choice(config, now) else { return };
+        let Some((choice, sent)) = self.choice(config, now) else { return };
         let bound = self.said.vote.as_ref().filter(|_| now < self.promise.until);
         if bound.is_some_and(|vote| vote.candidate != choice.id) {
             let until = self.promise.until;
@@ -82,8 +83,8 @@ impl Replica {
             Vote { term: choice.term, candidate: choice.id.clone(), life: choice.life, beat: choice.beat };
         if self.said.vote.as_ref() != Some(&vote) {
             self.said.vote = Some(vote);
-            // The beat was received before this step, so this is on the late side of it.
-            self.promise.until = now.plus(config.hardened.promise_ms);
+            // The lease counts from when the beat was sent; this is on the late side of that.
+            self.promise.until = sent.plus(config.hardened.promise_ms);
             self.urgent = true;
         }
     }
@@ -102,7 +103,7 @@ impl Replica {
 
     /// Whom it would support: the highest that leads or wants to, is heard of, carries no older voters than this
     /// replica does, and asks for a term in which nobody else was supported.
-    fn choice(&self, config: &Config, now: Mono) -> Option<Arc<Said>> {
+    fn choice(&self, config: &Config, now: Mono) -> Option<(Arc<Said>, Mono)> {
         let stamp = self.said.voters.as_deref().map(Voters::stamp);
         let voted = self.said.vote.as_ref();
         let own = (self.said.term, &self.said.id);
@@ -118,8 +119,14 @@ impl Replica {
             let above = !matches!(self.said.role, Role::Active | Role::Candidate) || (said.term, *id) > own;
             wants && heard && current && free && above
         });
-        let highest = claims.max_by_key(|(id, peer)| (peer.said.term, (*id).clone()));
-        highest.map(|(_, peer)| Arc::clone(&peer.said))
+        // A leader that is not silent stays, whoever suspects it.
+        let stays = |(id, peer): &(&Arc<str>, &Peer)| {
+            let patience_ms = peer.said.lead.as_ref().map_or(0, |lead| lead.suspect_ms);
+            let supported = voted.is_some_and(|vote| vote.candidate == **id && vote.life == peer.said.life);
+            supported && peer.said.role == Role::Active && now < peer.base.plus(patience_ms)
+        };
+        let highest = claims.max_by_key(|found| (stays(found), found.1.said.term, found.0.clone()));
+        highest.map(|(_, peer)| (Arc::clone(&peer.said), peer.sent))
     }
 
     /// Counts acknowledgements and moves the lease.

@@ -4,6 +4,12 @@
 //! What decides is in each replica's own file ([`record`]); `state.json` is written for other programs and never
 //! read. A peer lives as long as its `(life, beat)` moves on, on the observer's own monotonic clock.
 //!
+//! Two things make silence tell sooner. Every beat says how long after the ones before it was written, so an observer
+//! that got one of them quickly knows when the others were written although they took longer: patience counts from
+//! there. And what decides is written in several files by turns (`places`), so that a client which holds one file
+//! up does not silence a leader. (That freshness points should follow from sending times, not from arrivals: Chen,
+//! Toueg and Aguilera, On the Quality of Service of Failure Detectors, IEEE Trans. Computers 51(5), 2002.)
+//!
 //! # Policy `available`
 //! The leader tells with every beat after which silence it is to be suspected and who succeeds it in which order.
 //! It acts only while nobody can have lost patience: from the moment at which it *decided* to write its last beat
@@ -27,11 +33,12 @@
 //! # Policy `majority`
 //! The same, except that nobody acts because of its claim: it acts while a majority of the voters acknowledged a
 //! beat of this life and term that it decided to write less than `lease` ago. A voter that acknowledged supports
-//! nobody else for `promise`, counted from when it decided to; neither does one that has just started. Two
+//! nobody else for `promise`, counted from no sooner than that beat was decided; neither does one that has just
+//! started. A leader that a voter hears in time keeps its support, whoever suspects it. Two
 //! majorities share a voter, so their leases are apart on its clock. Delays do not enter.
 //!
 //! - [`record`]: the file; [`settings`]: the constants and why they hold together,
-//! - `look`: reading the view, evidence, the estimate of delays,
+//! - `places`: in which files; `look`: reading the view, evidence, the estimate of delays,
 //! - `succession`: who claims when; `majority`: votes, leases, voters,
 //! - `people`: activation by hand, leaving, removal,
 //! - `work`: the updates; `write`: the files.
@@ -39,6 +46,7 @@
 mod look;
 mod majority;
 mod people;
+pub(super) mod places;
 pub mod record;
 pub mod settings;
 mod succession;
@@ -46,6 +54,8 @@ mod visit;
 mod work;
 mod write;
 
+#[cfg(test)]
+mod duties;
 #[cfg(test)]
 mod schedules;
 
@@ -57,6 +67,7 @@ pub use self::visit::Visit;
 use self::look::{OwnClock, Peer};
 use self::majority::Promise;
 use self::people::Errand;
+use self::places::Places;
 use self::record::{Life, Nomination, Role, Said, Voters};
 use self::settings::{Asleep, Fallback, Policy};
 use self::work::Work;
@@ -73,8 +84,8 @@ type Context<'a> = Cx<'a, Failover>;
 pub(super) struct Replica {
     /// The device id.
     name: Arc<str>,
-    /// Its own file.
-    path: Path,
+    /// Its own files.
+    places: Places,
     /// What its file says, or will say when it is next written.
     said: Said,
     /// When it took its present role; for a candidate, when it last began to wait.
@@ -140,7 +151,7 @@ impl Replica {
         let name = config.identity.device_id();
         let id: Arc<str> = format!("{name}#{}", identity.random).into();
         let mut replica = Self {
-            path: super::device::devices_dir().join(&super::device::file_name(&id)),
+            places: Places::new(&id, config.hardened.places),
             name,
             said: Said::new(id, Life::default()),
             since: now.mono,
@@ -250,6 +261,7 @@ impl Replica {
         for did in &mut self.doing {
             did.visit(visit);
         }
+        self.places.visit(visit);
         self.clock.visit(visit);
         self.promise.visit(visit);
         self.work.visit(visit);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::record::{Accept, Found, Lead, Nomination, Record, Role};
 use super::settings::Policy;
 use super::write::Did;
-use super::{Context, Replica, higher};
+use super::{Context, Replica, higher, places};
 use crate::failover::{Call, Command, Config, Event, RefusedBecause, StandbyBecause, device};
-use crate::{FsOp, Mono, Path};
+use crate::{FsError, FsOp, Mono, Path};
 
 /// What waits for an op or an answer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -16,7 +16,7 @@ pub(super) enum Errand {
     /// Removes device files one by one.
     Removing { device: Arc<str>, then: VecDeque<(Arc<str>, Path)> },
     /// Waits until a process has ended.
-    Killing { device: Arc<str>, path: Path, host: Arc<str>, process_id: u32 },
+    Killing { device: Arc<str>, files: VecDeque<(Arc<str>, Path)>, host: Arc<str>, process_id: u32 },
 }
 
 impl Errand {
@@ -235,24 +235,33 @@ impl Replica {
         let unseen_ms = config.timing.device_unseen_ms;
         let awake = now.since(self.awake_since) > unseen_ms;
         let dead = |peer: &super::Peer| now.since(peer.progress) > unseen_ms;
-        let mut doomed: VecDeque<_> = self
+        let doomed: VecDeque<_> = self
             .peers
             .iter()
             .filter(|(_, peer)| awake && dead(peer))
-            .map(|(id, peer)| (peer.name.clone(), device::devices_dir().join(&device::file_name(id))))
+            .flat_map(|(id, peer)| Self::files_of(id, &peer.name, config, cx))
             .collect();
-        if let Some((device, path)) = doomed.pop_front() {
-            self.unlink(device, path, doomed, cx);
-        }
+        self.unlink(doomed, cx);
     }
 
-    fn unlink(
-        &mut self,
-        device: Arc<str>,
-        path: Path,
-        then: VecDeque<(Arc<str>, Path)>,
-        cx: &mut Context<'_>,
-    ) {
+    /// All files of a replica that are there, the device file last: while it is there, the others can be found.
+    fn files_of(
+        id: &str,
+        device: &Arc<str>,
+        config: &Config,
+        cx: &Context<'_>,
+    ) -> impl Iterator<Item = (Arc<str>, Path)> {
+        let there = |path: &Path| !matches!(cx.read(path), Err(FsError::NotFound));
+        let beside =
+            (1..usize::from(config.hardened.places)).map(|place| places::path(id, place)).filter(there);
+        let files: Vec<_> = beside.chain([places::path(id, 0)]).map(|path| (device.clone(), path)).collect();
+        files.into_iter()
+    }
+
+    /// Removes files one after the other.
+    fn unlink(&mut self, mut files: VecDeque<(Arc<str>, Path)>, cx: &mut Context<'_>) {
+        let Some((device, path)) = files.pop_front() else { return };
+        let then = files;
         cx.op(FsOp::Remove { path: path.clone() });
         self.doing.push_back(Did::Removal(path));
         self.errand = Some(Box::new(Errand::Removing { device, then }));
@@ -267,19 +276,20 @@ impl Replica {
             return cx.event(refused(RefusedBecause::Unknown));
         };
         let (name, live) = (peer.name.clone(), self.is_live(peer, config, cx.now().mono));
-        let path = device::devices_dir().join(&device::file_name(&id));
-        let listed = cx.read(&path).ok().and_then(|content| match &*content.parsed(Record::parse) {
-            Found::Record(record, _) => Some((record.hostname.clone(), record.process_id)),
-            _ => None,
-        });
+        let files = Self::files_of(&id, &name, config, cx).collect();
+        let listed =
+            cx.read(&places::path(&id, 0)).ok().and_then(|content| match &*content.parsed(Record::parse) {
+                Found::Record(record, _) => Some((record.hostname.clone(), record.process_id)),
+                _ => None,
+            });
         match listed {
             Some((host, process_id)) if *host == *config.identity.host => {
                 cx.call(Call::Kill { process_id });
                 self.called = true;
-                self.errand = Some(Box::new(Errand::Killing { device: name, path, host, process_id }));
+                self.errand = Some(Box::new(Errand::Killing { device: name, files, host, process_id }));
             }
             _ if live => cx.event(refused(RefusedBecause::Alive)),
-            _ => self.unlink(name, path, VecDeque::new(), cx),
+            _ => self.unlink(files, cx),
         }
     }
 
@@ -292,24 +302,22 @@ impl Replica {
     }
 
     pub(super) fn killed(&mut self, found: bool, cx: &mut Context<'_>) {
-        let Some(Errand::Killing { device, path, host, process_id }) = self.errand.as_deref().cloned() else {
+        let Some(Errand::Killing { files, host, process_id, .. }) = self.errand.as_deref().cloned() else {
             return;
         };
         if found {
             let own_host = host.clone();
             cx.event(Event::ProcessKilled { process_id, listed_host: host, own_host });
         }
-        self.unlink(device, path, VecDeque::new(), cx);
+        self.unlink(files, cx);
     }
 
     pub(super) fn removed(&mut self, path: Path, cx: &mut Context<'_>) {
-        let Some(Errand::Removing { device, mut then }) = self.errand.take().map(|errand| *errand) else {
+        let Some(Errand::Removing { device, then }) = self.errand.take().map(|errand| *errand) else {
             return;
         };
         cx.event(Event::DeviceRemoved { path: path.clone(), device });
         self.peers.retain(|id, _| device::file_name(id) != path.file_name());
-        if let Some((device, path)) = then.pop_front() {
-            self.unlink(device, path, then, cx);
-        }
+        self.unlink(then, cx);
     }
 }

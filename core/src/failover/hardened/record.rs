@@ -56,6 +56,10 @@ pub struct Said {
     pub beat: u64,
     /// What it is.
     pub role: Role,
+    /// How long before this beat, and before each of those, it decided to write the one before, newest first, in
+    /// ms. Whoever knows when one of them was written at the latest knows it of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paces: Vec<u64>,
     /// The term of its last claim; 0 where it never claimed.
     pub term: u64,
     /// How the others are to succeed it, where it leads, wants to, or did.
@@ -223,6 +227,7 @@ impl Said {
             life,
             beat: 0,
             role: Role::Standby,
+            paces: Vec::new(),
             term: 0,
             lead: None,
             leaving: false,

@@ -90,7 +90,9 @@ pub(super) struct World {
     /// Updates that wait at the service, and how often each took effect.
     queue: VecDeque<Update>,
     last_id: i64,
-    effects: BTreeMap<i64, u32>,
+    /// Whether it hands out everything again and again, whatever was confirmed.
+    pub(super) forgetful: bool,
+    pub(super) effects: BTreeMap<i64, u32>,
     confirmed: Vec<i64>,
     pub(super) writes: u64,
     /// The most that were active at once.
@@ -134,6 +136,7 @@ impl World {
             seed,
             queue: VecDeque::new(),
             last_id: 0,
+            forgetful: false,
             effects: BTreeMap::new(),
             confirmed: Vec::new(),
             writes: 0,
@@ -214,6 +217,41 @@ impl World {
             }
             self.note(at, "sleeps");
         }
+    }
+
+    /// Changes the constants of all, before anybody starts.
+    pub(super) fn configure(&mut self, change: impl Fn(&mut Config)) {
+        for node in &mut self.nodes {
+            change(&mut node.config);
+            node.config.check().unwrap();
+        }
+    }
+
+    /// A person writes an update.
+    pub(super) fn write_update(&mut self) {
+        self.last_id += 1;
+        self.queue.push_back(Update { id: self.last_id, sent: WallMs(START) });
+    }
+
+    /// How often anybody told something of this kind.
+    pub(super) fn told(&self, what: &str) -> usize {
+        self.log.iter().filter(|line| line.contains(what)).count()
+    }
+
+    /// The names of the shared files on a replica's disk.
+    pub(super) fn files(&self, at: usize) -> Vec<String> {
+        let shared = self.nodes[at].files.files.keys().filter(|path| path.root() == Root::Shared);
+        shared.map(|path| path.file_name().to_owned()).collect()
+    }
+
+    /// The only one that is active.
+    pub(super) fn only_active(&self) -> usize {
+        let [one] = self.active()[..] else { panic!("{:?} are active: {}", self.active(), self.story()) };
+        one
+    }
+
+    pub(super) fn last_update_id(&self, at: usize) -> i64 {
+        self.nodes[at].driver.as_ref().map_or(0, |driver| driver.protocol().last_update_id())
     }
 
     pub(super) fn command(&mut self, at: usize, command: Command) {
@@ -426,7 +464,7 @@ impl World {
     fn answer(&mut self, _: usize, call: Call) -> Reply {
         match call {
             Call::GetUpdates { offset, .. } => {
-                while self.queue.front().is_some_and(|update| update.id < offset) {
+                while !self.forgetful && self.queue.front().is_some_and(|update| update.id < offset) {
                     self.confirmed.push(self.queue.pop_front().unwrap().id);
                 }
                 Reply::Updates(self.queue.iter().copied().collect())
@@ -456,8 +494,7 @@ impl World {
             let end = (self.now + step).min(weather.run_ms);
             while weather.update_every_ms > 0 && next_update < end {
                 self.until(next_update);
-                self.last_id += 1;
-                self.queue.push_back(Update { id: self.last_id, sent: WallMs(START) });
+                self.write_update();
                 next_update += 1 + self.up_to(2 * weather.update_every_ms);
             }
             self.until(end);

@@ -254,9 +254,13 @@ impl Replica {
         let listed = successors.iter().position(|id| *id == self.said.id).filter(|_| top.witnessed);
         let count = u64::try_from(successors.len()).unwrap_or(u64::MAX);
         let claims = match listed.and_then(|rank| u64::try_from(rank).ok()) {
+            // Votes decide: slots keep claims apart mostly, and a late one harms nobody.
+            Some(rank) if hardened.policy == Policy::Majority => {
+                (start.plus(rank.saturating_mul(slot_ms)).max(self.not_before), Role::Candidate)
+            }
             Some(rank) => {
-                // Its slots come again and again, one round of all successors and an empty slot apart.
                 let first = start.plus(rank.saturating_mul(slot_ms));
+                // Its slots come again and again, one round of all successors and an empty slot apart.
                 let round_ms = (count + 1).saturating_mul(slot_ms);
                 let late_ms = now.since(first).saturating_sub(hardened.look_ms);
                 let slot = first.plus(late_ms.div_ceil(round_ms).saturating_mul(round_ms));
@@ -286,7 +290,7 @@ impl Replica {
         }
         match claims {
             (at, _) if now < at => self.decide_at(at.min(if now < start { start } else { at })),
-            (_, Role::Active) if hardened.policy == Policy::Available => self.claim(Role::Active, cx),
+            (_, Role::Active) => self.claim(Role::Active, cx),
             _ => self.become_candidate(config, cx),
         }
     }

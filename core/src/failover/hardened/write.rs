@@ -1,23 +1,29 @@
 //! The files that a replica writes: its own, `state.json` for others, and who it is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::places::{Place, Places};
 use super::record::{Found, Lapsed, Lead, Life, Record, Role, Said, Saw};
 use super::settings::Policy;
 use super::visit::Visit;
 use super::{Context, Replica, is_away};
 use crate::failover::records::{Malformed, ProblemKind, STATE, StateRecord};
-use crate::failover::{Config, Event, GivenUpBecause, device};
+use crate::failover::{Config, Event, GivenUpBecause};
 use crate::{Content, FsError, FsOp, Mono, Path};
 
 /// How soon a write that failed is tried again, ms.
 const AGAIN_MS: u64 = 2_000;
 
+/// How many beats may be missed before the next one's age is unknown.
+const PACES_MAX: usize = 8;
+
 /// What an op was for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Did {
-    /// Its own file, decided at this moment, by a leader that asks for this patience.
-    Own { at: Mono, beat: u64 },
+    /// One of its own files, decided at this moment.
+    Own { at: Mono, beat: u64, path: Path },
     /// Another file whose result changes nothing.
     Aside(Path),
     /// The log of handled updates: one line, then the flush that makes it last.
@@ -28,7 +34,7 @@ pub(super) enum Did {
 
 impl Did {
     pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        if let Self::Own { at, beat } = self {
+        if let Self::Own { at, beat, .. } = self {
             visit.instant(at);
             visit.beat(beat);
         }
@@ -97,12 +103,7 @@ impl Replica {
     ) {
         self.said.voters = Self::first_voters(config);
         let mut lives = identity.lives;
-        if !fresh
-            && let Ok(content) = cx.read(&self.path)
-            && let Found::Record(record, _) = &*content.parsed(Record::parse)
-            && record.coordination.id == self.said.id
-        {
-            let before: &Said = &record.coordination;
+        if let Some(before) = self.said_before(cx).filter(|_| !fresh) {
             lives = lives.max(before.life.number);
             self.said.term = before.term;
             self.said.acked = before.acked;
@@ -132,6 +133,16 @@ impl Replica {
         self.write_identity(&identity, cx);
     }
 
+    /// The newest that its files hold of an earlier life.
+    fn said_before(&self, cx: &Context<'_>) -> Option<Arc<Said>> {
+        let said = |place: &Place| match &*cx.read(&place.path).ok()?.parsed(Record::parse) {
+            Found::Record(record, _) => Some(Arc::clone(&record.coordination)),
+            _ => None,
+        };
+        let own = self.places.iter().filter_map(said).filter(|said| said.id == self.said.id);
+        own.max_by_key(|said| said.age())
+    }
+
     fn write_identity(&mut self, identity: &Identity, cx: &mut Context<'_>) {
         let bytes = serde_json::to_vec_pretty(identity).expect("an identity has text keys and plain values");
         cx.op(FsOp::Replace { path: identity_path(), content: Content::new(bytes) });
@@ -148,7 +159,7 @@ impl Replica {
         self.said.acked = old.acked;
         self.said.obeyed = old.obeyed;
         self.said.voters = old.voters;
-        self.path = device::devices_dir().join(&device::file_name(&self.said.id));
+        self.places = Places::new(&self.said.id, config.hardened.places);
         self.written.clear();
         self.promise = super::Promise::new(cx.now().mono.plus(config.hardened.promise_ms));
         self.take_role(Role::Standby, cx.now().mono);
@@ -175,6 +186,7 @@ impl Replica {
         let now = cx.now();
         let hardened = &config.hardened;
         self.said.beat += 1;
+        self.said.paces = self.paces(now.mono);
         self.said.saw = self
             .peers
             .iter()
@@ -192,8 +204,11 @@ impl Replica {
             process_id: config.process_id,
             coordination: self.said.clone().into(),
         };
-        cx.op(FsOp::Replace { path: self.path.clone(), content: record.serialise() });
-        self.doing.push_back(Did::Own { at: now.mono, beat: self.said.beat });
+        // A standby's file may be followed by its claim at once.
+        let decides = self.said.role != Role::Standby || hardened.policy == Policy::Majority;
+        let (path, rests_until) = self.places.take(self.said.beat, decides, now.mono, hardened.rest_ms);
+        cx.op(FsOp::Replace { path: path.clone(), content: record.serialise() });
+        self.doing.push_back(Did::Own { at: now.mono, beat: self.said.beat, path });
         self.remember_written(self.said.beat, now.mono);
         let leads = match hardened.policy {
             Policy::Available => self.said.role == Role::Active,
@@ -201,11 +216,21 @@ impl Replica {
         };
         let every = if leads { hardened.beat } else { hardened.standby_beat };
         self.due.beat = now.mono.plus(every.draw(cx.rng()));
-        // A standby's file may be followed by its claim at once.
-        let decides = self.said.role != Role::Standby || hardened.policy == Policy::Majority;
-        let rest_ms = if decides { hardened.rest_ms } else { 0 };
-        self.due.write = now.mono.plus(rest_ms.max(hardened.write_gap_ms));
+        self.due.write = rests_until.max(now.mono.plus(hardened.write_gap_ms));
         self.urgent = false;
+    }
+
+    /// The times between its newest beats, this one included; nothing where it does not lead or want to.
+    fn paces(&self, now: Mono) -> Vec<u64> {
+        if !matches!(self.said.role, Role::Active | Role::Candidate) {
+            return Vec::new();
+        }
+        let mut after = now;
+        let pace = |(_, at): &(u64, Mono)| {
+            let before = std::mem::replace(&mut after, *at);
+            before.since(*at)
+        };
+        self.written.iter().rev().take(PACES_MAX).map(pace).collect()
     }
 
     /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, and not
@@ -251,9 +276,9 @@ impl Replica {
 
     fn succeeded(&mut self, did: Did, config: &Config, cx: &mut Context<'_>) {
         match did {
-            Did::Own { at, beat } => {
-                self.troubles.remove(&self.path);
-                cx.event(Event::HeartbeatWritten { path: self.path.clone() });
+            Did::Own { at, beat, path } => {
+                self.troubles.remove(&path);
+                cx.event(Event::HeartbeatWritten { path });
                 self.beaten(at, beat, config, cx);
             }
             Did::Aside(path) => {
@@ -290,10 +315,9 @@ impl Replica {
     fn failed(&mut self, did: Did, error: FsError, cx: &mut Context<'_>) {
         let now = cx.now().mono;
         match did {
-            Did::Own { .. } => {
+            Did::Own { path, .. } => {
                 self.urgent = true;
                 self.due.write = now.plus(AGAIN_MS);
-                let path = self.path.clone();
                 self.problem(&path, ProblemKind::Unwritten(error), cx);
                 if self.said.role == Role::Active && self.lease_until == Mono(0) {
                     cx.event(Event::ClaimGivenUp { because: GivenUpBecause::StateUnwritten });

@@ -7,6 +7,7 @@ use cloudchamber_core::failover::{Config, Event, Failover};
 use cloudchamber_core::{Path, Root};
 
 use super::FailoverSystem;
+use super::overlap::Overlap;
 use super::settings::Bounds;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind, Violation};
@@ -16,6 +17,8 @@ use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
 pub mod name {
     #![allow(missing_docs, reason = "each is explained where it is listed, in `CHECKERS`")]
     pub const AT_MOST_ONE: &str = "at_most_one_active";
+    pub const EXCUSED: &str = "two_are_active_only_where_files_are_late";
+    pub const ENDS: &str = "two_are_active_until_the_files_have_come";
     pub const EVENTUALLY_ONE: &str = "eventually_one_active";
     pub const NEVER_LONG_WITHOUT: &str = "never_long_without_an_active";
     pub const ACTIVATION: &str = "manual_activation_takes_effect";
@@ -66,6 +69,7 @@ pub struct FailoverChecks {
     writers: BTreeMap<Path, ReplicaId>,
     /// When each replica's last heartbeat was written, ms.
     beats: BTreeMap<ReplicaId, u64>,
+    overlap: Overlap,
     /// Ids written before faults stopped; all of them have to be handled in the end.
     due_ids: Option<i64>,
 }
@@ -85,6 +89,7 @@ impl FailoverChecks {
             confirmed: 0,
             writers: BTreeMap::new(),
             beats: BTreeMap::new(),
+            overlap: Overlap::default(),
             due_ids: None,
         }
     }
@@ -102,21 +107,27 @@ fn config(setup: &Setup<FailoverSystem>, id: ReplicaId) -> &Config {
     &setup.replicas[id.index()].config
 }
 
-fn bits(active: u32) -> impl Iterator<Item = ReplicaId> {
+pub(super) fn bits(active: u32) -> impl Iterator<Item = ReplicaId> {
     ReplicaId::all(ReplicaId::COUNT_MAX).filter(move |id| active >> id.0 & 1 == 1)
 }
 
 /// A look at one choice, with everything it needs.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     setup: &'a Setup<FailoverSystem>,
-    world: &'a World<FailoverSystem>,
-    choice: &'a ChoiceOf<FailoverSystem>,
-    effects: &'a Effects<Failover>,
-    now: u64,
+    pub(super) world: &'a World<FailoverSystem>,
+    pub(super) choice: &'a ChoiceOf<FailoverSystem>,
+    pub(super) effects: &'a Effects<Failover>,
+    pub(super) now: u64,
 }
 
 impl Look<'_> {
-    fn violation(&self, checker: &str, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
+    pub(super) fn violation(
+        &self,
+        checker: &str,
+        replicas: Vec<ReplicaId>,
+        expected: &str,
+        seen: String,
+    ) -> Violation {
         Violation { checker: checker.into(), at_ms: self.now, replicas, expected: expected.into(), seen }
     }
 }
@@ -127,6 +138,16 @@ impl Checks<FailoverSystem> for FailoverChecks {
             name: AT_MOST_ONE,
             kind: Kind::Safety,
             about: "No two replicas that run and are awake believe at the same time that they may act.",
+        },
+        Checker {
+            name: EXCUSED,
+            kind: Kind::Safety,
+            about: "In the hardened design two are active only where a file is later than the bound on propagation.",
+        },
+        Checker {
+            name: ENDS,
+            kind: Kind::Safety,
+            about: "In the hardened design two are active no longer than until the file that tells of it has come.",
         },
         Checker {
             name: EVENTUALLY_ONE,
@@ -318,6 +339,7 @@ impl FailoverChecks {
         if active != before {
             self.changed(look, before, findings);
         }
+        self.overlap.after(look, active, before, &self.bounds, findings);
         if self.disagreed_ms.is_some() && active.count_ones() == 1 && self.agreed(look) {
             let lost = self.disagreed_ms.take().expect("seen to be there");
             findings.sample(AGREED_MS, now - lost);

@@ -1,6 +1,7 @@
 //! Failover: one active replica, and the updates that it is active for.
 
 mod checks;
+mod overlap;
 mod queue;
 mod settings;
 

@@ -63,6 +63,12 @@ pub struct Settings {
     /// How long there may be nobody active although somebody could be, ms; computed where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_ms_max: Option<u64>,
+    /// How long two may be active after the files that tell of it have come, ms; computed where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlap_ms_max: Option<u64>,
+    /// How late a file has to be to excuse that two are active, ms; the bound on propagation where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_ms_min: Option<u64>,
     /// How long a hand-over may take, ms; computed where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hand_over_ms_max: Option<u64>,
@@ -86,6 +92,10 @@ pub struct Bounds {
     pub without_ms_max: u64,
     /// How long a hand-over may take.
     pub hand_over_ms_max: u64,
+    /// How long two may be active after the files that tell of it have come.
+    pub overlap_ms_max: u64,
+    /// How late a file has to be to excuse that two are active.
+    pub late_ms_min: u64,
     /// The shortest time between two heartbeats of one process.
     pub beat_ms_min: u64,
     /// The longest.
@@ -117,11 +127,12 @@ impl Settings {
     fn hardened(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Hardened {
         let policy = self.policy.unwrap_or(Policy::Available);
         let provider = Provider::named(&scenario.profile).unwrap_or(Provider::ICloud);
-        // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
-        let known = self.settle_ms.or(scenario.delay_ms.map(|ms| ms + 3_000));
-        let mut hardened = match known {
-            Some(settle_ms) => Hardened::over(settle_ms, policy),
-            None => Hardened::at(provider, policy),
+        let mut hardened = match (self.settle_ms, scenario.delay_ms) {
+            (Some(settle_ms), None) => Hardened::bounded(provider, settle_ms, policy),
+            (Some(settle_ms), Some(_)) => Hardened::over(settle_ms, policy),
+            // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
+            (None, Some(delay_ms)) => Hardened::over(delay_ms + 3_000, policy),
+            (None, None) => Hardened::at(provider, policy),
         };
         hardened.suspect_ms_max = self.suspect_ms_max.unwrap_or(hardened.suspect_ms_max);
         hardened.fallback = self.fallback.unwrap_or(hardened.fallback);
@@ -163,7 +174,11 @@ impl Settings {
             without_ms_max: self.without_ms_max.unwrap_or(failover),
             // If the one that accepted is lost, its successor sees to it.
             hand_over_ms_max: self.hand_over_ms_max.unwrap_or(failover + 4 * travel),
-            beat_ms_min: hardened.write_gap_ms.saturating_sub(100),
+            // Whoever is active looks at least that often, and a slow op may stand in between.
+            overlap_ms_max: self.overlap_ms_max.unwrap_or(3 * hardened.look_ms),
+            late_ms_min: self.late_ms_min.unwrap_or(hardened.settle_ms),
+            // One that took its time is followed by the next that much sooner.
+            beat_ms_min: hardened.write_gap_ms.saturating_sub(500),
             beat_ms_max: hardened.standby_beat.max_ms().max(hardened.beat.max_ms()) + 5_000,
         }
     }
@@ -182,6 +197,8 @@ impl Settings {
             // Two rounds: one for the loss itself, one for a claim that was lost to another that died.
             without_ms_max: self.without_ms_max.unwrap_or(2 * failover),
             hand_over_ms_max: self.hand_over_ms_max.unwrap_or(look + 2 * travel + slack),
+            overlap_ms_max: self.overlap_ms_max.unwrap_or(u64::MAX),
+            late_ms_min: self.late_ms_min.unwrap_or(0),
             // Writing takes some milliseconds of which the timer knows nothing.
             beat_ms_min: beats
                 .iter()

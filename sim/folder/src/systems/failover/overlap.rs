@@ -1,0 +1,173 @@
+//! Two that are active at the same time: whether late files excuse it, and whether it ends once they have come.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use cloudchamber_core::Path;
+use cloudchamber_core::failover::hardened::record::{Found, Record, Role, Said};
+use cloudchamber_core::failover::{Event, Failover};
+
+use super::checks::name::{ENDS, EXCUSED};
+use super::checks::{Look, bits};
+use super::settings::Bounds;
+use crate::ReplicaId;
+use crate::checks::Findings;
+use crate::world::Choice;
+
+/// How many beats of a replica are remembered; those of ten minutes.
+const BEATS_MAX: usize = 64;
+
+/// What is remembered for it. Only the hardened design is watched: its files tell who is active since when.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Overlap {
+    /// When each replica wrote its newest beats of this life, ms, and by which id.
+    beaten_ms: BTreeMap<ReplicaId, (Arc<str>, VecDeque<u64>)>,
+    /// Since when each replica has run and been awake without a break, ms.
+    awake_ms: BTreeMap<ReplicaId, u64>,
+    /// Who became active while files were late, one bit a replica.
+    excused: u32,
+    /// Since when a replica that is active could have read that another is in its place, ms, and which.
+    told_ms: BTreeMap<ReplicaId, (u64, ReplicaId)>,
+}
+
+impl Overlap {
+    /// Takes note of a choice, given who is active after it and was before.
+    pub(super) fn after(
+        &mut self,
+        look: &Look<'_>,
+        active: u32,
+        before: u32,
+        bounds: &Bounds,
+        findings: &mut Findings,
+    ) {
+        let Some(me) = look.choice.replica() else { return };
+        self.remember(me, look);
+        self.excused &= active;
+        for newer in bits(active & !before) {
+            self.became_active(newer, look, active, bounds, findings);
+        }
+        self.ends(look, active, bounds, findings);
+    }
+
+    fn remember(&mut self, me: ReplicaId, look: &Look<'_>) {
+        let Some(id) = look.world.replica(me).protocol().and_then(Failover::id) else { return };
+        if matches!(look.choice, Choice::Open { .. }) {
+            self.beaten_ms.remove(&me);
+        }
+        if matches!(look.choice, Choice::Open { .. } | Choice::Wake { .. }) {
+            self.awake_ms.insert(me, look.now);
+        }
+        let beats =
+            |event: &Event| matches!(event, Event::HeartbeatWritten { path } if path.name() != "state.json");
+        if look.effects.events.iter().any(beats) {
+            let (of, times) = self.beaten_ms.entry(me).or_insert_with(|| (id.clone(), VecDeque::new()));
+            if of != id {
+                (*of, *times) = (id.clone(), VecDeque::new());
+            }
+            times.push_front(look.now);
+            times.truncate(BEATS_MAX);
+        }
+    }
+
+    /// Whoever becomes active beside another has to have an excuse: a file that is later than the bound which the
+    /// constants were made for, on its way between two replicas that run.
+    fn became_active(
+        &mut self,
+        newer: ReplicaId,
+        look: &Look<'_>,
+        active: u32,
+        bounds: &Bounds,
+        findings: &mut Findings,
+    ) {
+        let watched = || look.world.replicas().map(|(id, _)| id).filter(|id| is_watched(look, *id));
+        let late =
+            watched().any(|from| watched().any(|to| from != to && self.is_late(look, from, to, bounds)));
+        if late {
+            self.excused |= 1 << newer.0;
+        }
+        let older = bits(active & !(1 << newer.0)).find(|older| is_watched(look, *older));
+        let excused = self.excused & active != 0;
+        let Some(older) = older.filter(|_| !excused && is_watched(look, newer)) else { return };
+        findings.violated(EXCUSED, || {
+            let seen = format!(
+                "{newer} became active beside {older}, and no file was later than {} ms",
+                bounds.late_ms_min
+            );
+            look.violation(EXCUSED, vec![older, newer], "two are active only where files are late", seen)
+        });
+    }
+
+    /// Whether what one replica wrote has been missing on another's disk for longer than the bound.
+    fn is_late(&self, look: &Look<'_>, from: ReplicaId, to: ReplicaId, bounds: &Bounds) -> bool {
+        let Some((id, times)) = self.beaten_ms.get(&from) else { return false };
+        let Some(own) = said(look, id, from) else { return false };
+        let missing = match said(look, id, to) {
+            Some(there) if there.life == own.life => own.beat.saturating_sub(there.beat),
+            _ => own.beat,
+        };
+        let first = usize::try_from(missing).unwrap_or(usize::MAX).min(times.len());
+        let Some(written) = first.checked_sub(1).map(|first| times[first]) else { return false };
+        let awake_ms = self.awake_ms.get(&to).copied().unwrap_or(0);
+        look.now.saturating_sub(written.max(awake_ms)) > bounds.late_ms_min
+    }
+
+    /// Of two that are active, the one whose place the other took has to stop once it can read that.
+    fn ends(&mut self, look: &Look<'_>, active: u32, bounds: &Bounds, findings: &mut Findings) {
+        for (lower, (since, higher)) in &self.told_ms {
+            if look.now - since > bounds.overlap_ms_max {
+                findings.violated(ENDS, || {
+                    let seen =
+                        format!("{lower} had the claim of {higher} on its disk for {} ms", look.now - since);
+                    let who = vec![*lower, *higher];
+                    look.violation(
+                        ENDS,
+                        who,
+                        "two are active until the files that tell of it have come",
+                        seen,
+                    )
+                });
+            }
+        }
+        let before = std::mem::take(&mut self.told_ms);
+        if active.count_ones() < 2 {
+            return;
+        }
+        for lower in bits(active).filter(|id| is_watched(look, *id)) {
+            let Some(own) = rank(look, lower) else { continue };
+            let told = |higher: &ReplicaId| {
+                let theirs = rank(look, *higher).filter(|theirs| *theirs > own);
+                let said = theirs.and_then(|(_, id)| said(look, &id, lower));
+                said.is_some_and(|said| said.role == Role::Active && (said.term, said.id) > own)
+            };
+            if let Some(higher) = bits(active).find(told) {
+                let since = before.get(&lower).map_or(look.now, |(since, _)| *since);
+                self.told_ms.insert(lower, (since, higher));
+            }
+        }
+    }
+}
+
+/// Which of two that are active has the better claim: the one with the higher term, and of two the higher id.
+fn rank(look: &Look<'_>, id: ReplicaId) -> Option<(u64, Arc<str>)> {
+    let failover = look.world.replica(id).protocol()?;
+    Some((failover.term(), failover.id()?.clone()))
+}
+
+/// Whether it runs the hardened design, and within the folder.
+fn is_watched(look: &Look<'_>, id: ReplicaId) -> bool {
+    let replica = look.world.replica(id);
+    replica.runs()
+        && replica.protocol().is_some_and(|failover| failover.id().is_some() && !failover.is_local_only())
+}
+
+/// The newest that the replica of this id says, as far as a disk shows it.
+fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Said> {
+    let devices = Path::shared("devices");
+    let disk = look.world.replica(on).disk();
+    let files = disk.slots().filter(|(path, _)| path.below(&devices).is_some());
+    let records = files.filter_map(|(path, _)| match &*disk.read(path, 0).ok()?.parsed(Record::parse) {
+        Found::Record(record, _) if *record.coordination.id == *id => Some(Said::clone(&record.coordination)),
+        _ => None,
+    });
+    records.max_by_key(Said::age)
+}
