@@ -164,19 +164,38 @@ pub(crate) struct SwarmArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Failover times, beside the bound.
+    /// Failover times, overlaps, mistakes and writes, beside the bound.
+    ///
+    /// Three replicas, one event at a random moment after all has settled, no other fault and no hazard: the active
+    /// replica dies, its machine falls asleep, or a person makes another one active. Measured until exactly one is
+    /// active and every replica in reach names it.
     #[command(after_help = "Example: cloudchamber bench failover --profile syncthing --design published")]
-    Failover {
-        /// Which provider.
-        #[arg(long)]
-        profile: Option<String>,
-        /// Which design.
-        #[arg(long, value_enum, default_value_t = DesignName::Hardened)]
-        design: DesignName,
-        /// How many seeds.
-        #[arg(long)]
-        seeds: Option<u64>,
-    },
+    Failover(BenchArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Only this provider; with it come the curves for other heartbeats and time-outs. All where it is absent.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// Only this design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) design: Option<DesignName>,
+    /// Only this policy of the hardened design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// How many seeds each kind of event gets, the same ones for every provider and design.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// Some seeds only, and no curves.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) quick: bool,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where bench.json and bench.html go; nowhere where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

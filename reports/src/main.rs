@@ -2,6 +2,7 @@
 //!
 //! - [`cli`]: what can be written on the command line,
 //! - [`commands`]: one module a subcommand,
+//! - [`bench`]: failover times beside the bound,
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
@@ -10,6 +11,7 @@
 //! # Deliberately absent
 //! Decisions on what holds: those are the checkers' and the scenarios' expectations.
 
+mod bench;
 mod check;
 mod claims;
 mod cli;

@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+mod bench;
 mod check;
 mod merge;
 mod replay;
@@ -16,12 +17,12 @@ use crate::failure::{Failure, Verdict};
 pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     let json = cli.json;
     match cli.command {
+        Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
         Command::Check(args) => check::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file } => replay::run(&file, json),
         Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run(&args, json),
-        Command::Bench { what: Bench::Failover { .. } } => Err(Failure::not_yet_built("`bench`")),
         Command::Claims { .. } => Err(Failure::not_yet_built("`claims`")),
         Command::Model { what: Model::Check { .. } | Model::Explore { .. } } => {
             Err(Failure::not_yet_built("`model`"))

@@ -3,44 +3,60 @@
 use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::bench::report::BenchReport;
 use crate::claims::ClaimTable;
 use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
 use crate::tables::{duration, tally};
+
+mod bench;
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page of a check.
 pub(crate) fn page(report: &CheckReport) -> String {
+    let body = html! {
+        p {
+            (badge(report.ok)) " " (word(report.ok)) ". Commit " code { (report.commit) } ", "
+            @if report.quick { "quick check, " }
+            (format!("{:.1} s.", report.wall_s))
+        }
+        p {
+            "A published design is expected to fail in the stated ways: its row is good where it does. "
+            "Every row names the command that shows it again, at the same virtual time."
+        }
+        (scenarios("Scenarios", &report.scenarios))
+        (scenarios("Regressions", &report.regressions))
+        (overview(&report.swarms))
+        @for swarm in &report.swarms { (swarm_section(swarm)) }
+        h2 { "Failover convergence" }
+        (convergence(&report.swarms))
+        @for table in &report.claims { (claim(table)) }
+        (measured(&report.syncthing))
+        h2 { "Bounded models" }
+        p { "Not yet built." }
+    };
+    whole(word(report.ok), &body)
+}
+
+/// The page of a bench.
+pub(crate) fn bench_page(report: &BenchReport) -> String {
+    whole("failover times", &bench::section(report))
+}
+
+/// A page with everything it needs.
+fn whole(title: &str, body: &Markup) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "cloudchamber: " (word(report.ok)) }
+                title { "cloudchamber: " (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 h1 { "cloudchamber" }
-                p {
-                    (badge(report.ok)) " " (word(report.ok)) ". Commit " code { (report.commit) } ", "
-                    @if report.quick { "quick check, " }
-                    (format!("{:.1} s.", report.wall_s))
-                }
-                p {
-                    "A published design is expected to fail in the stated ways: its row is good where it does. "
-                    "Every row names the command that shows it again, at the same virtual time."
-                }
-                (scenarios("Scenarios", &report.scenarios))
-                (scenarios("Regressions", &report.regressions))
-                (overview(&report.swarms))
-                @for swarm in &report.swarms { (swarm_section(swarm)) }
-                h2 { "Failover convergence" }
-                (convergence(&report.swarms))
-                @for table in &report.claims { (claim(table)) }
-                (measured(&report.syncthing))
-                h2 { "Bounded models" }
-                p { "Not yet built." }
+                (body)
             }
         }
     };

@@ -98,6 +98,19 @@ pub fn acts(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, id: Re
         && replica.protocol().is_some_and(|failover| failover.is_active(world.clocks(setup, id)))
 }
 
+/// Whether every replica that runs and is connected names `one` as the active one.
+#[must_use]
+pub fn agreed_on(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
+    let device = &config(setup, one).identity;
+    world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
+        |(_, replica)| {
+            replica
+                .protocol()
+                .is_some_and(|failover| failover.leader().is_some_and(|leader| device.is(leader)))
+        },
+    )
+}
+
 fn config(setup: &Setup<FailoverSystem>, id: ReplicaId) -> &Config {
     &setup.replicas[id.index()].config
 }
@@ -314,8 +327,11 @@ impl FailoverChecks {
         if active != before {
             self.changed(look, before, findings);
         }
-        if self.disagreed_ms.is_some() && active.count_ones() == 1 && self.agreed(look) {
-            let lost = self.disagreed_ms.take().expect("seen to be there");
+        if let Some(lost) = self.disagreed_ms
+            && active.count_ones() == 1
+            && bits(active).all(|one| agreed_on(setup, world, one))
+        {
+            self.disagreed_ms = None;
             findings.sample(AGREED_MS, now - lost);
         }
     }
@@ -371,19 +387,6 @@ impl FailoverChecks {
         {
             self.hand_over = None;
         }
-    }
-
-    /// Whether every replica that runs and is connected names the one that is active.
-    fn agreed(&self, look: &Look<'_>) -> bool {
-        let Some(one) = bits(self.active).next() else { return false };
-        let device = &config(look.setup, one).identity;
-        look.world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
-            |(_, replica)| {
-                replica
-                    .protocol()
-                    .is_some_and(|failover| failover.leader().is_some_and(|leader| device.is(leader)))
-            },
-        )
     }
 
     /// How long there has been nobody, and whether a hand-over is overdue.

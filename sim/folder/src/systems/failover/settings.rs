@@ -19,6 +19,10 @@ pub struct Settings {
     pub design: Option<Design>,
     /// Which set of constants is the base.
     pub constants: Constants,
+    /// In place of the constant: how soon after one heartbeat of the active replica the next may come, ms; the jitter
+    /// is added as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_ms: Option<u64>,
     /// In place of the constant: after which age of its heartbeat the active device counts as gone, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_ms: Option<u64>,
@@ -44,10 +48,17 @@ pub struct Settings {
     /// little more than `delay_ms`, where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settle_ms: Option<u64>,
+    /// Of the hardened design, in place of what follows from the bound on propagation: the shortest time without a
+    /// sign of the leader after which it is suspected, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspect_ms_min: Option<u64>,
     /// Of the hardened design, in place of what follows from the bound on propagation: the longest time without a
     /// sign of the leader after which it is suspected, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect_ms_max: Option<u64>,
+    /// Of the hardened design, in place of the constant: how many millionths a monotonic clock may be off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_ppm_max: Option<u32>,
     /// Of the hardened design: what a replica does while the folder cannot be reached; it waits where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
@@ -102,6 +113,8 @@ impl Settings {
         config.hardened = self.hardened(scenario, id);
         config.process_id = self.process_id.unwrap_or(1_000 + u32::from(id.0));
         let put = |place: &mut u64, value: Option<u64>| *place = value.unwrap_or(*place);
+        put(&mut config.timing.device_heartbeat_active.base_ms, self.heartbeat_ms);
+        put(&mut config.timing.active_heartbeat.base_ms, self.heartbeat_ms);
         put(&mut config.timing.stale_ms, self.stale_ms);
         put(&mut config.timing.verify_ms, self.verify_ms);
         put(&mut config.timing.poll_wait_ms, self.poll_wait_ms);
@@ -123,6 +136,9 @@ impl Settings {
             Some(settle_ms) => Hardened::over(settle_ms, policy),
             None => Hardened::at(provider, policy),
         };
+        hardened.beat.base_ms = self.heartbeat_ms.unwrap_or(hardened.beat.base_ms);
+        hardened.suspect_ms_min = self.suspect_ms_min.unwrap_or(hardened.suspect_ms_min);
+        hardened.drift_ppm_max = self.drift_ppm_max.unwrap_or(hardened.drift_ppm_max);
         hardened.suspect_ms_max = self.suspect_ms_max.unwrap_or(hardened.suspect_ms_max);
         hardened.fallback = self.fallback.unwrap_or(hardened.fallback);
         hardened.asleep = match scenario.replica[id.index()].machine.mono_counts_sleep {

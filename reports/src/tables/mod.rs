@@ -1,5 +1,7 @@
 //! Reports on a terminal.
 
+pub(crate) mod bench;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
@@ -244,12 +246,12 @@ fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn put(text: &mut String, line: &str) {
+pub(crate) fn put(text: &mut String, line: &str) {
     writeln!(text, "{}", line.trim_end()).expect("writing to a string works");
 }
 
 /// Rows as indented columns, each as wide as its widest cell.
-fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |cell: &String| {
         // A colour takes no room.

@@ -1,0 +1,191 @@
+//! One provider and one design.
+
+use std::collections::BTreeMap;
+
+use cloudchamber_core::failover::{Config, Design};
+use cloudchamber_folder::System as _;
+use cloudchamber_folder::systems::failover::{FailoverSystem, Settings};
+use indicatif::ProgressBar;
+
+use super::report::{Bound, Cell, Figures, Mode, Quiet};
+use super::sample::{Sample, WATCHED_MS, calm, take};
+use super::{bound, quiet};
+use crate::check::side_by_side;
+use crate::cli::{DesignName, PolicyName};
+use crate::failure::Failure;
+use crate::json::Distribution;
+use crate::known::Known as _;
+
+/// What is measured: a design with its settings, in a provider's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(super) profile: String,
+    pub(super) design: DesignName,
+    pub(super) policy: Option<PolicyName>,
+    pub(super) settings: Settings,
+}
+
+impl Subject {
+    /// A design with its own constants.
+    ///
+    /// # Errors
+    /// Where the design has no such policy.
+    pub(super) fn of(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Result<Self, Failure> {
+        let settings = FailoverSystem::settings(design, policy)?;
+        Ok(Self { profile: profile.into(), design, policy, settings })
+    }
+
+    /// The published design with its own constants.
+    pub(super) fn published(profile: &str) -> Self {
+        let (design, policy) = (DesignName::Published, None);
+        Self::of(profile, design, policy).expect("the published design without a policy is there")
+    }
+
+    /// The configuration of the first replica.
+    ///
+    /// # Errors
+    /// The relation between settings that does not hold.
+    pub(super) fn config(&self) -> Result<Config, String> {
+        let setup = FailoverSystem::setup(&calm(self, 0, 1))?;
+        Ok(setup.replicas[0].config.clone())
+    }
+}
+
+/// Measures every kind of event. `reference` is what the published design does while nothing happens.
+pub(super) fn measure(
+    subject: &Subject,
+    reference: &Quiet,
+    seeds: u64,
+    jobs: usize,
+    bar: &ProgressBar,
+) -> Cell {
+    let own = quiet::measure(subject, seeds, jobs, bar);
+    let bound = bound::of(&subject.profile, &own, reference);
+    let events = Mode::ALL.map(|mode| events(subject, mode, &bound, seeds, jobs, bar));
+    cell(subject, own, bound, events.into())
+}
+
+/// Measures one kind of event.
+pub(super) fn events(
+    subject: &Subject,
+    mode: Mode,
+    bound: &Bound,
+    seeds: u64,
+    jobs: usize,
+    bar: &ProgressBar,
+) -> Figures {
+    let all: Vec<u64> = (0..seeds).collect();
+    let samples = side_by_side(jobs, &all, |seed| {
+        let sample = take(subject, mode, *seed);
+        bar.inc(1);
+        sample
+    });
+    figures(mode, bound, &samples)
+}
+
+/// Puts the parts together.
+pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Bound, events: Vec<Figures>) -> Cell {
+    let config = subject.config().expect("the settings were checked before anything ran");
+    let (heartbeat_ms, timeout_ms) = match config.design {
+        Design::Hardened => (config.hardened.beat.base_ms, config.hardened.suspect_ms_min),
+        Design::Published => (config.timing.active_heartbeat.base_ms, config.timing.stale_ms),
+    };
+    Cell {
+        profile: subject.profile.clone(),
+        design: subject.design.text().into(),
+        policy: subject.policy.map(|policy| policy.text().into()),
+        heartbeat_ms,
+        timeout_ms,
+        quiet,
+        bound,
+        events,
+    }
+}
+
+fn figures(event: Mode, bound: &Bound, samples: &[Sample]) -> Figures {
+    let (mut one, mut agreed, mut overlap) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut never, mut unsettled) = (0, 0);
+    for sample in samples {
+        match *sample {
+            Sample::Unsettled => unsettled += 1,
+            Sample::Measured { one_ms, agreed_ms, overlap_ms } => {
+                never += u64::from(agreed_ms.is_none());
+                *one.entry(one_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
+                *agreed.entry(agreed_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
+                if overlap_ms > 0 {
+                    *overlap.entry(overlap_ms).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    let bound_ms = match event {
+        // The word itself has to travel, and no more.
+        Mode::Activation => bound.travel_ms,
+        Mode::Crash | Mode::Sleep => bound.agreed_ms,
+    };
+    let agreed = Distribution::new(agreed);
+    let ratio = agreed.p50_ms.filter(|_| bound_ms > 0).map(|p50| ratio(p50, bound_ms));
+    let (one, overlap) = (Distribution::new(one), Distribution::new(overlap));
+    Figures { event, one, agreed, never, unsettled, overlap, bound_ms, ratio }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "durations of a run stay far below 2^53 ms")]
+fn ratio(measured: u64, bound: u64) -> f64 {
+    (measured as f64 / bound as f64 * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::sample;
+
+    fn subject(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Subject {
+        Subject::of(profile, design, policy).unwrap()
+    }
+
+    #[test]
+    fn a_crash_in_a_folder_that_is_one_takes_as_long_as_the_constants_say() {
+        let published = subject("perfect", DesignName::Published, None);
+        for seed in 0..20 {
+            let Sample::Measured { one_ms: Some(one), agreed_ms: Some(agreed), overlap_ms } =
+                take(&published, Mode::Crash, seed)
+            else {
+                panic!("seed {seed} did not settle");
+            };
+            // Stale after 90 s, of which up to 40 s had passed; a look within 8 s, a jitter up to 10 s, half a second.
+            assert!((50_500..=108_600).contains(&one), "seed {seed}: {one}");
+            assert!((one..one + 8_100).contains(&agreed), "seed {seed}: {agreed}");
+            assert_eq!(overlap_ms, 0, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn an_overlap_is_seen() {
+        let published = subject("icloud", DesignName::Published, None);
+        let overlapped = |seed: &u64| {
+            matches!(take(&published, Mode::Crash, *seed), Sample::Measured { overlap_ms: 1.., .. })
+        };
+        assert!((0..10).filter(overlapped).count() >= 5);
+    }
+
+    #[test]
+    fn the_event_hits_whoever_is_active() {
+        let hardened = subject("perfect", DesignName::Hardened, Some(PolicyName::Available));
+        for mode in Mode::ALL {
+            let sample = take(&hardened, mode, 3);
+            assert!(matches!(sample, Sample::Measured { agreed_ms: Some(1..), .. }), "{mode:?}: {sample:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_does_not_get_there_counts_with_the_time_it_was_watched() {
+        let bound = Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 };
+        let never = Sample::Measured { one_ms: Some(5), agreed_ms: None, overlap_ms: 0 };
+        let there = Sample::Measured { one_ms: Some(5), agreed_ms: Some(8), overlap_ms: 7 };
+        let figures = figures(Mode::Crash, &bound, &[never, there, there, Sample::Unsettled]);
+        assert_eq!((figures.never, figures.unsettled, figures.ratio), (1, 1, Some(2.0)));
+        assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(sample::WATCHED_MS), 2));
+        let activation = super::figures(Mode::Activation, &bound, &[there]);
+        assert_eq!((activation.bound_ms, activation.ratio), (0, None));
+    }
+}
