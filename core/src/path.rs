@@ -50,8 +50,7 @@ impl Path {
     /// # Errors
     /// Where a part is empty, `.` or `..`, or holds a NUL.
     pub fn new(root: Root, name: &str) -> Result<Self, PathError> {
-        let sound = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
-        if name.is_empty() || name.split('/').all(sound) {
+        if name.is_empty() || is_sound(name) {
             Ok(Self { root, name: name.into() })
         } else {
             Err(PathError(name.into()))
@@ -92,8 +91,13 @@ impl Path {
     /// As [`Path::shared`].
     #[must_use]
     pub fn join(&self, child: &str) -> Self {
-        let name = if self.name.is_empty() { child.to_owned() } else { format!("{}/{child}", self.name) };
-        Self::new(self.root, &name).unwrap_or_else(|error| panic!("{error}"))
+        // This path was checked when it was made.
+        assert!(is_sound(child), "{}", PathError(child.into()));
+        let name = match &*self.name {
+            "" => child.into(),
+            dir => [dir, child].join("/").into(),
+        };
+        Self { root: self.root, name }
     }
 
     /// What remains of this path below `dir`; nothing where it does not lie below.
@@ -107,6 +111,11 @@ impl Path {
         }
         self.name.strip_prefix(&*dir.name)?.strip_prefix('/')
     }
+}
+
+/// Whether a name has no part that is empty, `.` or `..`, or holds a NUL.
+fn is_sound(name: &str) -> bool {
+    name.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
 }
 
 impl fmt::Display for Path {

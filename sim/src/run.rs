@@ -64,8 +64,7 @@ fn on_a_thread<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<
 fn run_here<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Run<S> {
     let runtime = Runtime::with_seed_and_config(scenario.seed, madsim::Config::default());
     let shared = Shared(Arc::new(Mutex::new(Lab::new(scenario, traced, watcher))));
-    let end_ms = scenario.run_ms + scenario.settle_ms;
-    runtime.block_on(direct(scenario, shared.clone(), end_ms));
+    let end_ms = runtime.block_on(direct(scenario, shared.clone()));
     drop(runtime);
     let lab = Arc::into_inner(shared.0).expect("every task of the run is gone with its runtime");
     let mut lab = lab.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -131,8 +130,8 @@ impl Time {
     }
 }
 
-/// Carries out the plan: starts and kills nodes, does what people do, ends the run.
-async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u64) {
+/// Carries out the plan: starts and kills nodes, does what people do, ends the run. Returns when that was, ms.
+async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>) -> u64 {
     let handle = Handle::current();
     let time = Time::start();
     let courier = handle.create_node().name("courier").build();
@@ -163,12 +162,35 @@ async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>, end_ms: u6
             Deed::Calm => calm(scenario, &handle, &shared, &time, &mut nodes),
         }
     }
-    time.until(end_ms).await;
+    settle(scenario, &shared, &time).await;
+    let end_ms = time.now();
     // A node that is not killed keeps its tasks, and they the run, for ever.
     for node in nodes.into_iter().flatten().chain([courier]) {
         handle.kill(node.id());
     }
     sleep(Duration::from_millis(1)).await;
+    end_ms
+}
+
+/// Into how many parts the time to settle is divided; the checkers are asked at the end of each.
+const SETTLE_PARTS: u64 = 32;
+
+/// After how many times in a row that nothing was left to be desired a run ends before its time.
+const SETTLED_TIMES: u64 = 3;
+
+/// Lets the run go on to its end, or, once faults have stopped, until everything that is due in the end has come
+/// and lasted for a good part of the time that it may take: at most times nothing else would happen.
+async fn settle<S: System>(scenario: &Scenario<S>, shared: &Shared<S>, time: &Time) {
+    let end_ms = scenario.run_ms + scenario.settle_ms;
+    let part_ms = scenario.settle_ms.div_ceil(SETTLE_PARTS);
+    let mut times = 0;
+    while scenario.settle_ms > 0 && times < SETTLED_TIMES && time.now() < end_ms {
+        time.until(end_ms.min(time.now() + part_ms)).await;
+        times = if shared.lab().watched.is_settled(time.now()) { times + 1 } else { 0 };
+    }
+    if times < SETTLED_TIMES {
+        time.until(end_ms).await;
+    }
 }
 
 /// Starts a replica's process in a node of its own, unless it is up.

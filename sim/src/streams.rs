@@ -35,11 +35,31 @@ pub enum Purpose {
     Power = 14,
     /// Machines that sleep.
     Sleep = 15,
+    /// How long a file is left to come to rest, and a timer's phase.
+    Debounce = 16,
+    /// A version's way up.
+    Up = 17,
+    /// A version's way down to this replica.
+    Down = 18,
+    /// Whether a way stalls, and for how long.
+    Stall = 19,
+    /// The order of a batch.
+    Order = 20,
+    /// In what state a version arrives, and when it is mended.
+    Arrival = 21,
+    /// Whether and when an idle file is evicted.
+    Evict = 22,
+    /// When evicted bytes come back.
+    Fetch = 23,
+    /// When an application hears of a change, and whether.
+    Watch = 24,
+    /// What happens when a replica returns.
+    Resume = 25,
 }
 
-/// The streams of one purpose are numbered `purpose * PER_PURPOSE + replica`; the courier's begin at
-/// `COURIER * PER_PURPOSE`.
-const PER_PURPOSE: u64 = 32;
+/// Stream `purpose * PER_PURPOSE + replica` of ChaCha8 under the run's seed: replicas are at most 26, and a swarm
+/// has 64 decisions at most.
+const PER_PURPOSE: u64 = 64;
 
 /// One stream.
 #[derive(Clone, Debug)]
@@ -47,8 +67,12 @@ pub struct Stream(ChaCha8Rng);
 
 impl Stream {
     /// The stream of a seed for a purpose and a replica (0 where no replica is meant).
+    ///
+    /// # Panics
+    /// Where `replica` would run into the next purpose's streams.
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose, replica: u8) -> Self {
+        assert!(u64::from(replica) < PER_PURPOSE, "there is no stream {replica} of {purpose:?}");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(purpose as u64 * PER_PURPOSE + u64::from(replica));
         Self(rng)
@@ -74,6 +98,16 @@ impl cloudchamber_core::Rng for Stream {
     }
 }
 
+/// Another number from a drawn one, a different one for each `which` (the finaliser of SplitMix64).
+///
+/// So a stream advances by one number an event however many chances hang on the event.
+pub(crate) fn another(drawn: u64, which: u64) -> u64 {
+    let mut z = drawn.wrapping_add((which + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use cloudchamber_core::Rng as _;
@@ -90,5 +124,22 @@ mod tests {
         assert_ne!(draw(7, Purpose::Steps, 1), draw(7, Purpose::Steps, 2));
         assert_ne!(draw(7, Purpose::Steps, 1), draw(7, Purpose::Disk, 1));
         assert_ne!(draw(7, Purpose::Steps, 1), draw(8, Purpose::Steps, 1));
+    }
+
+    #[test]
+    fn no_two_purposes_share_a_stream() {
+        use Purpose::*;
+        let all = [
+            Steps, Disk, Calls, Workload, Swarm, Activate, Clock, Crash, FullDisk, Folder, Offline, Power,
+            Sleep, Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume,
+        ];
+        let mut first = std::collections::BTreeMap::new();
+        for purpose in all {
+            for replica in 0..26 {
+                let drawn = Stream::new(7, purpose, replica).bits();
+                let other = first.insert(drawn, (purpose, replica));
+                assert_eq!(other, None, "{purpose:?} of {replica}");
+            }
+        }
     }
 }

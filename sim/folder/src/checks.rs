@@ -29,8 +29,13 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Faults have stopped: from now on the folder only carries files, and liveness is due.
     fn calm(&mut self, setup: &Setup<S>, world: &World<S>);
 
+    /// Whether a bound runs that only time can show to be kept or broken, so that a run should not end yet.
+    fn awaits_something(&self) -> bool {
+        false
+    }
+
     /// Looks at the world when the run is over.
-    fn end(&mut self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings);
+    fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings);
 }
 
 /// One property.

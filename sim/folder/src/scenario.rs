@@ -38,7 +38,8 @@ pub struct Scenario<S: System> {
     pub seed: u64,
     /// How long faults may happen, ms.
     pub run_ms: u64,
-    /// How long after that the system has to settle, ms; 0 for no second phase.
+    /// How long after that the system may take to settle, ms; 0 for no second phase. A run ends earlier once
+    /// everything that is due in the end has come and lasted for a good part of it.
     #[serde(default)]
     pub settle_ms: u64,
     /// The replicas, in order: a, b, c and so on.

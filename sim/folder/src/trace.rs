@@ -14,7 +14,7 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
-use crate::checks::{Checks, Findings, Violation};
+use crate::checks::{Checks, Findings, Kind, Violation};
 use crate::scenario::{At, Scenario, ScenarioError};
 use crate::stable_hash::StableHasher;
 use crate::world::{ChoiceOf, Effects, Setup, World};
@@ -283,6 +283,18 @@ impl<S: System> Watched<S> {
     pub fn calm(&mut self, ms: u64) {
         self.world.advance(ms.max(self.world.now()));
         self.checks.calm(&self.setup, &self.world);
+    }
+
+    /// Whether the checkers would have nothing to say if the run ended at world time `ms`, and await nothing.
+    pub fn is_settled(&mut self, ms: u64) -> bool {
+        self.world.advance(ms.max(self.world.now()));
+        let mut findings = Findings::default();
+        self.checks.end(&self.setup, &self.world, &mut findings);
+        let counted = |violation: &Violation| {
+            let known = S::Checks::CHECKERS.iter().find(|checker| checker.name == violation.checker);
+            known.is_some_and(|checker| checker.kind == Kind::Counted)
+        };
+        !self.checks.awaits_something() && findings.violations.iter().all(counted)
     }
 
     /// The hash of everything so far.

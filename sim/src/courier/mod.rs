@@ -47,7 +47,9 @@ use cloudchamber_folder::profile::{
 use aggregator::{Aggregator, Kind};
 use queue::{Event, Queue, What};
 use state::{Client, Slot, next_tick, queued};
-use streams::{Purpose, Streams, another};
+use streams::Streams;
+
+use crate::streams::{Purpose, another};
 
 /// What an application, or a crash, did to a file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -131,10 +133,9 @@ impl Courier {
     /// The plan for `replicas` clients whose folders are opened at time 0.
     ///
     /// # Panics
-    /// Where there are more than 255 replicas.
+    /// Where there are more replicas than a purpose has streams, which is 64.
     #[must_use]
     pub fn new(profile: Arc<Profile>, replicas: usize, seed: u64) -> Self {
-        assert!(replicas <= 255, "replicas are numbered in a byte, {replicas} are too many");
         let mut streams = Streams::new(seed, replicas);
         let mut client = |replica: usize| {
             let mut client = Client::default();
@@ -143,7 +144,7 @@ impl Courier {
                     client.aggregator = Some(Aggregator::new(delay_ms, timeout_ms));
                 }
                 Debounce::Timer { every_ms } => {
-                    let replica = u8::try_from(replica).expect("at most 255 replicas");
+                    let replica = u8::try_from(replica).expect("at most 64 replicas");
                     let drawn = streams.draw(replica, Purpose::Debounce);
                     client.phase = Delay::between(0, every_ms - 1, drawn);
                 }
@@ -223,7 +224,7 @@ impl Courier {
         let file = self.number(path);
         self.slot(file, author).arrived = version;
         for replica in 0..self.clients.len() {
-            let replica = u8::try_from(replica).expect("at most 255 replicas");
+            let replica = u8::try_from(replica).expect("at most 64 replicas");
             if replica != author {
                 self.download(now, replica, file, version, removed);
             }
@@ -307,7 +308,7 @@ impl Courier {
         }
         let replicas = self.clients.len();
         for (place, slot) in self.slots.iter_mut().enumerate() {
-            let replica = u8::try_from(place % replicas).expect("at most 255 replicas");
+            let replica = u8::try_from(place % replicas).expect("at most 64 replicas");
             let file = u32::try_from(place / replicas).expect("file numbers are u32");
             slot.coming.1 = slot.coming.1.min(now + down_ms);
             if slot.evicted && !slot.fetching {

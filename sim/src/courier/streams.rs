@@ -1,67 +1,40 @@
-//! Randomness by replica and purpose.
+//! The courier's streams of randomness, side by side.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use cloudchamber_core::Rng as _;
 
-/// What a stream of numbers is for.
-///
-/// Stream `256 * replica + purpose` of ChaCha8 (RFC 8439 with 8 rounds; `set_stream` sets the nonce) under the
-/// run's seed. The numbers below are part of what a seed means: they are never given to another purpose.
-#[derive(Clone, Copy)]
-pub(super) enum Purpose {
-    /// How long a file is left to come to rest, and a timer's phase.
-    Debounce = 0,
-    /// The way up.
-    Up = 1,
-    /// The way down to this replica.
-    Down = 2,
-    /// Whether a way stalls, and for how long.
-    Stall = 3,
-    /// The order of a batch.
-    Order = 4,
-    /// In what state a version arrives, and when it is mended.
-    Arrival = 5,
-    /// Whether and when an idle file is evicted.
-    Evict = 6,
-    /// When evicted bytes come back.
-    Fetch = 7,
-    /// When an application hears of a change, and whether.
-    Watch = 8,
-    /// What happens when a replica returns.
-    Resume = 9,
-}
+use crate::streams::{Purpose, Stream};
 
-const PURPOSES: usize = 10;
+/// The first and the last of the courier's purposes.
+const FIRST: usize = Purpose::Debounce as usize;
+const COUNT: usize = Purpose::Resume as usize - FIRST + 1;
 
 /// All streams of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Streams(Vec<ChaCha8Rng>);
+pub(super) struct Streams(Vec<Stream>);
 
 impl Streams {
     pub(super) fn new(seed: u64, replicas: usize) -> Self {
-        let base = ChaCha8Rng::seed_from_u64(seed);
-        let stream = |place: usize| {
-            let mut rng = base.clone();
-            rng.set_stream((place / PURPOSES * 256 + place % PURPOSES) as u64);
-            rng
-        };
-        Self((0..replicas * PURPOSES).map(stream).collect())
+        const PURPOSES: [Purpose; COUNT] = [
+            Purpose::Debounce,
+            Purpose::Up,
+            Purpose::Down,
+            Purpose::Stall,
+            Purpose::Order,
+            Purpose::Arrival,
+            Purpose::Evict,
+            Purpose::Fetch,
+            Purpose::Watch,
+            Purpose::Resume,
+        ];
+        let replicas = u8::try_from(replicas).expect("replicas are numbered in a byte");
+        let of = |replica| PURPOSES.map(|purpose| Stream::new(seed, purpose, replica));
+        Self((0..replicas).flat_map(of).collect())
     }
 
     /// The next number of a stream.
     pub(super) fn draw(&mut self, replica: u8, purpose: Purpose) -> u64 {
-        self.0[usize::from(replica) * PURPOSES + purpose as usize].next_u64()
+        self.0[usize::from(replica) * COUNT + purpose as usize - FIRST].bits()
     }
-}
-
-/// Another number from a drawn one, a different one for each `which` (the finaliser of SplitMix64).
-///
-/// So a stream advances by one number an event however many chances hang on the event.
-pub(super) fn another(drawn: u64, which: u64) -> u64 {
-    let mut z = drawn.wrapping_add((which + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

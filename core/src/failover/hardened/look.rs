@@ -179,18 +179,18 @@ impl Replica {
         };
         self.come_back(config, cx);
         let own = self.path.clone();
+        let own = own.file_name();
         let mut own_there = false;
         for entry in entries {
             if entry.kind != EntryKind::File || !entry.name.ends_with(".json") {
                 continue;
             }
-            if *entry.name == *own.file_name() {
+            if *entry.name == *own {
                 own_there = true;
                 self.look_at_own(config, cx);
                 continue;
             }
-            let path = dir.join(&entry.name);
-            self.look_at_other(&path, config, cx);
+            self.look_at_other(&dir.join(&entry.name), &entry.name, config, cx);
         }
         if !own_there && self.said.beat > 0 {
             // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
@@ -200,7 +200,7 @@ impl Replica {
         self.forget_the_dead(config, cx.now().mono);
     }
 
-    fn look_at_other(&mut self, path: &Path, config: &Config, cx: &mut Context<'_>) {
+    fn look_at_other(&mut self, path: &Path, name: &str, config: &Config, cx: &mut Context<'_>) {
         let content = match cx.read(path) {
             Ok(content) => content,
             Err(error) => {
@@ -209,13 +209,13 @@ impl Replica {
             }
         };
         let kind = match &*content.parsed(Record::parse) {
-            Found::Record(record) if device::file_name(&record.coordination.id) == path.file_name() => {
+            Found::Record(record, its) if **its == *name => {
                 if !self.troubles.is_empty() {
                     self.troubles.remove(path);
                 }
                 return self.hear(record, config, cx.now().mono);
             }
-            Found::Record(_) => ProblemKind::NameMismatch,
+            Found::Record(..) => ProblemKind::NameMismatch,
             Found::Other => return,
             Found::Broken(malformed) => {
                 self.unreadable(FsError::NotLocal, config);
@@ -317,13 +317,13 @@ impl Replica {
         let path = self.path.clone();
         let kind = match cx.read(&path) {
             Ok(content) => match &*content.parsed(Record::parse) {
-                Found::Record(record) if record.coordination.id == self.said.id => {
+                Found::Record(record, _) if record.coordination.id == self.said.id => {
                     if !matches!(self.troubles.get(&path), Some(ProblemKind::Unwritten(_))) {
                         self.troubles.remove(&path);
                     }
                     return self.compare_own(&record.coordination, config, cx);
                 }
-                Found::Record(_) | Found::Other => ProblemKind::NameMismatch,
+                Found::Record(..) | Found::Other => ProblemKind::NameMismatch,
                 Found::Broken(malformed) => ProblemKind::Corrupt(*malformed),
             },
             // Evicted: what the file says is what was written last.

@@ -269,7 +269,7 @@ impl Replica {
         let (name, live) = (peer.name.clone(), self.is_live(peer, config, cx.now().mono));
         let path = device::devices_dir().join(&device::file_name(&id));
         let listed = cx.read(&path).ok().and_then(|content| match &*content.parsed(Record::parse) {
-            Found::Record(record) => Some((record.hostname.clone(), record.process_id)),
+            Found::Record(record, _) => Some((record.hostname.clone(), record.process_id)),
             _ => None,
         });
         match listed {

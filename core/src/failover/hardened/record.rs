@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::visit::Visit;
+use crate::failover::device::file_name;
 use crate::failover::records::Malformed;
 use crate::{Content, WallMs};
 
@@ -194,8 +195,8 @@ pub struct Saw {
 /// What the bytes of a file in the devices' directory are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Found {
-    /// A record of the hardened design.
-    Record(Record),
+    /// A record of the hardened design, and the name of the file in which it belongs.
+    Record(Record, Box<str>),
     /// A device file without `coordination`: of another design, and none of our business.
     Other,
     /// No record: perhaps not yet.
@@ -286,7 +287,10 @@ impl Record {
             };
         }
         match serde_json::from_str::<Self>(text) {
-            Ok(record) if record.coordination.format == FORMAT => Found::Record(record),
+            Ok(record) if record.coordination.format == FORMAT => {
+                let name = file_name(&record.coordination.id).into();
+                Found::Record(record, name)
+            }
             _ => Found::Broken(Malformed::Field),
         }
     }
@@ -410,7 +414,7 @@ mod tests {
             let mut before = record(beat);
             before.name = name.into();
             Arc::make_mut(&mut before.coordination).acked = acked;
-            prop_assert_eq!(Record::parse(before.serialise().bytes()), Found::Record(before));
+            prop_assert_eq!(Record::parse(before.serialise().bytes()), Found::Record(before.clone(), file_name(&before.coordination.id).into()));
         }
 
         #[test]
@@ -420,12 +424,12 @@ mod tests {
             prop_assert!(matches!(Record::parse(&whole[..at]), Found::Broken(_)));
             let mut flipped = whole;
             flipped[at] ^= 1 << bit;
-            prop_assert!(!matches!(Record::parse(&flipped), Found::Record(_)));
+            prop_assert!(!matches!(Record::parse(&flipped), Found::Record(..)));
         }
 
         #[test]
         fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(!matches!(Record::parse(&bytes), Found::Record(_)));
+            prop_assert!(!matches!(Record::parse(&bytes), Found::Record(..)));
         }
     }
 }

@@ -99,7 +99,7 @@ impl Replica {
         let mut lives = identity.lives;
         if !fresh
             && let Ok(content) = cx.read(&self.path)
-            && let Found::Record(record) = &*content.parsed(Record::parse)
+            && let Found::Record(record, _) = &*content.parsed(Record::parse)
             && record.coordination.id == self.said.id
         {
             let before: &Said = &record.coordination;

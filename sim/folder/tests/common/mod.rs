@@ -104,7 +104,7 @@ impl Checks<ScribeSystem> for NoChecks {
 
     fn calm(&mut self, _: &Setup<ScribeSystem>, _: &World<ScribeSystem>) {}
 
-    fn end(&mut self, _: &Setup<ScribeSystem>, _: &World<ScribeSystem>, _: &mut Findings) {}
+    fn end(&self, _: &Setup<ScribeSystem>, _: &World<ScribeSystem>, _: &mut Findings) {}
 }
 
 impl System for ScribeSystem {

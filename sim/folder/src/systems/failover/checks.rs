@@ -248,7 +248,11 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.due_ids = Some(world.service().last_id());
     }
 
-    fn end(&mut self, setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, findings: &mut Findings) {
+    fn awaits_something(&self) -> bool {
+        self.hand_over.is_some()
+    }
+
+    fn end(&self, setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, findings: &mut Findings) {
         let Some(due_ids) = self.due_ids else { return };
         let now = world.now();
         let active: Vec<_> =

@@ -176,7 +176,7 @@ impl Checks<JournalSystem> for JournalChecks {
         self.calm = true;
     }
 
-    fn end(&mut self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
+    fn end(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
         if !self.calm {
             return;
         }
