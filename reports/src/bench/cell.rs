@@ -61,7 +61,7 @@ pub(super) fn measure(
 ) -> Cell {
     let own = quiet::measure(subject, seeds, jobs, bar);
     let bound = bound::of(&subject.profile, &own, reference);
-    let events = Mode::ALL.map(|mode| events(subject, mode, &bound, seeds, jobs, bar));
+    let events = Mode::ALL.map(|mode| events(subject, mode, bound, seeds, jobs, bar));
     cell(subject, own, bound, events.into())
 }
 
@@ -69,7 +69,7 @@ pub(super) fn measure(
 pub(super) fn events(
     subject: &Subject,
     mode: Mode,
-    bound: &Bound,
+    bound: Option<Bound>,
     seeds: u64,
     jobs: usize,
     bar: &ProgressBar,
@@ -84,7 +84,7 @@ pub(super) fn events(
 }
 
 /// Puts the parts together.
-pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Bound, events: Vec<Figures>) -> Cell {
+pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Option<Bound>, events: Vec<Figures>) -> Cell {
     let config = subject.config().expect("the settings were checked before anything ran");
     let (heartbeat_ms, timeout_ms) = match config.design {
         Design::Hardened => (config.hardened.beat.base_ms, config.hardened.suspect_ms_min),
@@ -102,7 +102,7 @@ pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Bound, events: Vec<Fi
     }
 }
 
-fn figures(event: Mode, bound: &Bound, samples: &[Sample]) -> Figures {
+fn figures(event: Mode, bound: Option<Bound>, samples: &[Sample]) -> Figures {
     let (mut one, mut agreed, mut overlap) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (mut never, mut unsettled) = (0, 0);
     for sample in samples {
@@ -118,13 +118,13 @@ fn figures(event: Mode, bound: &Bound, samples: &[Sample]) -> Figures {
             }
         }
     }
-    let bound_ms = match event {
+    let bound_ms = bound.map(|bound| match event {
         // The word itself has to travel, and no more.
         Mode::Activation => bound.travel_ms,
         Mode::Crash | Mode::Sleep => bound.agreed_ms,
-    };
+    });
     let agreed = Distribution::new(agreed);
-    let ratio = agreed.p50_ms.filter(|_| bound_ms > 0).map(|p50| ratio(p50, bound_ms));
+    let ratio = agreed.p50_ms.zip(bound_ms).filter(|(_, bound)| *bound > 0).map(|(p50, bound)| ratio(p50, bound));
     let (one, overlap) = (Distribution::new(one), Distribution::new(overlap));
     Figures { event, one, agreed, never, unsettled, overlap, bound_ms, ratio }
 }
@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn whoever_does_not_get_there_counts_with_the_time_it_was_watched() {
-        let bound = Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 };
+        let bound = Some(Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 });
         let never = Sample::Measured { one_ms: Some(5), agreed_ms: None, overlap_ms: 0 };
         let there = Sample::Measured { one_ms: Some(5), agreed_ms: Some(8), overlap_ms: 7 };
-        let figures = figures(Mode::Crash, &bound, &[never, there, there, Sample::Unsettled]);
+        let figures = figures(Mode::Crash, bound, &[never, there, there, Sample::Unsettled]);
         assert_eq!((figures.never, figures.unsettled, figures.ratio), (1, 1, Some(2.0)));
         assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(sample::WATCHED_MS), 2));
-        let activation = super::figures(Mode::Activation, &bound, &[there]);
-        assert_eq!((activation.bound_ms, activation.ratio), (0, None));
+        let activation = super::figures(Mode::Activation, bound, &[there]);
+        assert_eq!((activation.bound_ms, activation.ratio), (Some(0), None));
     }
 }

@@ -59,7 +59,7 @@ fn point(
 ) -> Cell {
     let own = quiet::measure(subject, seeds, jobs, bar);
     let bound = bound::of(&subject.profile, &own, reference);
-    let figures = events(subject, Mode::Crash, &bound, seeds, jobs, bar);
+    let figures = events(subject, Mode::Crash, bound, seeds, jobs, bar);
     cell(subject, own, bound, vec![figures])
 }
 
@@ -79,9 +79,9 @@ fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {
         let settle_ms = usual.settle_ms * percent / 100;
         // As long as with the provider's own constants, for another heartbeat and another bound.
         let suspect_ms_min = usual.suspect_ms_min - usual.beat.base_ms - usual.settle_ms + heartbeat_ms + settle_ms;
-        subject.settings.heartbeat_ms = Some(heartbeat_ms);
+        subject.settings.coarse.beat_ms = Some(heartbeat_ms);
+        subject.settings.coarse.suspect_ms_min = Some(suspect_ms_min);
         subject.settings.settle_ms = (percent != 100).then_some(settle_ms);
-        subject.settings.suspect_ms_min = Some(suspect_ms_min);
         subject.settings.suspect_ms_max = Some(4 * suspect_ms_min);
         subjects.push((heartbeat_ms, subject));
     }
@@ -104,8 +104,8 @@ mod tests {
             let usual = usual.config().unwrap().hardened;
             let mut all = subjects(profile).unwrap().into_iter().filter_map(|(_, subject)| subject.config().ok());
             let same = |hardened: &Hardened| {
-                (hardened.beat, hardened.suspect_ms_min, hardened.suspect_ms_max)
-                    == (usual.beat, usual.suspect_ms_min, usual.suspect_ms_max)
+                (hardened.beat.base_ms, hardened.suspect_ms_min, hardened.suspect_ms_max)
+                    == (usual.beat.base_ms, usual.suspect_ms_min, usual.suspect_ms_max)
             };
             assert!(all.any(|config| same(&config.hardened)), "{profile}");
         }

@@ -28,7 +28,8 @@ pub(crate) struct Cell {
     /// How long without a sign of it the active replica is taken for alive, at least.
     pub(crate) timeout_ms: u64,
     pub(crate) quiet: Quiet,
-    pub(crate) bound: Bound,
+    /// None where no active replica was seen.
+    pub(crate) bound: Option<Bound>,
     pub(crate) events: Vec<Figures>,
 }
 
@@ -73,7 +74,7 @@ pub(crate) struct Figures {
     /// Time with two active, of the runs in which there were.
     pub(crate) overlap: Distribution,
     /// What no detector beats, until all agree.
-    pub(crate) bound_ms: u64,
+    pub(crate) bound_ms: Option<u64>,
     /// The median until all agree, as a multiple of the bound; none where the bound is nothing.
     pub(crate) ratio: Option<f64>,
 }

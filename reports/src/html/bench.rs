@@ -44,7 +44,7 @@ fn event(report: &BenchReport, mode: Mode) -> Markup {
                             @for figure in percentiles(&figures.agreed) { td.number { (figure) } }
                             td { (bars(&figures.agreed, longest)) }
                             td.number { (shown(figures.one.p50_ms)) }
-                            td.number { (duration(figures.bound_ms)) }
+                            td.number { (shown(figures.bound_ms)) }
                             td.number { (times(figures.ratio)) }
                             td.number { (overlap(figures)) }
                             td.number { (figures.never) }
@@ -80,9 +80,9 @@ fn quiet(cells: &[Cell]) -> Markup {
                     td.number { (duration(cell.quiet.overlap_ms_per_day)) }
                     td.number { (format!("{:.0}", cell.quiet.writes_per_replica_hour)) }
                     td.number { (format!("{:.0}", cell.quiet.writes_per_hour_of_active)) }
-                    td.number { (duration(cell.bound.timeout_ms)) }
-                    td.number { (duration(cell.bound.travel_ms)) }
-                    td.number { (duration(cell.bound.noticed_ms)) }
+                    td.number { (shown(cell.bound.map(|bound| bound.timeout_ms))) }
+                    td.number { (shown(cell.bound.map(|bound| bound.travel_ms))) }
+                    td.number { (shown(cell.bound.map(|bound| bound.noticed_ms))) }
                 }
             }
         }

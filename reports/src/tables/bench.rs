@@ -36,7 +36,7 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
         row.extend(percentiles(&figures.agreed));
         row.extend([
             shown(figures.one.p50_ms),
-            duration(figures.bound_ms),
+            shown(figures.bound_ms),
             times(figures.ratio),
             overlap(figures),
             figures.never.to_string(),
@@ -72,9 +72,9 @@ fn quiet(text: &mut String, cells: &[Cell]) {
             duration(cell.quiet.overlap_ms_per_day),
             format!("{:.0}", cell.quiet.writes_per_replica_hour),
             format!("{:.0}", cell.quiet.writes_per_hour_of_active),
-            duration(cell.bound.timeout_ms),
-            duration(cell.bound.travel_ms),
-            duration(cell.bound.noticed_ms),
+            shown(cell.bound.map(|bound| bound.timeout_ms)),
+            shown(cell.bound.map(|bound| bound.travel_ms)),
+            shown(cell.bound.map(|bound| bound.noticed_ms)),
         ]);
     }
     text.push_str(&columns(&rows));
