@@ -6,6 +6,7 @@
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
+//! - [`story`]: traces in plain sentences,
 //! - [`known`]: what the command has to know of a system beyond the harness.
 //!
 //! # Deliberately absent
@@ -23,6 +24,7 @@ mod json;
 mod known;
 mod progress;
 mod reproduce;
+mod story;
 mod tables;
 
 use std::process::ExitCode;

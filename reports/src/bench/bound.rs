@@ -181,6 +181,9 @@ mod tests {
             overlap_ms_per_day: 0,
             writes_per_replica_hour: 0.0,
             writes_per_hour_of_active: 3_600_000.0 / 17_500.0,
+            writes_together_percent: 0.0,
+            conflicts_percent: 0.0,
+            device_conflicts: 0,
         }
     }
 
@@ -197,10 +200,12 @@ mod tests {
 
     #[test]
     fn syncthing_is_done_within_its_timer() {
-        // Its watcher reports 5 to 15 s after a write, and the way is 5 ms, 19 ms at the 99th percentile.
+        // Its watcher reports 10 s after the first write to a folder at rest, and the way is 5 ms in the median, 19 ms at
+        // the 99th percentile; a file that is written again within 15 s may wait for another round.
         let bound = bound("syncthing", 0);
-        assert!((14_900..15_200).contains(&bound.timeout_ms), "{bound:?}");
-        assert!((9_000..11_000).contains(&bound.travel_ms), "{bound:?}");
+        assert!((10_000..10_200).contains(&bound.timeout_ms), "{bound:?}");
+        assert!((10_000..10_020).contains(&bound.travel_ms), "{bound:?}");
+        assert!((17_500..=26_250).contains(&bound.period_ms), "{bound:?}");
     }
 
     #[test]
@@ -237,8 +242,7 @@ mod tests {
             .flat_map(|one| (0..400_u64).map(move |two| (one, two)))
             .map(|(one, two)| up.at(u64::MAX / 400 * one) + down.at(u64::MAX / 400 * two))
             .collect();
-        let calculated =
-            |ms: u64| sums.iter().filter(|sum| **sum > ms).count() as f64 / sums.len() as f64;
+        let calculated = |ms: u64| sums.iter().filter(|sum| **sum > ms).count() as f64 / sums.len() as f64;
         for ms in [2_000, 3_000, 8_000, 15_000] {
             let (measured, calculated) = (measured(ms), calculated(ms));
             assert!((measured - calculated).abs() < 0.02, "{ms}: {measured} and {calculated}");

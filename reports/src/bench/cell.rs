@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use cloudchamber_core::failover::{Config, Design};
+use cloudchamber_core::failover::{Config, Design, Timing};
 use cloudchamber_folder::System as _;
 use cloudchamber_folder::systems::failover::{FailoverSystem, Settings};
 use indicatif::ProgressBar;
 
-use super::report::{Bound, Cell, Figures, Mode, Quiet};
-use super::sample::{Sample, WATCHED_MS, calm, take};
-use super::{bound, quiet};
+use super::meter::Meter;
+use super::report::{Bound, Cell, Figures, Mode, Noticed, Quiet};
+use super::sample::{WATCHED_MS, calm, take};
+use super::{Order, bound, quiet};
 use crate::check::side_by_side;
 use crate::cli::{DesignName, PolicyName};
 use crate::failure::Failure;
@@ -51,18 +52,13 @@ impl Subject {
     }
 }
 
-/// Measures every kind of event. `reference` is what the published design does while nothing happens.
-pub(super) fn measure(
-    subject: &Subject,
-    reference: &Quiet,
-    seeds: u64,
-    jobs: usize,
-    bar: &ProgressBar,
-) -> Cell {
-    let own = quiet::measure(subject, seeds, jobs, bar);
+/// Measures every kind of event that was ordered. `reference` is what the published design does while nothing happens.
+pub(super) fn measure(subject: &Subject, reference: &Quiet, order: &Order, bar: &ProgressBar) -> Cell {
+    let Order { modes, seeds, jobs, .. } = order;
+    let own = quiet::measure(subject, *seeds, *jobs, bar);
     let bound = bound::of(&subject.profile, &own, reference);
-    let events = Mode::ALL.map(|mode| events(subject, mode, bound, seeds, jobs, bar));
-    cell(subject, own, bound, events.into())
+    let events = modes.iter().map(|mode| events(subject, *mode, bound, *seeds, *jobs, bar));
+    cell(subject, own, bound, events.collect())
 }
 
 /// Measures one kind of event.
@@ -102,20 +98,19 @@ pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Option<Bound>, events
     }
 }
 
-fn figures(event: Mode, bound: Option<Bound>, samples: &[Sample]) -> Figures {
+fn figures(event: Mode, bound: Option<Bound>, samples: &[Option<Meter>]) -> Figures {
     let (mut one, mut agreed, mut overlap) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (mut never, mut unsettled) = (0, 0);
     for sample in samples {
-        match *sample {
-            Sample::Unsettled => unsettled += 1,
-            Sample::Measured { one_ms, agreed_ms, overlap_ms } => {
-                never += u64::from(agreed_ms.is_none());
-                *one.entry(one_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
-                *agreed.entry(agreed_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
-                if overlap_ms > 0 {
-                    *overlap.entry(overlap_ms).or_insert(0) += 1;
-                }
-            }
+        let Some(seen) = sample else {
+            unsettled += 1;
+            continue;
+        };
+        never += u64::from(seen.agreed_ms.is_none());
+        *one.entry(seen.one_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
+        *agreed.entry(seen.agreed_ms.unwrap_or(WATCHED_MS)).or_insert(0) += 1;
+        if seen.overlap_ms > 0 {
+            *overlap.entry(seen.overlap_ms).or_insert(0) += 1;
         }
     }
     let bound_ms = bound.map(|bound| match event {
@@ -124,9 +119,34 @@ fn figures(event: Mode, bound: Option<Bound>, samples: &[Sample]) -> Figures {
         Mode::Crash | Mode::Sleep => bound.agreed_ms,
     });
     let agreed = Distribution::new(agreed);
-    let ratio = agreed.p50_ms.zip(bound_ms).filter(|(_, bound)| *bound > 0).map(|(p50, bound)| ratio(p50, bound));
+    let ratio =
+        agreed.p50_ms.zip(bound_ms).filter(|(_, bound)| *bound > 0).map(|(p50, bound)| ratio(p50, bound));
     let (one, overlap) = (Distribution::new(one), Distribution::new(overlap));
-    Figures { event, one, agreed, never, unsettled, overlap, bound_ms, ratio }
+    let noticed = Noticed::of(samples);
+    Figures { event, one, agreed, never, unsettled, overlap, noticed, bound_ms, ratio }
+}
+
+impl Noticed {
+    fn of(samples: &[Option<Meter>]) -> Self {
+        let count = |good: &dyn Fn(&Meter) -> bool| {
+            u64::try_from(samples.iter().flatten().filter(|seen| good(seen)).count())
+                .expect("fewer than seeds")
+        };
+        let firsts: Vec<u64> =
+            samples.iter().flatten().filter_map(|seen| seen.suspected_ms.values().min().copied()).collect();
+        let together = |seen: &Meter| {
+            let (first, last) = (seen.suspected_ms.values().min(), seen.suspected_ms.values().max());
+            let all = seen.suspected_ms.len() > 1;
+            all && first.zip(last).is_some_and(|(first, last)| last - first <= Timing::document().verify_ms)
+        };
+        Self {
+            first: Distribution::of(&firsts),
+            together: count(&together),
+            clean: count(&|seen| seen.agreed_ms.is_some() && seen.overlap_ms == 0 && seen.activations == 1),
+            conflicts: count(&|seen| seen.conflicts > 0),
+            device_conflicts: samples.iter().flatten().map(|seen| seen.device_conflicts).sum(),
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "durations of a run stay far below 2^53 ms")]
@@ -147,24 +167,20 @@ mod tests {
     fn a_crash_in_a_folder_that_is_one_takes_as_long_as_the_constants_say() {
         let published = subject("perfect", DesignName::Published, None);
         for seed in 0..20 {
-            let Sample::Measured { one_ms: Some(one), agreed_ms: Some(agreed), overlap_ms } =
-                take(&published, Mode::Crash, seed)
-            else {
-                panic!("seed {seed} did not settle");
-            };
+            let seen = take(&published, Mode::Crash, seed).expect("one was active");
+            let (one, agreed) = (seen.one_ms.unwrap(), seen.agreed_ms.unwrap());
             // Stale after 90 s, of which up to 40 s had passed; a look within 8 s, a jitter up to 10 s, half a second.
             assert!((50_500..=108_600).contains(&one), "seed {seed}: {one}");
             assert!((one..one + 8_100).contains(&agreed), "seed {seed}: {agreed}");
-            assert_eq!(overlap_ms, 0, "seed {seed}");
+            assert_eq!((seen.overlap_ms, seen.activations), (0, 1), "seed {seed}");
         }
     }
 
     #[test]
     fn an_overlap_is_seen() {
         let published = subject("icloud", DesignName::Published, None);
-        let overlapped = |seed: &u64| {
-            matches!(take(&published, Mode::Crash, *seed), Sample::Measured { overlap_ms: 1.., .. })
-        };
+        let overlapped =
+            |seed: &u64| take(&published, Mode::Crash, *seed).is_some_and(|seen| seen.overlap_ms > 0);
         assert!((0..10).filter(overlapped).count() >= 5);
     }
 
@@ -172,17 +188,17 @@ mod tests {
     fn the_event_hits_whoever_is_active() {
         let hardened = subject("perfect", DesignName::Hardened, Some(PolicyName::Available));
         for mode in Mode::ALL {
-            let sample = take(&hardened, mode, 3);
-            assert!(matches!(sample, Sample::Measured { agreed_ms: Some(1..), .. }), "{mode:?}: {sample:?}");
+            let seen = take(&hardened, mode, 3).expect("one was active");
+            assert!(seen.agreed_ms > Some(0), "{mode:?}: {seen:?}");
         }
     }
 
     #[test]
     fn whoever_does_not_get_there_counts_with_the_time_it_was_watched() {
         let bound = Some(Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 });
-        let never = Sample::Measured { one_ms: Some(5), agreed_ms: None, overlap_ms: 0 };
-        let there = Sample::Measured { one_ms: Some(5), agreed_ms: Some(8), overlap_ms: 7 };
-        let figures = figures(Mode::Crash, bound, &[never, there, there, Sample::Unsettled]);
+        let never = Some(Meter { one_ms: Some(5), ..Meter::default() });
+        let there = Some(Meter { one_ms: Some(5), agreed_ms: Some(8), overlap_ms: 7, ..Meter::default() });
+        let figures = figures(Mode::Crash, bound, &[never, there.clone(), there.clone(), None]);
         assert_eq!((figures.never, figures.unsettled, figures.ratio), (1, 1, Some(2.0)));
         assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(sample::WATCHED_MS), 2));
         let activation = super::figures(Mode::Activation, bound, &[there]);

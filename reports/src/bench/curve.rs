@@ -11,12 +11,19 @@ use crate::failure::Failure;
 
 /// Heartbeats of the published design, ms, each with a time after which the active replica counts as gone, ms.
 /// The document's own are 30 s and 90 s, the code's 30 s and 120 s.
-const PUBLISHED: [(u64, u64); 6] =
-    [(10_000, 45_000), (10_000, 90_000), (30_000, 60_000), (30_000, 90_000), (30_000, 120_000), (60_000, 180_000)];
+const PUBLISHED: [(u64, u64); 6] = [
+    (10_000, 45_000),
+    (10_000, 90_000),
+    (30_000, 60_000),
+    (30_000, 90_000),
+    (30_000, 120_000),
+    (60_000, 180_000),
+];
 
 /// Heartbeats of the hardened design, ms, each with the bound on propagation that its time-outs are made for, in
 /// percent of the provider's. Its own are 15 s and 100 %.
-const HARDENED: [(u64, u64); 6] = [(5_000, 100), (15_000, 50), (15_000, 100), (15_000, 200), (30_000, 50), (30_000, 100)];
+const HARDENED: [(u64, u64); 6] =
+    [(5_000, 100), (15_000, 50), (15_000, 100), (15_000, 200), (30_000, 50), (30_000, 100)];
 
 /// How many settings are tried on each provider.
 pub(super) const POINTS: u64 = 12;
@@ -41,7 +48,8 @@ pub(super) fn measure(profile: &str, seeds: u64, jobs: usize, bar: &ProgressBar)
     let (mut points, mut refused) = (Vec::new(), Vec::new());
     for (heartbeat_ms, subject) in subjects(profile)? {
         if let Err(why) = subject.config() {
-            refused.push(format!("{} with a heartbeat every {heartbeat_ms} ms: {why}", subject.design.text()));
+            refused
+                .push(format!("{} with a heartbeat every {heartbeat_ms} ms: {why}", subject.design.text()));
             bar.inc(quiet::runs(seeds) + seeds);
             continue;
         }
@@ -78,7 +86,8 @@ fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {
         let mut subject = Subject::of(profile, DesignName::Hardened, Some(PolicyName::Available))?;
         let settle_ms = usual.settle_ms * percent / 100;
         // As long as with the provider's own constants, for another heartbeat and another bound.
-        let suspect_ms_min = usual.suspect_ms_min - usual.beat.base_ms - usual.settle_ms + heartbeat_ms + settle_ms;
+        let suspect_ms_min =
+            usual.suspect_ms_min - usual.beat.base_ms - usual.settle_ms + heartbeat_ms + settle_ms;
         subject.settings.coarse.beat_ms = Some(heartbeat_ms);
         subject.settings.coarse.suspect_ms_min = Some(suspect_ms_min);
         subject.settings.settle_ms = (percent != 100).then_some(settle_ms);
@@ -102,7 +111,8 @@ mod tests {
         for profile in ["icloud", "syncthing", "onedrive"] {
             let usual = Subject::of(profile, DesignName::Hardened, Some(PolicyName::Available)).unwrap();
             let usual = usual.config().unwrap().hardened;
-            let mut all = subjects(profile).unwrap().into_iter().filter_map(|(_, subject)| subject.config().ok());
+            let mut all =
+                subjects(profile).unwrap().into_iter().filter_map(|(_, subject)| subject.config().ok());
             let same = |hardened: &Hardened| {
                 (hardened.beat.base_ms, hardened.suspect_ms_min, hardened.suspect_ms_max)
                     == (usual.beat.base_ms, usual.suspect_ms_min, usual.suspect_ms_max)

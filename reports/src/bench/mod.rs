@@ -23,8 +23,8 @@ use crate::cli::{DesignName, PolicyName};
 use crate::failure::Failure;
 use crate::progress;
 
-pub(crate) use cell::Subject;
-use report::BenchReport;
+use cell::Subject;
+use report::{BenchReport, Mode};
 
 /// What is measured.
 pub(crate) struct Order {
@@ -32,6 +32,8 @@ pub(crate) struct Order {
     pub(crate) profiles: Vec<String>,
     /// Which designs, each with its policy.
     pub(crate) designs: Vec<(DesignName, Option<PolicyName>)>,
+    /// Which kinds of event.
+    pub(crate) modes: Vec<Mode>,
     /// How many seeds each kind of event gets, the same ones for every cell.
     pub(crate) seeds: u64,
     /// How many runs go on side by side.
@@ -68,7 +70,7 @@ pub(crate) fn measure(order: &Order) -> Result<BenchReport, Failure> {
         let reference = quiet::measure(&Subject::published(profile), order.seeds, order.jobs, &bar);
         for (design, policy) in &order.designs {
             let subject = Subject::of(profile, *design, *policy)?;
-            cells.push(cell::measure(&subject, &reference, order.seeds, order.jobs, &bar));
+            cells.push(cell::measure(&subject, &reference, order, &bar));
         }
     }
     let mut curves = Vec::new();
@@ -83,7 +85,8 @@ fn bar(order: &Order) -> ProgressBar {
     let count = |number: usize| u64::try_from(number).expect("a small number");
     let quiet = quiet::runs(order.seeds);
     let designs = count(order.designs.len());
-    let cells = count(order.profiles.len()) * (quiet + designs * (quiet + 3 * order.seeds));
+    let cells =
+        count(order.profiles.len()) * (quiet + designs * (quiet + count(order.modes.len()) * order.seeds));
     let points = count(order.curves.len()) * curve::POINTS * curve::runs(order.seeds);
     progress::bar("bench failover", cells + points)
 }

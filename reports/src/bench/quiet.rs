@@ -45,7 +45,14 @@ fn sum(seen: &[Meter]) -> Quiet {
         overlap_ms_per_day: (total(|meter| meter.overlap_ms) * 24.0 / hours).round() as u64,
         writes_per_replica_hour: round(writes / hours / f64::from(REPLICAS)),
         writes_per_hour_of_active: round(writes_active / hours),
+        writes_together_percent: percent(total(|meter| meter.writes_together), writes),
+        conflicts_percent: percent(total(|meter| meter.conflicts), total(|meter| meter.versions)),
+        device_conflicts: seen.iter().map(|meter| meter.device_conflicts).sum(),
     }
+}
+
+fn percent(part: f64, of: f64) -> f64 {
+    round(100.0 * part / of.max(1.0))
 }
 
 fn round(figure: f64) -> f64 {

@@ -73,10 +73,27 @@ pub(crate) struct Figures {
     pub(crate) unsettled: u64,
     /// Time with two active, of the runs in which there were.
     pub(crate) overlap: Distribution,
+    pub(crate) noticed: Noticed,
     /// What no detector beats, until all agree.
     pub(crate) bound_ms: Option<u64>,
     /// The median until all agree, as a multiple of the bound; none where the bound is nothing.
     pub(crate) ratio: Option<f64>,
+}
+
+/// How the event was noticed and what it cost; of the runs that give a sample, and until all agree.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Noticed {
+    /// From the event until the first replica suspects it.
+    pub(crate) first: Distribution,
+    /// In how many runs two replicas did within half a second of each other, the published design's wait before it
+    /// verifies a claim.
+    pub(crate) together: u64,
+    /// In how many runs one replica took over, no other did, and never two were active.
+    pub(crate) clean: u64,
+    /// In how many runs two replicas changed a file apart from each other.
+    pub(crate) conflicts: u64,
+    /// How often that was a device's own file.
+    pub(crate) device_conflicts: u64,
 }
 
 /// What was measured while nothing happened.
@@ -93,6 +110,12 @@ pub(crate) struct Quiet {
     pub(crate) writes_per_replica_hour: f64,
     /// Of these, those that active replicas wrote.
     pub(crate) writes_per_hour_of_active: f64,
+    /// Of all writes, those within a second after one of another replica's, in percent.
+    pub(crate) writes_together_percent: f64,
+    /// Of all versions that reached the server, those that had been made apart from another, in percent.
+    pub(crate) conflicts_percent: f64,
+    /// How many of these were of a device's own file.
+    pub(crate) device_conflicts: u64,
 }
 
 /// What the best failure detector would need on the same folder, with as many writes as the design's active replica

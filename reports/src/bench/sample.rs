@@ -28,40 +28,21 @@ const ASLEEP_MS: u64 = 900_000;
 /// How many replicas there are.
 pub(super) const REPLICAS: u8 = 3;
 
-/// How one run went.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Sample {
-    /// There was not exactly one active when the event came.
-    Unsettled,
-    /// There was.
-    Measured {
-        /// To exactly one active, ms.
-        one_ms: Option<u64>,
-        /// To exactly one active that all in reach name, ms.
-        agreed_ms: Option<u64>,
-        /// Time with two active after the event, ms.
-        overlap_ms: u64,
-    },
-}
-
-/// Runs one seed of one kind of event.
-pub(super) fn take(subject: &Subject, mode: Mode, seed: u64) -> Sample {
+/// Runs one seed of one kind of event; nothing where there was not exactly one active when the event came.
+pub(super) fn take(subject: &Subject, mode: Mode, seed: u64) -> Option<Meter> {
     // Who is active when the event comes is known only then. Up to that moment every run of a seed is the same, so
     // that a second one hits whom the first one missed.
     let mut victim = ReplicaId(0);
     for _ in 0..2 {
         let (scenario, meter) = scenario(subject, mode, seed, victim);
         let seen = watch(&scenario, meter);
-        match seen.event.and_then(|event| event.leader()) {
-            Some(leader) if leader == victim => {
-                let Meter { one_ms, agreed_ms, overlap_ms, .. } = seen;
-                return Sample::Measured { one_ms, agreed_ms, overlap_ms };
-            }
-            Some(leader) => victim = leader,
-            None => return Sample::Unsettled,
+        let leader = seen.event.and_then(|event| event.leader())?;
+        if leader == victim {
+            return Some(seen);
         }
+        victim = leader;
     }
-    Sample::Unsettled
+    None
 }
 
 /// Runs a scenario under a meter.
@@ -101,12 +82,13 @@ fn scenario(
             at(at_ms + ASLEEP_MS, Choice::Wake { replica: victim }),
         ],
     };
-    (scenario, Meter::of(at_ms, victim, target))
+    (scenario, Meter::of(at_ms, victim, target, mode == Mode::Sleep))
 }
 
 /// Three replicas to which nothing happens: the first starts at once, the others a minute later.
 pub(super) fn calm(subject: &Subject, seed: u64, run_ms: u64) -> Scenario<FailoverSystem> {
-    let replica = |id: u8| ReplicaSpec { start_ms: if id == 0 { 0 } else { 60_000 }, ..ReplicaSpec::default() };
+    let replica =
+        |id: u8| ReplicaSpec { start_ms: if id == 0 { 0 } else { 60_000 }, ..ReplicaSpec::default() };
     Scenario {
         about: String::new(),
         system: FailoverSystem::NAME.into(),

@@ -2,6 +2,7 @@
 
 use cloudchamber_folder::profile::Profile;
 
+use crate::bench::report::Mode;
 use crate::bench::{self, DESIGNS, Order};
 use crate::check::Out;
 use crate::cli::{BenchArgs, DesignName, PolicyName};
@@ -16,7 +17,7 @@ const SEEDS: [u64; 2] = [100, 4];
 
 /// On which providers other heartbeats and time-outs are tried where none is named: the one that was measured and
 /// the one that the documents are written for.
-const CURVES: [&str; 2] = ["syncthing", "icloud"];
+pub(super) const CURVES: [&str; 2] = ["syncthing", "icloud"];
 
 /// Measures as the command line says.
 pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
     let order = Order {
         profiles,
         designs: designs(args.design, args.policy)?,
+        modes: Mode::ALL.into(),
         seeds: args.seeds.unwrap_or(SEEDS[usize::from(args.quick)]),
         jobs: jobs(args.jobs),
         curves,

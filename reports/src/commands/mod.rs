@@ -2,7 +2,9 @@
 
 mod bench;
 mod check;
+mod claims;
 mod merge;
+mod model;
 mod replay;
 pub(crate) mod run;
 pub(crate) mod swarm;
@@ -23,9 +25,10 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Replay { file } => replay::run(&file, json),
         Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run(&args, json),
-        Command::Claims { .. } => Err(Failure::not_yet_built("`claims`")),
-        Command::Model { what: Model::Check { .. } | Model::Explore { .. } } => {
-            Err(Failure::not_yet_built("`model`"))
+        Command::Claims(args) => claims::run(&args, json),
+        Command::Model { what: Model::Check(args) } => model::check(&args, json),
+        Command::Model { what: Model::Explore { system, bounds, port } } => {
+            model::explore(system, bounds.as_deref(), port)
         }
         Command::Shrink { .. } => Err(Failure::not_yet_built("`shrink`")),
         Command::Timeline { .. } => Err(Failure::not_yet_built("`timeline`")),

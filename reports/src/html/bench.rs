@@ -26,7 +26,8 @@ pub(super) fn section(report: &BenchReport) -> Markup {
 }
 
 fn event(report: &BenchReport, mode: Mode) -> Markup {
-    let longest = report.cells.iter().filter_map(|cell| found(cell, mode)?.agreed.p99_ms).max().unwrap_or(1).max(1);
+    let longest =
+        report.cells.iter().filter_map(|cell| found(cell, mode)?.agreed.p99_ms).max().unwrap_or(1).max(1);
     html! {
         h3 { (mode.text()) }
         div.wide {
@@ -127,7 +128,8 @@ fn chart(curve: &Curve) -> Markup {
         let p50 = cell.events.first().and_then(|figures| figures.agreed.p50_ms);
         (p50.map_or(0.0, seconds), cell.quiet.false_failovers_per_replica_day)
     };
-    let most = |of: fn((f64, f64)) -> f64| curve.points.iter().map(|cell| of(place(cell))).fold(0.1, f64::max);
+    let most =
+        |of: fn((f64, f64)) -> f64| curve.points.iter().map(|cell| of(place(cell))).fold(0.1, f64::max);
     let (latest, worst) = (most(|point| point.0), most(|point| point.1));
     html! {
         svg.chart width=(WIDE + 2.0 * EDGE) height=(HIGH + 2.0 * EDGE) viewBox={ "0 0 " (WIDE + 2.0 * EDGE) " " (HIGH + 2.0 * EDGE) } role="img" aria-label="failover time against mistakes" {

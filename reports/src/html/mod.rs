@@ -4,11 +4,12 @@ use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::bench::report::BenchReport;
-use crate::claims::ClaimTable;
 use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
 use crate::tables::{duration, tally};
 
 mod bench;
+mod claims;
+mod models;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -30,10 +31,11 @@ pub(crate) fn page(report: &CheckReport) -> String {
         @for swarm in &report.swarms { (swarm_section(swarm)) }
         h2 { "Failover convergence" }
         (convergence(&report.swarms))
-        @for table in &report.claims { (claim(table)) }
+        @for measured in &report.bench { (bench::section(measured)) }
+        (claims::documents(&report.documents))
+        @for table in &report.claims { (claims::success(table)) }
         (measured(&report.syncthing))
-        h2 { "Bounded models" }
-        p { "Not yet built." }
+        (models::section(&report.models))
     };
     whole(word(report.ok), &body)
 }
@@ -198,29 +200,6 @@ fn bars(of: &Distribution, longest: u64) -> Markup {
     }
 }
 
-fn claim(table: &ClaimTable) -> Markup {
-    html! {
-        h2 { "Claim: " (table.claim) }
-        p { (table.about) }
-        table {
-            tr { th { "standbys" } th { "delay" } th { "runs" } th { "one took over" } th { "two at once" } th { "measured" } th { "calculated" } th { "why apart" } th { "a run that failed" } }
-            @for cell in &table.cells {
-                tr {
-                    td.number { (cell.standbys) }
-                    td.number { (duration(cell.delay_ms)) }
-                    td.number { (cell.seeds) }
-                    td.number { (cell.good) }
-                    td.number { (cell.overlapped) }
-                    td.number { (format!("{:.1} %", cell.measured_percent)) }
-                    td.number { (format!("{:.1} %", cell.calculated_percent)) }
-                    td { small { (cell.reason.as_deref().unwrap_or("")) } }
-                    td { @if let Some(command) = &cell.reproduce { code { (command) } } }
-                }
-            }
-        }
-    }
-}
-
 fn measured(rows: &[MeasuredRow]) -> Markup {
     html! {
         h2 { "Syncthing: measured beside simulated" }
@@ -253,6 +232,8 @@ mod tests {
             regressions: vec![],
             swarms: vec![],
             models: vec![],
+            bench: vec![],
+            documents: vec![],
             claims: vec![],
             syncthing: vec![],
             wall_s: 1.0,

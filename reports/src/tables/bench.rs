@@ -26,7 +26,17 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
     );
     put(text, &title);
     let head = [
-        "profile", "design", "p50", "p90", "p99", "max", "one active", "bound", "p50/bound", "two active", "never",
+        "profile",
+        "design",
+        "p50",
+        "p90",
+        "p99",
+        "max",
+        "one active",
+        "bound",
+        "p50/bound",
+        "two active",
+        "never",
         "unsettled",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

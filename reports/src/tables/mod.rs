@@ -1,6 +1,8 @@
 //! Reports on a terminal.
 
 pub(crate) mod bench;
+pub(crate) mod claims;
+pub(crate) mod models;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -61,20 +63,15 @@ pub(crate) fn check(report: &CheckReport) {
     for swarm in &report.swarms {
         swarm_line(&mut text, swarm);
     }
+    models::table(&mut text, &report.models);
+    for measured in &report.bench {
+        text.push_str(&bench::text(measured));
+    }
+    for claim in &report.documents {
+        claims::document(&mut text, claim);
+    }
     for table in &report.claims {
-        put(&mut text, &format!("Claim: {}", table.claim));
-        let head = ["standbys", "delay", "measured", "calculated", "seeds", ""].map(str::to_owned).to_vec();
-        let rows = table.cells.iter().map(|cell| {
-            vec![
-                cell.standbys.to_string(),
-                duration(cell.delay_ms),
-                format!("{:.1} %", cell.measured_percent),
-                format!("{:.1} %", cell.calculated_percent),
-                cell.seeds.to_string(),
-                cell.reason.clone().unwrap_or_default(),
-            ]
-        });
-        text.push_str(&columns(&[head].into_iter().chain(rows).collect::<Vec<_>>()));
+        claims::table(&mut text, table);
     }
     if !report.syncthing.is_empty() {
         put(&mut text, "Syncthing: measured beside simulated");
