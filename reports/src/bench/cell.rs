@@ -157,7 +157,6 @@ fn ratio(measured: u64, bound: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::sample;
 
     fn subject(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Subject {
         Subject::of(profile, design, policy).unwrap()
@@ -196,11 +195,15 @@ mod tests {
     #[test]
     fn whoever_does_not_get_there_counts_with_the_time_it_was_watched() {
         let bound = Some(Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 });
-        let never = Some(Meter { one_ms: Some(5), ..Meter::default() });
-        let there = Some(Meter { one_ms: Some(5), agreed_ms: Some(8), overlap_ms: 7, ..Meter::default() });
+        let seen = |agreed_ms, overlap_ms| {
+            let mut meter = Meter::quiet(0);
+            (meter.one_ms, meter.agreed_ms, meter.overlap_ms) = (Some(5), agreed_ms, overlap_ms);
+            Some(meter)
+        };
+        let (never, there) = (seen(None, 0), seen(Some(8), 7));
         let figures = figures(Mode::Crash, bound, &[never, there.clone(), there.clone(), None]);
         assert_eq!((figures.never, figures.unsettled, figures.ratio), (1, 1, Some(2.0)));
-        assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(sample::WATCHED_MS), 2));
+        assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(WATCHED_MS), 2));
         let activation = super::figures(Mode::Activation, bound, &[there]);
         assert_eq!((activation.bound_ms, activation.ratio), (Some(0), None));
     }
