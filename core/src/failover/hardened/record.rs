@@ -296,7 +296,7 @@ impl Record {
     pub fn serialise(&self) -> Content {
         let text = serde_json::to_string_pretty(self).expect("records have text keys and no failing parts");
         let body = text.strip_suffix("\n}").expect("an indented object with fields ends so");
-        Content::from(format!("{body}{}", ending(body)))
+        Content::from(format!("{body}{}", ending(body))).with_parsed(Found::Record(self.clone()))
     }
 }
 
@@ -410,7 +410,10 @@ mod tests {
             let mut before = record(beat);
             before.name = name.into();
             Arc::make_mut(&mut before.coordination).acked = acked;
-            prop_assert_eq!(Record::parse(before.serialise().bytes()), Found::Record(before));
+            let content = before.serialise();
+            prop_assert_eq!(Record::parse(content.bytes()), Found::Record(before.clone()));
+            // What is kept beside the bytes is what they say.
+            prop_assert_eq!(&*content.parsed(Record::parse), &Found::Record(before));
         }
 
         #[test]
