@@ -5,10 +5,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cloudchamber_core::{Draw, Path};
+use cloudchamber_core::{Draw, Driver, Path};
 use cloudchamber_folder::checks::{Checks as _, Findings};
 use cloudchamber_folder::profile::Arrival;
-use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Setup, World};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Part, Replica, Setup, World};
 use cloudchamber_folder::{ReplicaId, Service as _, System};
 use stateright::{Model, Property};
 
@@ -189,9 +189,11 @@ impl<S: System> FolderModel<S> {
         let economy = &self.spec.economy;
         match choice {
             _ if now < self.start_ms(id) => false,
+            Choice::Upload { path, .. } if economy.idle_files.contains(path) => false,
             Choice::Download { path, .. } if self.is_own(path) => {
-                self.is_busy(world, id) || state.late.presses(id, path, u64::MAX)
+                self.is_about_to_read(world, id) || state.late.presses(id, path, u64::MAX)
             }
+            Choice::Crash { .. } | Choice::Sleep { .. } if self.is_calm(world) => false,
             Choice::Crash { .. } | Choice::Sleep { .. } if economy.busy_faults => self.is_busy(world, id),
             _ => true,
         }
@@ -202,7 +204,23 @@ impl<S: System> FolderModel<S> {
         self.spec.economy.own_files.as_ref().is_some_and(|dir| path.below(dir).is_some())
     }
 
-    /// Whether a replica may take a step at this moment: only then does it matter what its disk holds.
+    /// Whether nothing goes wrong yet.
+    fn is_calm(&self, world: &World<S>) -> bool {
+        world.now() < self.spec.bounds.calm_ms
+    }
+
+    /// Whether a replica may take a step at this moment that reads others' files: only then does it matter what its
+    /// disk holds.
+    fn is_about_to_read(&self, world: &World<S>, id: ReplicaId) -> bool {
+        let steps = |process: &Driver<S::Protocol>| {
+            world.replica(id).changed()
+                || world.timer_due(&self.setup, id).is_some_and(|due| due <= world.now())
+                || (process.pending_op().is_some() && !self.spec.economy.own_files_read_when_woken)
+        };
+        world.replica(id).process().is_none_or(steps)
+    }
+
+    /// Whether a replica may do anything at this moment.
     fn is_busy(&self, world: &World<S>, id: ReplicaId) -> bool {
         let replica = world.replica(id);
         let Some(process) = replica.process() else { return true };
@@ -213,17 +231,43 @@ impl<S: System> FolderModel<S> {
                 || world.service().ready(id, world.now()))
     }
 
-    /// The one choice that stands for all others: a file that only its owner writes goes to the server.
-    fn goes_first(&self, choices: &[ChoiceOf<S>]) -> Option<usize> {
-        self.spec.economy.own_files.as_ref()?;
-        choices.iter().position(|choice| matches!(choice, Choice::Upload { path, .. } if self.is_own(path)))
+    /// The one choice that stands for all others: a file that only its owner writes goes to the server; while all is
+    /// well, everything travels.
+    fn goes_first(&self, state: &State<S>, choices: &[ChoiceOf<S>]) -> Option<usize> {
+        let calm = self.is_calm(&state.world);
+        let idle = |path| self.spec.economy.idle_files.contains(path);
+        choices.iter().position(|choice| match choice {
+            Choice::Upload { path, .. } => (calm && !idle(path)) || self.is_own(path),
+            Choice::Download { arrival: Arrival::Whole, back: 0, .. } => calm,
+            _ => false,
+        })
+    }
+
+    /// An op that is applied before anything else: it concerns one disk, what follows it reads nothing that others
+    /// wrote, and nothing may prevent it.
+    fn op_first(&self, state: &State<S>) -> Option<ChoiceOf<S>> {
+        let Budget { crashes, sleeps, failures, .. } = state.budget;
+        let prevented = crashes > 0 || sleeps > 0 || failures > 0;
+        if !self.spec.economy.own_files_read_when_woken || (prevented && !self.is_calm(&state.world)) {
+            return None;
+        }
+        let [draw] = self.menu.draws[..] else { return None };
+        let waits = |(_, replica): &(ReplicaId, &Replica<S::Protocol>)| {
+            replica.runs() && replica.process().is_some_and(|process| process.pending_op().is_some())
+        };
+        let (replica, _) = state.world.replicas().find(waits)?;
+        (!self.menu.halves).then_some(Choice::Apply { replica, part: Part::Whole, draw })
     }
 
     /// What may happen in a state: nothing more than one thing where that stands for all.
     fn ways_on(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
-        let mut choices = Vec::new();
+        if let Some(first) = self.op_first(state) {
+            actions.push(Action::Take(first));
+            return;
+        }
+        let mut choices = Vec::with_capacity(16);
         state.world.choices(&self.setup, &self.menu, &mut choices);
-        if let Some(first) = self.goes_first(&choices) {
+        if let Some(first) = self.goes_first(state, &choices) {
             actions.push(Action::Take(choices.swap_remove(first)));
             return;
         }
@@ -271,6 +315,11 @@ impl<S: System> FolderModel<S> {
                 }
                 state.world.take(&self.setup, choice, &mut effects).ok()?;
                 self.look(state, choice, &effects);
+                if let Choice::Download { path, .. } | Choice::Upload { path, .. } = choice
+                    && self.is_own(path)
+                {
+                    state.world.forget_versions(path);
+                }
                 if let Some(id) = choice.replica().filter(|_| !self.spec.menu.notices)
                     && state.world.replica(id).changed()
                 {

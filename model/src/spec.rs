@@ -114,6 +114,9 @@ pub struct Bounds {
     pub acts: u8,
     /// How often a file may arrive in another state than whole.
     pub arrivals: u8,
+    /// Until when all is well, ms: every file travels at once and nothing fails. So a model can begin where somebody
+    /// is active, without all the ways to get there.
+    pub calm_ms: u64,
     /// How long a change may take from one disk to another whose machine is awake, ms; without bound where it is
     /// absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,6 +136,12 @@ pub struct Economy {
     /// that is late at one replica may still come when another has got the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_files: Option<Path>,
+    /// Whether these files are read only by steps that a timer, a notice or a start begins, not by those that follow an
+    /// op or an answer: they are then not brought before the latter.
+    pub own_files_read_when_woken: bool,
+    /// Files that nobody reads to decide anything. They are never sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub idle_files: Vec<Path>,
     /// Whether processes die and machines fall asleep only when the process has something to do. What is left out are
     /// processes that die and start again between two of their steps.
     pub busy_faults: bool,

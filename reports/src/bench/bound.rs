@@ -18,7 +18,7 @@ use cloudchamber_sim::courier::{Courier, Movement, Touch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::report::{Bound, Quiet};
+use super::report::{Bound, Bounds, Quiet};
 use super::sample::REPLICAS;
 
 /// How long heartbeats are carried, ms.
@@ -33,19 +33,25 @@ const SEED: u64 = 1;
 /// often, fewer heartbeats are seen sooner.
 const PERIODS_PERCENT: [u64; 4] = [100, 125, 150, 200];
 
-/// The bound for a design that writes like `own`, and makes mistakes like `reference`. There is none for a design of
-/// which no active replica was seen.
-pub(super) fn of(profile: &str, own: &Quiet, reference: &Quiet) -> Option<Bound> {
+/// The bounds for a design that writes like `own`: with as many mistakes as `reference` makes, and with as many as it
+/// makes itself. There are none for a design of which no active replica was seen.
+pub(super) fn of(profile: &str, own: &Quiet, reference: &Quiet) -> Option<Bounds> {
     let profile = Profile::named(profile).expect("the profile was looked up before");
     let shortest_ms = period_ms(own.writes_per_hour_of_active)?;
-    let bounds = PERIODS_PERCENT.map(|percent| best(&profile, shortest_ms * percent / 100, reference));
-    bounds.into_iter().min_by_key(|bound| bound.agreed_ms)
+    let carried = PERIODS_PERCENT.map(|percent| {
+        let period_ms = shortest_ms * percent / 100;
+        (period_ms, carry(&profile, period_ms))
+    });
+    let least = |mistakes| {
+        let bounds = carried.iter().map(|(period_ms, heartbeats)| best(*period_ms, heartbeats, mistakes));
+        bounds.min_by_key(|bound| bound.agreed_ms)
+    };
+    Some(Bounds { as_published: least(reference)?, as_itself: least(own)? })
 }
 
 /// The best detector with this period.
-fn best(profile: &Profile, period_ms: u64, reference: &Quiet) -> Bound {
-    let heartbeats = carry(profile, period_ms);
-    let timeout_ms = timeout_ms(&heartbeats, reference);
+fn best(period_ms: u64, heartbeats: &[Heartbeat], reference: &Quiet) -> Bound {
+    let timeout_ms = timeout_ms(heartbeats, reference);
     let mut late_ms: Vec<u64> = heartbeats.iter().map(|heartbeat| heartbeat.late_ms).collect();
     late_ms.sort_unstable();
     let travel_ms = late_ms[late_ms.len() / 2];
@@ -189,7 +195,7 @@ mod tests {
 
     fn bound(profile: &str, mistakes: u64) -> Bound {
         let quiet = quiet(mistakes, 6.0);
-        of(profile, &quiet, &quiet).unwrap()
+        of(profile, &quiet, &quiet).unwrap().as_published
     }
 
     #[test]
@@ -212,6 +218,13 @@ mod tests {
     fn more_mistakes_allow_an_earlier_verdict() {
         let (few, many) = (bound("icloud", 1), bound("icloud", 100));
         assert!(many.timeout_ms < few.timeout_ms, "{many:?} {few:?}");
+    }
+
+    #[test]
+    fn a_design_is_held_to_its_own_mistakes_as_well() {
+        let (own, reference) = (quiet(100, 6.0), quiet(1, 6.0));
+        let bounds = of("icloud", &own, &reference).unwrap();
+        assert!(bounds.as_itself.agreed_ms < bounds.as_published.agreed_ms, "{bounds:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use cloudchamber_folder::systems::failover::{FailoverSystem, Settings};
 use indicatif::ProgressBar;
 
 use super::meter::Meter;
-use super::report::{Bound, Cell, Figures, Mode, Noticed, Quiet};
+use super::report::{Bound, Bounds, Cell, Figures, Mode, Noticed, Quiet};
 use super::sample::{WATCHED_MS, calm, take};
 use super::{Order, bound, quiet};
 use crate::check::side_by_side;
@@ -56,16 +56,16 @@ impl Subject {
 pub(super) fn measure(subject: &Subject, reference: &Quiet, order: &Order, bar: &ProgressBar) -> Cell {
     let Order { modes, seeds, jobs, .. } = order;
     let own = quiet::measure(subject, *seeds, *jobs, bar);
-    let bound = bound::of(&subject.profile, &own, reference);
-    let events = modes.iter().map(|mode| events(subject, *mode, bound, *seeds, *jobs, bar));
-    cell(subject, own, bound, events.collect())
+    let bounds = bound::of(&subject.profile, &own, reference);
+    let events = modes.iter().map(|mode| events(subject, *mode, bounds, *seeds, *jobs, bar));
+    cell(subject, own, bounds, events.collect())
 }
 
 /// Measures one kind of event.
 pub(super) fn events(
     subject: &Subject,
     mode: Mode,
-    bound: Option<Bound>,
+    bounds: Option<Bounds>,
     seeds: u64,
     jobs: usize,
     bar: &ProgressBar,
@@ -76,11 +76,11 @@ pub(super) fn events(
         bar.inc(1);
         sample
     });
-    figures(mode, bound, &samples)
+    figures(mode, bounds, &samples)
 }
 
 /// Puts the parts together.
-pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Option<Bound>, events: Vec<Figures>) -> Cell {
+pub(super) fn cell(subject: &Subject, quiet: Quiet, bounds: Option<Bounds>, events: Vec<Figures>) -> Cell {
     let config = subject.config().expect("the settings were checked before anything ran");
     let (heartbeat_ms, timeout_ms) = match config.design {
         Design::Hardened => (config.hardened.beat.base_ms, config.hardened.suspect_ms_min),
@@ -93,12 +93,12 @@ pub(super) fn cell(subject: &Subject, quiet: Quiet, bound: Option<Bound>, events
         heartbeat_ms,
         timeout_ms,
         quiet,
-        bound,
+        bounds,
         events,
     }
 }
 
-fn figures(event: Mode, bound: Option<Bound>, samples: &[Option<Meter>]) -> Figures {
+fn figures(event: Mode, bounds: Option<Bounds>, samples: &[Option<Meter>]) -> Figures {
     let (mut one, mut agreed, mut overlap) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (mut never, mut unsettled) = (0, 0);
     for sample in samples {
@@ -113,17 +113,21 @@ fn figures(event: Mode, bound: Option<Bound>, samples: &[Option<Meter>]) -> Figu
             *overlap.entry(seen.overlap_ms).or_insert(0) += 1;
         }
     }
-    let bound_ms = bound.map(|bound| match event {
+    let limit_ms = |bound: Bound| match event {
         // The word itself has to travel, and no more.
         Mode::Activation => bound.travel_ms,
         Mode::Crash | Mode::Sleep => bound.agreed_ms,
-    });
+    };
+    let bound_ms = bounds.map(|bounds| limit_ms(bounds.as_published));
+    let own_ms = bounds.map(|bounds| limit_ms(bounds.as_itself));
     let agreed = Distribution::new(agreed);
-    let ratio =
-        agreed.p50_ms.zip(bound_ms).filter(|(_, bound)| *bound > 0).map(|(p50, bound)| ratio(p50, bound));
+    let over = |bound_ms: Option<u64>| {
+        agreed.p50_ms.zip(bound_ms).filter(|(_, bound)| *bound > 0).map(|(p50, bound)| ratio(p50, bound))
+    };
+    let (ratio, ratio_of_own_mistakes) = (over(bound_ms), over(own_ms));
     let (one, overlap) = (Distribution::new(one), Distribution::new(overlap));
     let noticed = Noticed::of(samples);
-    Figures { event, one, agreed, never, unsettled, overlap, noticed, bound_ms, ratio }
+    Figures { event, one, agreed, never, unsettled, overlap, noticed, bound_ms, ratio, ratio_of_own_mistakes }
 }
 
 impl Noticed {
@@ -194,17 +198,19 @@ mod tests {
 
     #[test]
     fn whoever_does_not_get_there_counts_with_the_time_it_was_watched() {
-        let bound = Some(Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 });
+        let bound = Bound { period_ms: 2, timeout_ms: 3, travel_ms: 0, noticed_ms: 4, agreed_ms: 4 };
+        let bounds = Some(Bounds { as_published: bound, as_itself: Bound { agreed_ms: 2, ..bound } });
         let seen = |agreed_ms, overlap_ms| {
             let mut meter = Meter::quiet(0);
             (meter.one_ms, meter.agreed_ms, meter.overlap_ms) = (Some(5), agreed_ms, overlap_ms);
             Some(meter)
         };
         let (never, there) = (seen(None, 0), seen(Some(8), 7));
-        let figures = figures(Mode::Crash, bound, &[never, there.clone(), there.clone(), None]);
+        let figures = figures(Mode::Crash, bounds, &[never, there.clone(), there.clone(), None]);
         assert_eq!((figures.never, figures.unsettled, figures.ratio), (1, 1, Some(2.0)));
+        assert_eq!(figures.ratio_of_own_mistakes, Some(4.0));
         assert_eq!((figures.agreed.max_ms, figures.overlap.samples), (Some(WATCHED_MS), 2));
-        let activation = super::figures(Mode::Activation, bound, &[there]);
+        let activation = super::figures(Mode::Activation, bounds, &[there]);
         assert_eq!((activation.bound_ms, activation.ratio), (Some(0), None));
     }
 }

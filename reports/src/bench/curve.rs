@@ -66,9 +66,9 @@ fn point(
     bar: &ProgressBar,
 ) -> Cell {
     let own = quiet::measure(subject, seeds, jobs, bar);
-    let bound = bound::of(&subject.profile, &own, reference);
-    let figures = events(subject, Mode::Crash, bound, seeds, jobs, bar);
-    cell(subject, own, bound, vec![figures])
+    let bounds = bound::of(&subject.profile, &own, reference);
+    let figures = events(subject, Mode::Crash, bounds, seeds, jobs, bar);
+    cell(subject, own, bounds, vec![figures])
 }
 
 fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {

@@ -29,7 +29,7 @@ pub(crate) struct Cell {
     pub(crate) timeout_ms: u64,
     pub(crate) quiet: Quiet,
     /// None where no active replica was seen.
-    pub(crate) bound: Option<Bound>,
+    pub(crate) bounds: Option<Bounds>,
     pub(crate) events: Vec<Figures>,
 }
 
@@ -76,8 +76,11 @@ pub(crate) struct Figures {
     pub(crate) noticed: Noticed,
     /// What no detector beats, until all agree.
     pub(crate) bound_ms: Option<u64>,
-    /// The median until all agree, as a multiple of the bound; none where the bound is nothing.
+    /// The median until all agree, as a multiple of the bound; none where the bound is nothing. A design that makes
+    /// more mistakes than the published one can be below 1.
     pub(crate) ratio: Option<f64>,
+    /// The same beside a detector that makes as many mistakes as the design itself.
+    pub(crate) ratio_of_own_mistakes: Option<f64>,
 }
 
 /// How the event was noticed and what it cost; of the runs that give a sample, and until all agree.
@@ -118,8 +121,17 @@ pub(crate) struct Quiet {
     pub(crate) device_conflicts: u64,
 }
 
-/// What the best failure detector would need on the same folder, with as many writes as the design's active replica
-/// makes, and as many mistakes as the published design makes there.
+/// What the best failure detectors would need on the same folder, with as many writes as the design's active replica
+/// makes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Bounds {
+    /// With as many mistakes as the published design makes there.
+    pub(crate) as_published: Bound,
+    /// With as many mistakes as the design itself makes there.
+    pub(crate) as_itself: Bound,
+}
+
+/// What one of them would need.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Bound {
     /// The time between two heartbeats that so many writes allow.

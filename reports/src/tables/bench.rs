@@ -35,6 +35,7 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
         "one active",
         "bound",
         "p50/bound",
+        "own mistakes",
         "two active",
         "never",
         "unsettled",
@@ -48,6 +49,7 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
             shown(figures.one.p50_ms),
             shown(figures.bound_ms),
             times(figures.ratio),
+            times(figures.ratio_of_own_mistakes),
             overlap(figures),
             figures.never.to_string(),
             figures.unsettled.to_string(),
@@ -59,7 +61,10 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
 
 /// What happens while nothing happens.
 fn quiet(text: &mut String, cells: &[Cell]) {
-    put(text, "without any fault: mistakes, writes, and the best detector with as many of both");
+    put(
+        text,
+        "without any fault: mistakes, writes, and the best detector with the published design's mistakes",
+    );
     let head = [
         "profile",
         "design",
@@ -82,9 +87,9 @@ fn quiet(text: &mut String, cells: &[Cell]) {
             duration(cell.quiet.overlap_ms_per_day),
             format!("{:.0}", cell.quiet.writes_per_replica_hour),
             format!("{:.0}", cell.quiet.writes_per_hour_of_active),
-            shown(cell.bound.map(|bound| bound.timeout_ms)),
-            shown(cell.bound.map(|bound| bound.travel_ms)),
-            shown(cell.bound.map(|bound| bound.noticed_ms)),
+            shown(cell.bounds.map(|bounds| bounds.as_published.timeout_ms)),
+            shown(cell.bounds.map(|bounds| bounds.as_published.travel_ms)),
+            shown(cell.bounds.map(|bounds| bounds.as_published.noticed_ms)),
         ]);
     }
     text.push_str(&columns(&rows));
