@@ -33,11 +33,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// What the documents claim beside what was measured.
     #[command(after_help = "Example: cloudchamber claims --seeds 1000")]
-    Claims {
-        /// How many seeds each measurement gets.
-        #[arg(long)]
-        seeds: Option<u64>,
-    },
+    Claims(ClaimsArgs),
     /// Makes one report of several: shards of a swarm, or of a check.
     #[command(after_help = "Example: cloudchamber merge shard-1.json shard-2.json -o whole.json")]
     Merge {
@@ -126,6 +122,22 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ClaimsArgs {
+    /// Only this provider; all where it is absent.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// How many seeds each measurement gets.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where the scenarios of the measurements go.
+    #[arg(long, value_name = "DIR", default_value = "target/cloudchamber")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct SwarmArgs {
     /// Which system.
     #[arg(long, value_enum)]
@@ -164,54 +176,85 @@ pub(crate) struct SwarmArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Failover times, beside the bound.
+    /// Failover times, overlaps, mistakes and writes, beside the bound.
+    ///
+    /// Three replicas, one event at a random moment after all has settled, no other fault and no hazard: the active
+    /// replica dies, its machine falls asleep, or a person makes another one active. Measured until exactly one is
+    /// active and every replica in reach names it.
     #[command(after_help = "Example: cloudchamber bench failover --profile syncthing --design published")]
-    Failover {
-        /// Which provider.
-        #[arg(long)]
-        profile: Option<String>,
-        /// Which design.
-        #[arg(long, value_enum, default_value_t = DesignName::Hardened)]
-        design: DesignName,
-        /// How many seeds.
-        #[arg(long)]
-        seeds: Option<u64>,
-    },
+    Failover(BenchArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Only this provider; with it come the curves for other heartbeats and time-outs. All where it is absent.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// Only this design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) design: Option<DesignName>,
+    /// Only this policy of the hardened design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// How many seeds each kind of event gets, the same ones for every provider and design.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// Some seeds only, and no curves.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) quick: bool,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where bench.json and bench.html go; nowhere where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
-    /// Checks a bounded model.
+    /// Checks bounded models: those of the scenarios' directory, or one file.
     #[command(
         after_help = "Example: cloudchamber model check failover --design published --export found.jsonl"
     )]
-    Check {
-        /// Which system.
-        #[arg(value_enum)]
-        system: SystemName,
-        /// Which design.
-        #[arg(long, value_enum, default_value_t = DesignName::Hardened)]
-        design: DesignName,
-        /// Which policy.
-        #[arg(long, value_enum)]
-        policy: Option<PolicyName>,
-        /// What bounds the model.
-        #[arg(long, value_name = "FILE")]
-        bounds: Option<PathBuf>,
-        /// Where a counterexample's trace goes.
-        #[arg(long, value_name = "FILE")]
-        export: Option<PathBuf>,
-    },
-    /// Serves the model to a browser.
+    Check(ModelArgs),
+    /// Serves a model to a browser.
     #[command(after_help = "Example: cloudchamber model explore failover --port 3000")]
     Explore {
         /// Which system.
         #[arg(value_enum)]
         system: SystemName,
+        /// The model file; the first quick one of the system where it is absent.
+        #[arg(long, value_name = "FILE")]
+        bounds: Option<PathBuf>,
         /// On which port.
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelArgs {
+    /// Which system.
+    #[arg(value_enum)]
+    pub(crate) system: SystemName,
+    /// Only models of this design; of both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) design: Option<DesignName>,
+    /// Only models of this policy; of both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// Only this model file, whatever design it is of.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "policy", "quick"])]
+    pub(crate) bounds: Option<PathBuf>,
+    /// Only models that take a few seconds.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Where the first counterexample goes, as a trace that `replay` takes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// By how many threads each model is explored; more than one may report a longer way to a violation.
+    #[arg(long, value_name = "N", value_parser = jobs, default_value = "1")]
+    pub(crate) threads: usize,
 }
 
 /// A system, by name.

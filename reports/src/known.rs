@@ -20,6 +20,9 @@ pub(crate) trait Known: System {
     /// # Errors
     /// Where the design or the policy is not there.
     fn settings(design: DesignName, policy: Option<PolicyName>) -> Result<Self::Settings, Failure>;
+
+    /// The design and the policy that some settings mean.
+    fn design(settings: &Self::Settings) -> (DesignName, Option<PolicyName>);
 }
 
 impl Known for FailoverSystem {
@@ -42,6 +45,16 @@ impl Known for FailoverSystem {
         });
         Ok(failover::Settings { design: Some(design), policy, ..failover::Settings::default() })
     }
+
+    fn design(settings: &failover::Settings) -> (DesignName, Option<PolicyName>) {
+        match (settings.design, settings.policy) {
+            (None | Some(Design::Published), _) => (DesignName::Published, None),
+            (Some(Design::Hardened), Some(Policy::Majority)) => {
+                (DesignName::Hardened, Some(PolicyName::Majority))
+            }
+            (Some(Design::Hardened), _) => (DesignName::Hardened, Some(PolicyName::Available)),
+        }
+    }
 }
 
 impl Known for JournalSystem {
@@ -57,6 +70,14 @@ impl Known for JournalSystem {
             DesignName::Hardened => journal::DesignName::Hardened,
         };
         Ok(journal::Settings { design, ..journal::Settings::default() })
+    }
+
+    fn design(settings: &journal::Settings) -> (DesignName, Option<PolicyName>) {
+        let design = match settings.design {
+            journal::DesignName::Published => DesignName::Published,
+            journal::DesignName::Hardened => DesignName::Hardened,
+        };
+        (design, None)
     }
 }
 

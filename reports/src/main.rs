@@ -2,14 +2,17 @@
 //!
 //! - [`cli`]: what can be written on the command line,
 //! - [`commands`]: one module a subcommand,
+//! - [`bench`]: failover times beside the bound,
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
+//! - [`story`]: traces in plain sentences,
 //! - [`known`]: what the command has to know of a system beyond the harness.
 //!
 //! # Deliberately absent
 //! Decisions on what holds: those are the checkers' and the scenarios' expectations.
 
+mod bench;
 mod check;
 mod claims;
 mod cli;
@@ -21,6 +24,7 @@ mod json;
 mod known;
 mod progress;
 mod reproduce;
+mod story;
 mod tables;
 
 use std::process::ExitCode;

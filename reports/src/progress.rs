@@ -17,6 +17,18 @@ pub(crate) fn bar(what: &str, count: u64) -> ProgressBar {
     bar
 }
 
+/// Something that turns while work without a known end goes on; invisible where standard error is not a terminal.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed} {msg}")
+        .expect("the template is a constant that was tried");
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

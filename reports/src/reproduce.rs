@@ -14,6 +14,11 @@ pub(crate) fn run(scenario: &Path, seed: u64) -> String {
     format!("{CALL} run {} --seed {seed}", word(&scenario.display().to_string()))
 }
 
+/// Checks a model file.
+pub(crate) fn model(system: &str, file: &Path) -> String {
+    format!("{CALL} model check {system} --bounds {}", word(&file.display().to_string()))
+}
+
 /// Replays a trace.
 pub(crate) fn replay(trace: &Path) -> String {
     format!("{CALL} replay {}", word(&trace.display().to_string()))

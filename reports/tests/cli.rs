@@ -82,6 +82,7 @@ fn every_level_helps_with_an_example() {
         "claims",
         "merge",
         "model check",
+        "model explore",
         "replay",
         "run",
         "shrink",
@@ -100,9 +101,15 @@ fn every_level_helps_with_an_example() {
 fn what_is_not_there_says_so() {
     refused(&["shrink", "x.jsonl"], "`shrink` is not yet built");
     refused(&["timeline", "x.jsonl", "-o", "x.html"], "`timeline` is not yet built");
-    refused(&["model", "check", "failover"], "`model` is not yet built");
-    refused(&["bench", "failover"], "`bench` is not yet built");
-    refused(&["claims"], "`claims` is not yet built");
+    refused(&["model", "check", "notes"], "there is no such model of `notes`");
+    refused(
+        &["bench", "failover", "--profile", "icloudy"],
+        "there is no profile `icloudy`; there are icloud",
+    );
+    refused(
+        &["bench", "failover", "--design", "published", "--policy", "majority"],
+        "the published design has no policies",
+    );
     refused(&["swarm", "--system", "notes", "--design", "published"], "the system `notes` is not yet built");
     refused(&swarm(&["--policy", "majority"]), "the published design has no policies");
     refused(&["check", "--system", "delta"], "the system `delta` is not yet built");
@@ -364,7 +371,10 @@ fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&read("report.json")).unwrap(), report);
     assert_eq!(report["ok"], true);
-    assert_eq!(report["models"], Value::Array(vec![]));
+    let models = report["models"].as_array().unwrap();
+    assert!(models.iter().any(|model| model["properties"][0]["holds"] == false), "{models:?}");
+    assert_eq!(report["documents"].as_array().unwrap().len(), 9);
+    assert_eq!(report["bench"][0]["cells"].as_array().unwrap().len(), 6);
     assert_eq!(report["claims"][0]["cells"].as_array().unwrap().len(), 12);
     assert!(report["syncthing"].as_array().unwrap().len() > 10);
     let lists = [&report["scenarios"], &report["regressions"]];
@@ -380,6 +390,121 @@ fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
     let page = read("report.html");
     assert!(page.contains("automatic-failover.toml") && page.contains("failover success 95 %"), "{page}");
     assert!(!page.contains("<script") && !page.contains("<link"), "the page needs nothing else");
+}
+
+#[test]
+fn failover_times_stand_beside_their_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let out_dir = dir.path().to_str().unwrap();
+    let arguments =
+        ["bench", "failover", "--profile", "syncthing", "--seeds", "2", "--json", "--out", out_dir];
+    let output = call(&arguments);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let cells = report["cells"].as_array().unwrap();
+    let designs: Vec<_> = cells.iter().map(|cell| (&cell["design"], &cell["policy"])).collect();
+    assert_eq!(designs.len(), 3, "{designs:?}");
+    for cell in cells {
+        assert!(cell["quiet"]["writes_per_replica_hour"].as_f64().unwrap() > 50.0, "{cell:#}");
+        for event in cell["events"].as_array().unwrap() {
+            let samples = event["agreed"]["samples"].as_u64().unwrap() + event["unsettled"].as_u64().unwrap();
+            assert_eq!(samples, 2, "{event:#}");
+            assert!(event["bound_ms"].as_u64().unwrap() > 5_000, "{event:#}");
+        }
+    }
+    assert_eq!(report["curves"][0]["profile"], "syncthing");
+    assert!(
+        report["curves"][0]["points"].as_array().unwrap().len() > 6,
+        "{:#}",
+        report["curves"][0]["refused"]
+    );
+    let page = std::fs::read_to_string(dir.path().join("bench.html")).unwrap();
+    assert!(page.contains("<h3>crash</h3>") && page.contains("circle"), "{page}");
+    let again = json(&call(&arguments));
+    assert_eq!(again, report, "the same seeds, the same figures");
+}
+
+#[test]
+fn claims_stand_beside_what_was_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let out_dir = dir.path().to_str().unwrap();
+    let output = call(&["claims", "--profile", "syncthing", "--seeds", "2", "--out", out_dir]);
+    let said = out(&output);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    for text in
+        ["failover success: the documents say 70 %", "  measured: of all crashes", "majority", "published"]
+    {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains(" -  "), "everything was measured: {said}");
+}
+
+#[test]
+fn a_counterexample_of_a_model_is_replayed_step_by_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("found.jsonl");
+    let trace = path.to_str().unwrap();
+    let model = "scenarios/models/published-first-claim.toml";
+    let output = call(&["model", "check", "failover", "--bounds", model, "--export", trace, "--json"]);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "an expected violation is as expected: {report:#}");
+    let (model, property) = (&report[0], &report[0]["properties"][0]);
+    assert_eq!((&property["name"], &property["holds"]), (&"at_most_one_active".into(), &false.into()));
+    assert!(model["unique_states"].as_u64() < model["generated_states"].as_u64(), "{model:#}");
+    let story = model["story"].as_array().unwrap();
+    assert!(story[0].as_str().unwrap().contains("starts"), "{story:#?}");
+    assert!(story.last().unwrap().as_str().unwrap().contains("at_most_one_active"), "{story:#?}");
+
+    let output = call(&["replay", trace, "--json"]);
+    let replay = json(&output);
+    assert_eq!(
+        code(&output),
+        1,
+        "nothing is expected of the model's scenario, and it is violated: {replay:#}"
+    );
+    assert_eq!(replay.get("differs"), None, "{replay:#}");
+    assert_eq!(replay["choices"].as_u64().unwrap(), story.len() as u64);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let foot: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&replay["hash"], &replay["violations"]), (&foot["end"]["hash"], &foot["end"]["violations"]));
+    assert!(
+        replay["violations"].as_array().unwrap().iter().any(|found| found["checker"] == "at_most_one_active"),
+        "{replay:#}"
+    );
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused_with_the_relation() {
+    let refuse = |settings: &str, says: &str| {
+        let text = format!(
+            "system = 'failover'\nrun_ms = 60000\nreplica = [{{}}, {{}}, {{}}]\n[settings]\n{settings}\n"
+        );
+        let file = File::new("misfit.toml", &text);
+        refused(&["run", file.path()], says);
+    };
+    // A heartbeat above the time-out.
+    refuse(
+        "heartbeat_ms = 95000",
+        "after 90000 ms the active replica counts as gone; raise stale-ms over 106000 or shorten the heartbeat",
+    );
+    refuse(
+        "design = 'hardened'\ncoarse = { beat_ms = 40000 }",
+        "has to cover the longest beat, settle-ms and look-ms",
+    );
+    // A window that is none, or below zero.
+    refuse("design = 'hardened'\nsettle_ms = 0", "settle-ms is 0 ms and has to cover any propagation at all");
+    refuse("design = 'hardened'\nsettle_ms = -1", "invalid value: integer `-1`");
+    refuse("verify_ms = 90000", "a claim is verified after 90000 ms, and after 90000 ms it counts as gone");
+    // A drift over the bound.
+    refuse(
+        "design = 'hardened'\ncoarse = { drift_ppm_max = 20000 }",
+        "drift-ppm-max is 20000, and leases are not made for more than 2000 millionths",
+    );
+    // One voter.
+    refuse(
+        "design = 'hardened'\npolicy = 'majority'\nvoters = ['a']",
+        "the policy majority has 1 voters and needs two at least, three to survive the loss of one",
+    );
 }
 
 #[test]

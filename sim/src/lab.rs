@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::courier::{Courier, Movement, Touch};
 use crate::plan::{Doom, Moment, with_draw};
+use crate::run::Watcher;
 use crate::streams::{Purpose, Stream};
 
 /// Shared by all tasks of a run; every access is one short critical section of one thread.
@@ -20,6 +21,7 @@ pub(crate) struct Lab<S: System> {
     courier: Courier,
     /// The choices so far, where they are wanted.
     pub(crate) trace: Option<Vec<At<ChoiceOf<S>>>>,
+    watcher: Option<Watcher<S>>,
     replicas: Vec<Bench>,
     /// Rung when the courier has something due earlier than it thought.
     pub(crate) courier_bell: Arc<Notify>,
@@ -52,7 +54,7 @@ pub(crate) enum Next {
 }
 
 impl<S: System> Lab<S> {
-    pub(crate) fn new(scenario: &Scenario<S>, traced: bool) -> Self {
+    pub(crate) fn new(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Self {
         let latency = scenario.profile != "perfect" || scenario.delay_ms.is_some();
         let bench = |id: ReplicaId| Bench {
             steps: Stream::new(scenario.seed, Purpose::Steps, id.0),
@@ -66,6 +68,7 @@ impl<S: System> Lab<S> {
             watched: Watched::new(scenario),
             courier: Courier::new(scenario.profile(), count, scenario.seed),
             trace: traced.then(Vec::new),
+            watcher,
             replicas: ReplicaId::all(count).map(bench).collect(),
             courier_bell: Arc::new(Notify::new()),
             courier_sleeps_until: None,
@@ -145,6 +148,9 @@ impl<S: System> Lab<S> {
             return false;
         }
         self.report(now, &choice);
+        if let Some(watcher) = &mut self.watcher {
+            watcher(&self.watched, &choice);
+        }
         if let Some(trace) = &mut self.trace {
             trace.push(At { ms: now, choice });
         }

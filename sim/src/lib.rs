@@ -27,6 +27,6 @@ pub mod streams;
 mod swarm;
 
 #[cfg(madsim)]
-pub use run::{Run, run};
+pub use run::{Run, run, watch};
 #[cfg(madsim)]
 pub use swarm::{Fault, Harvest, RUN_MS, Swarm, Violated, fails, swarm};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cloudchamber_core::Draw;
 use cloudchamber_folder::scenario::Scenario;
-use cloudchamber_folder::trace::{COMMIT, End, Outcome, Trace};
-use cloudchamber_folder::world::{Choice, Part};
+use cloudchamber_folder::trace::{COMMIT, End, Outcome, Trace, Watched};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
 use cloudchamber_folder::{ReplicaId, System};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::{Instant, Sleep, TimeHandle, sleep};
@@ -30,9 +30,30 @@ pub struct Run<S: System> {
 /// Where the run panicked, with the seed that did it.
 #[must_use]
 pub fn run<S: System>(scenario: &Scenario<S>, traced: bool) -> Run<S> {
+    on_a_thread(scenario, traced, None)
+}
+
+/// As [`run`], with somebody who looks at the world after every choice: for measurements that no checker makes.
+/// Looking changes nothing, so the run is the same as without.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn watch<S: System>(
+    scenario: &Scenario<S>,
+    watcher: impl FnMut(&Watched<S>, &ChoiceOf<S>) + Send + 'static,
+) -> Outcome {
+    on_a_thread(scenario, false, Some(Box::new(watcher))).outcome
+}
+
+/// Who looks at the world after every choice.
+pub(crate) type Watcher<S> = Box<dyn FnMut(&Watched<S>, &ChoiceOf<S>) + Send>;
+
+fn on_a_thread<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Run<S> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(1 << 20);
-        let run = thread.spawn_scoped(scope, || run_here(scenario, traced)).expect("a thread can be started");
+        let run = thread.spawn_scoped(scope, || run_here(scenario, traced, watcher));
+        let run = run.expect("a thread can be started");
         run.join().unwrap_or_else(|panic| {
             eprintln!("seed {} panicked in a run of `{}`", scenario.seed, S::NAME);
             std::panic::resume_unwind(panic)
@@ -40,9 +61,9 @@ pub fn run<S: System>(scenario: &Scenario<S>, traced: bool) -> Run<S> {
     })
 }
 
-fn run_here<S: System>(scenario: &Scenario<S>, traced: bool) -> Run<S> {
+fn run_here<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Run<S> {
     let runtime = Runtime::with_seed_and_config(scenario.seed, madsim::Config::default());
-    let shared = Shared(Arc::new(Mutex::new(Lab::new(scenario, traced))));
+    let shared = Shared(Arc::new(Mutex::new(Lab::new(scenario, traced, watcher))));
     let end_ms = runtime.block_on(direct(scenario, shared.clone()));
     drop(runtime);
     let lab = Arc::into_inner(shared.0).expect("every task of the run is gone with its runtime");

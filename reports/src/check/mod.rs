@@ -1,5 +1,6 @@
 //! The parts of the main job.
 
+pub(crate) mod models;
 pub(crate) mod regressions;
 pub(crate) mod scenarios;
 pub(crate) mod swarms;

@@ -1,17 +1,22 @@
 //! `check`: the main job.
 
+use std::path::Path;
 use std::time::Instant;
 
+use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::trace::COMMIT;
 
-use crate::check::{Out, regressions, scenarios, side_by_side, swarms, syncthing};
-use crate::claims;
+use crate::bench::report::{BenchReport, Mode};
+use crate::bench::{self, DESIGNS, Order};
+use crate::check::models::Wanted;
+use crate::check::{Out, models, regressions, scenarios, side_by_side, swarms, syncthing};
+use crate::claims::{self, documents};
 use crate::cli::{CheckArgs, SystemName};
 use crate::commands::jobs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::html;
-use crate::json::{CheckReport, ScenarioReport};
+use crate::json::{CheckReport, ModelReport, ScenarioReport};
 use crate::known::{Known, Work, with_system_name};
 use crate::progress;
 use crate::tables;
@@ -21,6 +26,9 @@ const SEEDS: [u64; 2] = [2_000, 200];
 
 /// Seeds of each cell of a claim's table, without and with `--quick`.
 const CLAIM_SEEDS: [u64; 2] = [4_000, 1_000];
+
+/// Seeds of each failover time, without and with `--quick`.
+const BENCH_SEEDS: [u64; 2] = [50, 4];
 
 /// The systems that there are.
 const SYSTEMS: [SystemName; 2] = [SystemName::Failover, SystemName::Journal];
@@ -68,9 +76,15 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         true => vec![claims::failover_success(CLAIM_SEEDS[size], jobs, &out)?],
         false => vec![],
     };
+    let bench = match has(SystemName::Failover.text()) {
+        true => vec![failover_times(BENCH_SEEDS[size], jobs, args.quick)?],
+        false => vec![],
+    };
     let syncthing = syncthing::table();
 
-    let ok = scenarios.iter().chain(&kept).all(|report| report.ok)
+    let models = bounded(&dir, &systems, args.quick, &out)?;
+    let ok = models.iter().all(|model| model.ok)
+        && scenarios.iter().chain(&kept).all(|report| report.ok)
         && found.iter().all(|swarm| swarm.missed.is_empty())
         && syncthing.iter().all(|row| row.ok);
     let report = CheckReport {
@@ -79,7 +93,9 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         scenarios,
         regressions: kept,
         swarms: found,
-        models: vec![],
+        models,
+        documents: bench.iter().flat_map(|measured| documents::of(&measured.cells)).collect(),
+        bench,
         claims,
         syncthing,
         wall_s: began.elapsed().as_secs_f64(),
@@ -95,6 +111,39 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         files::print(&format!("      {}\n", out.path("report.html").display()));
     }
     Ok(Verdict::of(report.ok))
+}
+
+/// How long failovers take: in every provider's folder, or in those that have curves and without these.
+fn failover_times(seeds: u64, jobs: usize, quick: bool) -> Result<BenchReport, Failure> {
+    let few = super::bench::CURVES.map(str::to_owned).to_vec();
+    let (profiles, curves) = match quick {
+        true => (few, vec![]),
+        false => (Profile::names().map(str::to_owned).collect(), few),
+    };
+    let (designs, modes) = (DESIGNS.into(), Mode::ALL.into());
+    bench::measure(&Order { profiles, designs, modes, seeds, jobs, curves })
+}
+
+/// The bounded models of some systems.
+fn bounded(
+    scenarios: &Path,
+    systems: &[SystemName],
+    quick: bool,
+    out: &Out<'_>,
+) -> Result<Vec<ModelReport>, Failure> {
+    let mut reports = Vec::new();
+    for system in systems {
+        let wanted = Wanted { system: *system, design: None, policy: None, quick };
+        for file in models::files(scenarios, wanted)? {
+            let (mut report, trace) = models::check(&file, 1)?;
+            if let Some(trace) = trace {
+                let stem = file.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+                report.trace = Some(out.write(&format!("traces/models/{stem}.jsonl"), &trace)?);
+            }
+            reports.push(report);
+        }
+    }
+    Ok(reports)
 }
 
 /// Whether a system is there at all.

@@ -176,7 +176,14 @@ fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, Strin
             }
         }
     }
-    one.models.extend(other.models);
+    for model in other.models {
+        if !one.models.iter().any(|known| known.file == model.file) {
+            one.models.push(model);
+        }
+    }
+    if one.bench.is_empty() {
+        (one.bench, one.documents) = (other.bench, other.documents);
+    }
     for table in other.claims {
         if !one.claims.contains(&table) {
             one.claims.push(table);

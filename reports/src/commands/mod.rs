@@ -1,7 +1,10 @@
 //! One module a subcommand.
 
+mod bench;
 mod check;
+mod claims;
 mod merge;
+mod model;
 mod replay;
 pub(crate) mod run;
 pub(crate) mod swarm;
@@ -16,15 +19,16 @@ use crate::failure::{Failure, Verdict};
 pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     let json = cli.json;
     match cli.command {
+        Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
         Command::Check(args) => check::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file } => replay::run(&file, json),
         Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run(&args, json),
-        Command::Bench { what: Bench::Failover { .. } } => Err(Failure::not_yet_built("`bench`")),
-        Command::Claims { .. } => Err(Failure::not_yet_built("`claims`")),
-        Command::Model { what: Model::Check { .. } | Model::Explore { .. } } => {
-            Err(Failure::not_yet_built("`model`"))
+        Command::Claims(args) => claims::run(&args, json),
+        Command::Model { what: Model::Check(args) } => model::check(&args, json),
+        Command::Model { what: Model::Explore { system, bounds, port } } => {
+            model::explore(system, bounds.as_deref(), port)
         }
         Command::Shrink { .. } => Err(Failure::not_yet_built("`shrink`")),
         Command::Timeline { .. } => Err(Failure::not_yet_built("`timeline`")),

@@ -3,44 +3,62 @@
 use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::claims::ClaimTable;
+use crate::bench::report::BenchReport;
 use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
 use crate::tables::{duration, tally};
+
+mod bench;
+mod claims;
+mod models;
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page of a check.
 pub(crate) fn page(report: &CheckReport) -> String {
+    let body = html! {
+        p {
+            (badge(report.ok)) " " (word(report.ok)) ". Commit " code { (report.commit) } ", "
+            @if report.quick { "quick check, " }
+            (format!("{:.1} s.", report.wall_s))
+        }
+        p {
+            "A published design is expected to fail in the stated ways: its row is good where it does. "
+            "Every row names the command that shows it again, at the same virtual time."
+        }
+        (scenarios("Scenarios", &report.scenarios))
+        (scenarios("Regressions", &report.regressions))
+        (overview(&report.swarms))
+        @for swarm in &report.swarms { (swarm_section(swarm)) }
+        h2 { "Failover convergence" }
+        (convergence(&report.swarms))
+        @for measured in &report.bench { (bench::section(measured)) }
+        (claims::documents(&report.documents))
+        @for table in &report.claims { (claims::success(table)) }
+        (measured(&report.syncthing))
+        (models::section(&report.models))
+    };
+    whole(word(report.ok), &body)
+}
+
+/// The page of a bench.
+pub(crate) fn bench_page(report: &BenchReport) -> String {
+    whole("failover times", &bench::section(report))
+}
+
+/// A page with everything it needs.
+fn whole(title: &str, body: &Markup) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "cloudchamber: " (word(report.ok)) }
+                title { "cloudchamber: " (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 h1 { "cloudchamber" }
-                p {
-                    (badge(report.ok)) " " (word(report.ok)) ". Commit " code { (report.commit) } ", "
-                    @if report.quick { "quick check, " }
-                    (format!("{:.1} s.", report.wall_s))
-                }
-                p {
-                    "A published design is expected to fail in the stated ways: its row is good where it does. "
-                    "Every row names the command that shows it again, at the same virtual time."
-                }
-                (scenarios("Scenarios", &report.scenarios))
-                (scenarios("Regressions", &report.regressions))
-                (overview(&report.swarms))
-                @for swarm in &report.swarms { (swarm_section(swarm)) }
-                h2 { "Failover convergence" }
-                (convergence(&report.swarms))
-                @for table in &report.claims { (claim(table)) }
-                (measured(&report.syncthing))
-                h2 { "Bounded models" }
-                p { "Not yet built." }
+                (body)
             }
         }
     };
@@ -182,29 +200,6 @@ fn bars(of: &Distribution, longest: u64) -> Markup {
     }
 }
 
-fn claim(table: &ClaimTable) -> Markup {
-    html! {
-        h2 { "Claim: " (table.claim) }
-        p { (table.about) }
-        table {
-            tr { th { "standbys" } th { "delay" } th { "runs" } th { "one took over" } th { "two at once" } th { "measured" } th { "calculated" } th { "why apart" } th { "a run that failed" } }
-            @for cell in &table.cells {
-                tr {
-                    td.number { (cell.standbys) }
-                    td.number { (duration(cell.delay_ms)) }
-                    td.number { (cell.seeds) }
-                    td.number { (cell.good) }
-                    td.number { (cell.overlapped) }
-                    td.number { (format!("{:.1} %", cell.measured_percent)) }
-                    td.number { (format!("{:.1} %", cell.calculated_percent)) }
-                    td { small { (cell.reason.as_deref().unwrap_or("")) } }
-                    td { @if let Some(command) = &cell.reproduce { code { (command) } } }
-                }
-            }
-        }
-    }
-}
-
 fn measured(rows: &[MeasuredRow]) -> Markup {
     html! {
         h2 { "Syncthing: measured beside simulated" }
@@ -237,6 +232,8 @@ mod tests {
             regressions: vec![],
             swarms: vec![],
             models: vec![],
+            bench: vec![],
+            documents: vec![],
             claims: vec![],
             syncthing: vec![],
             wall_s: 1.0,

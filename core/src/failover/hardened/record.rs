@@ -306,6 +306,7 @@ impl Record {
         let text = serde_json::to_string_pretty(self).expect("records have text keys and no failing parts");
         let body = text.strip_suffix("\n}").expect("an indented object with fields ends so");
         Content::from(format!("{body}{}", ending(body)))
+            .with_parsed(Found::Record(self.clone(), file_name(&self.coordination.id).into()))
     }
 }
 
@@ -419,7 +420,11 @@ mod tests {
             let mut before = record(beat);
             before.name = name.into();
             Arc::make_mut(&mut before.coordination).acked = acked;
-            prop_assert_eq!(Record::parse(before.serialise().bytes()), Found::Record(before.clone(), file_name(&before.coordination.id).into()));
+            let content = before.serialise();
+            let found = Found::Record(before.clone(), file_name(&before.coordination.id).into());
+            prop_assert_eq!(&Record::parse(content.bytes()), &found);
+            // What is kept beside the bytes is what they say.
+            prop_assert_eq!(&*content.parsed(Record::parse), &found);
         }
 
         #[test]

@@ -162,7 +162,10 @@ impl<S: System> World<S> {
             if missing == 0 || slot.is_some_and(|slot| slot.dirty) {
                 continue;
             }
-            let obstructed = disk.is_obstructed(path);
+            // Where there is a file, there is no directory, and none above it is a file.
+            let there = slot
+                .is_some_and(|slot| slot.body.as_ref().is_some_and(|body| body.presence != Presence::Stub));
+            let obstructed = !there && disk.is_obstructed(path);
             let kept = if menu.older_versions { file.versions_kept() } else { 1 };
             for back in (0..missing.min(kept)).rev() {
                 let removed = file.version(back).is_none_or(|version| version.content.is_none());

@@ -108,6 +108,14 @@ impl Cloud {
         })
     }
 
+    /// Forgets the versions up to `seen`, but for the newest.
+    pub(crate) fn forget_versions(&mut self, path: &Path, seen: u32) {
+        let left = |file: &ServerFile| usize::try_from(file.latest - seen).unwrap_or(usize::MAX).max(1);
+        if self.files.get(path).is_some_and(|file| file.versions.len() > left(file)) {
+            self.files.edit(path, |file| file.versions.truncate(left(file)));
+        }
+    }
+
     /// The digest, computed afresh.
     #[cfg(test)]
     pub(super) fn digest_afresh(&self) -> u64 {

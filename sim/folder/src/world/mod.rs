@@ -285,6 +285,14 @@ impl<S: System> World<S> {
         ReplicaId::all(self.replicas.len()).zip(self.replicas.iter().map(AsRef::as_ref))
     }
 
+    /// Lets the server forget the versions of a file that no replica can still get. What it keeps of them tells
+    /// worlds apart that are alike to all that follows.
+    pub fn forget_versions(&mut self, path: &Path) {
+        let seen = |replica: &Arc<Replica<S::Protocol>>| replica.disk.slot(path).map_or(0, |slot| slot.seen);
+        let seen_by_all = self.replicas.iter().map(seen).min().unwrap_or(0);
+        self.cloud.forget_versions(path, seen_by_all);
+    }
+
     /// Both clocks of a replica's machine.
     #[must_use]
     pub fn clocks(&self, setup: &Setup<S>, id: ReplicaId) -> Now {

@@ -103,6 +103,19 @@ pub fn acts(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, id: Re
         && replica.protocol().is_some_and(|failover| failover.is_active(world.clocks(setup, id)))
 }
 
+/// Whether every replica that runs and is connected names `one` as the active one.
+#[must_use]
+pub fn agreed_on(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
+    let device = &config(setup, one).identity;
+    world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
+        |(_, replica)| {
+            replica
+                .protocol()
+                .is_some_and(|failover| failover.leader().is_some_and(|leader| device.is(leader)))
+        },
+    )
+}
+
 fn config(setup: &Setup<FailoverSystem>, id: ReplicaId) -> &Config {
     &setup.replicas[id.index()].config
 }
@@ -252,6 +265,23 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.looked_ms = look.now;
     }
 
+    fn forget(&mut self, checker: &str, fresh: &Self) {
+        let kept = std::mem::replace(self, fresh.clone());
+        self.active = kept.active;
+        // That an active one was lost counts for `a_failover_happens`; when it was, only for how long that took.
+        self.lost_ms = kept.lost_ms.map(|_| 0);
+        match checker {
+            NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
+            ACTIVATION => self.hand_over = kept.hand_over,
+            ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
+            LAST_ID => self.last_id = kept.last_id,
+            HANDLED => self.confirmed = kept.confirmed,
+            KEEPS_PLACE => self.healthy_since = kept.healthy_since.into_keys().map(|id| (id, 0)).collect(),
+            IN_TIME => self.beats = kept.beats,
+            _ => {}
+        }
+    }
+
     fn calm(&mut self, _: &Setup<FailoverSystem>, world: &World<FailoverSystem>) {
         self.due_ids = Some(world.service().last_id());
     }
@@ -340,8 +370,11 @@ impl FailoverChecks {
             self.changed(look, before, findings);
         }
         self.overlap.after(look, active, before, &self.bounds, findings);
-        if self.disagreed_ms.is_some() && active.count_ones() == 1 && self.agreed(look) {
-            let lost = self.disagreed_ms.take().expect("seen to be there");
+        if let Some(lost) = self.disagreed_ms
+            && active.count_ones() == 1
+            && bits(active).all(|one| agreed_on(setup, world, one))
+        {
+            self.disagreed_ms = None;
             findings.sample(AGREED_MS, now - lost);
         }
     }
@@ -397,19 +430,6 @@ impl FailoverChecks {
         {
             self.hand_over = None;
         }
-    }
-
-    /// Whether every replica that runs and is connected names the one that is active.
-    fn agreed(&self, look: &Look<'_>) -> bool {
-        let Some(one) = bits(self.active).next() else { return false };
-        let device = &config(look.setup, one).identity;
-        look.world.replicas().filter(|(id, replica)| *id != one && replica.runs() && replica.syncs()).all(
-            |(_, replica)| {
-                replica
-                    .protocol()
-                    .is_some_and(|failover| failover.leader().is_some_and(|leader| device.is(leader)))
-            },
-        )
     }
 
     /// How long there has been nobody, and whether a hand-over is overdue.

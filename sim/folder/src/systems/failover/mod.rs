@@ -8,7 +8,7 @@ mod settings;
 use cloudchamber_core::Rng;
 use cloudchamber_core::failover::{Command, Failover};
 
-pub use self::checks::{FailoverChecks, acts, name};
+pub use self::checks::{FailoverChecks, acts, agreed_on, name};
 pub use self::queue::{Act, Effect, UpdateQueue};
 pub use self::settings::{Bounds, Constants, Settings};
 use crate::scenario::Scenario;

@@ -1,4 +1,4 @@
-//! What documents claim, measured.
+//! The claim on failover success, by the delay of files.
 
 use std::path::Path;
 

@@ -1,5 +1,9 @@
 //! Reports on a terminal.
 
+pub(crate) mod bench;
+pub(crate) mod claims;
+pub(crate) mod models;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
@@ -59,20 +63,15 @@ pub(crate) fn check(report: &CheckReport) {
     for swarm in &report.swarms {
         swarm_line(&mut text, swarm);
     }
+    models::table(&mut text, &report.models);
+    for measured in &report.bench {
+        text.push_str(&bench::text(measured));
+    }
+    for claim in &report.documents {
+        claims::document(&mut text, claim);
+    }
     for table in &report.claims {
-        put(&mut text, &format!("Claim: {}", table.claim));
-        let head = ["standbys", "delay", "measured", "calculated", "seeds", ""].map(str::to_owned).to_vec();
-        let rows = table.cells.iter().map(|cell| {
-            vec![
-                cell.standbys.to_string(),
-                duration(cell.delay_ms),
-                format!("{:.1} %", cell.measured_percent),
-                format!("{:.1} %", cell.calculated_percent),
-                cell.seeds.to_string(),
-                cell.reason.clone().unwrap_or_default(),
-            ]
-        });
-        text.push_str(&columns(&[head].into_iter().chain(rows).collect::<Vec<_>>()));
+        claims::table(&mut text, table);
     }
     if !report.syncthing.is_empty() {
         put(&mut text, "Syncthing: measured beside simulated");
@@ -244,12 +243,12 @@ fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn put(text: &mut String, line: &str) {
+pub(crate) fn put(text: &mut String, line: &str) {
     writeln!(text, "{}", line.trim_end()).expect("writing to a string works");
 }
 
 /// Rows as indented columns, each as wide as its widest cell.
-fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |cell: &String| {
         // A colour takes no room.

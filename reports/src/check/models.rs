@@ -1,0 +1,186 @@
+//! Bounded models: the files below `models`, each checked and judged.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cloudchamber_folder::trace::Trace;
+use cloudchamber_model::{Checked, ModelSpec};
+use indicatif::ProgressBar;
+
+use crate::cli::{DesignName, PolicyName, SystemName};
+use crate::failure::Failure;
+use crate::files;
+use crate::json::{ModelReport, Property};
+use crate::known::{Known, Work, with_system};
+use crate::progress;
+use crate::reproduce;
+use crate::story;
+
+/// Which models are meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) system: SystemName,
+    pub(crate) design: Option<DesignName>,
+    pub(crate) policy: Option<PolicyName>,
+    /// Whether only those that take a few seconds are.
+    pub(crate) quick: bool,
+}
+
+/// Below how many states that differ the memory they took is lost among everything else.
+const STATES_ENOUGH: usize = 20_000;
+
+/// How often the memory is looked at while a model is explored.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The model files below the scenarios' directory that are meant, by name.
+///
+/// # Errors
+/// Where a file is not a model.
+pub(crate) fn files(scenarios: &Path, wanted: Wanted) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for path in files::toml_files(&scenarios.join("models"))? {
+        let text = files::read(&path)?;
+        let system = system_of(&path, &text)?;
+        if system == wanted.system.text() && with_system(&system, Meant { file: &path, text: &text, wanted })?
+        {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The system that a model file is for.
+fn system_of(file: &Path, text: &str) -> Result<String, Failure> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        let what = error.message().to_owned();
+        Failure::new(format!("{}: {what}; it has to be TOML", file.display()))
+    })?;
+    let system = table.get("scenario").and_then(|scenario| scenario.get("system"));
+    system.and_then(|system| system.as_str()).map(str::to_owned).ok_or_else(|| {
+        Failure::new(format!(
+            "{}: `scenario.system` is missing; a model says which system it is of",
+            file.display()
+        ))
+    })
+}
+
+struct Meant<'a> {
+    file: &'a Path,
+    text: &'a str,
+    wanted: Wanted,
+}
+
+impl Work for Meant<'_> {
+    type Output = bool;
+
+    fn on<S: Known>(self) -> Result<bool, Failure> {
+        let spec = ModelSpec::<S>::parse(self.file, self.text)?;
+        let (design, policy) = S::design(&spec.scenario.settings);
+        let Wanted { design: wanted_design, policy: wanted_policy, quick, .. } = self.wanted;
+        Ok(wanted_design.is_none_or(|wanted| wanted == design)
+            && wanted_policy.is_none_or(|wanted| Some(wanted) == policy)
+            && (spec.quick || !quick))
+    }
+}
+
+/// Checks the model of a file. The counterexample's trace, where there is one, comes as a file's text.
+///
+/// # Errors
+/// Where the file is not a model.
+pub(crate) fn check(file: &Path, threads: usize) -> Result<(ModelReport, Option<String>), Failure> {
+    let text = files::read(file)?;
+    with_system(&system_of(file, &text)?, Explored { file, text: &text, threads })
+}
+
+struct Explored<'a> {
+    file: &'a Path,
+    text: &'a str,
+    threads: usize,
+}
+
+impl Work for Explored<'_> {
+    type Output = (ModelReport, Option<String>);
+
+    fn on<S: Known>(self) -> Result<Self::Output, Failure> {
+        let spec = ModelSpec::<S>::parse(self.file, self.text)?;
+        let bar = progress::spinner(&self.file.display().to_string());
+        let (checked, bytes) = weighed(&bar, || cloudchamber_model::check(spec, self.threads, None));
+        bar.finish_and_clear();
+        let trace = checked.trace();
+        let report = report::<S>(self.file, &checked, trace.as_ref(), bytes);
+        Ok((report, trace.map(|trace| trace.to_text())))
+    }
+}
+
+fn report<S: Known>(
+    file: &Path,
+    checked: &Checked<S>,
+    trace: Option<&Trace<S>>,
+    bytes: Option<u64>,
+) -> ModelReport {
+    let spec = checked.spec();
+    let (design, policy) = S::design(&spec.scenario.settings);
+    let violated = checked.counterexample.is_some();
+    let judgement = checked.judge();
+    let states = u64::try_from(checked.unique_states).expect("fewer states than a u64 counts");
+    ModelReport {
+        file: file.display().to_string(),
+        about: spec.scenario.about.clone(),
+        system: S::NAME.into(),
+        design: design.text().into(),
+        policy: policy.map(|policy| policy.text().into()),
+        replicas: spec.scenario.replica.len(),
+        unique_states: checked.unique_states,
+        generated_states: checked.generated_states,
+        states_per_s: u64::try_from(checked.states_per_s()).unwrap_or(u64::MAX),
+        bytes_per_state: bytes.filter(|_| checked.unique_states >= STATES_ENOUGH).map(|bytes| bytes / states),
+        depth: checked.depth,
+        complete: checked.complete,
+        properties: vec![Property {
+            name: spec.property.clone(),
+            holds: !violated,
+            path_len: violated.then(|| checked.steps()),
+        }],
+        wall_s: checked.elapsed.as_secs_f64(),
+        ok: judgement.is_ok(),
+        outcome: match judgement {
+            Ok(()) if violated => format!("violates {} as expected", spec.property),
+            Ok(()) => "holds".into(),
+            Err(missed) => missed,
+        },
+        story: trace.map(story::of).unwrap_or_default(),
+        reproduce: reproduce::model(S::NAME, file),
+        trace: None,
+    }
+}
+
+/// Does something that takes memory, and tells how much it took at the most, where the system tells.
+fn weighed<T: Send>(bar: &ProgressBar, work: impl FnOnce() -> T + Send) -> (T, Option<u64>) {
+    let before = resident_bytes();
+    let most = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let now = resident_bytes().unwrap_or(0);
+                most.fetch_max(now, Ordering::Relaxed);
+                bar.set_message(format!("{} MiB", now >> 20));
+                std::thread::park_timeout(LOOK);
+            }
+        });
+        let result = work();
+        most.fetch_max(resident_bytes().unwrap_or(0), Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
+        result
+    });
+    (result, before.map(|before| most.into_inner().saturating_sub(before)))
+}
+
+/// The memory that this process has in use, as Linux tells it (proc(5), `statm`): its pages are of 4 KiB on the
+/// machines that this is built for. Nothing elsewhere.
+fn resident_bytes() -> Option<u64> {
+    const PAGE_BYTES: u64 = 4_096;
+    let statm = files::read(Path::new("/proc/self/statm")).ok()?;
+    statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE_BYTES)
+}
