@@ -37,6 +37,7 @@ pub mod migrate;
 pub mod names;
 pub mod problem;
 pub mod protocol;
+pub mod sample;
 pub mod schema;
 pub mod show;
 pub mod verify;

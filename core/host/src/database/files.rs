@@ -95,7 +95,8 @@ pub(super) fn grown(fs: &OsFs, path: &Path, len: u64) -> Result<(Xxh3, Content),
     let unavailable = |_| fs.read(path, u64::MAX).err().unwrap_or(FsError::Unavailable);
     let mut file = std::fs::File::open(fs.real(path)).map_err(unavailable)?;
     let mut hasher = Xxh3::new();
-    let mut buffer = vec![0; 1 << 20];
+    // Small enough to be still in the processor's cache when it is digested.
+    let mut buffer = vec![0; 1 << 17];
     let mut left = len;
     while left > 0 {
         let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
