@@ -1,6 +1,7 @@
 //! Running a model and what it says.
 
 use std::net::ToSocketAddrs;
+use std::time::{Duration, Instant};
 
 use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::At;
@@ -8,7 +9,7 @@ use cloudchamber_folder::trace::{COMMIT, End, Trace, Watched};
 use stateright::{Checker as _, Model as _};
 
 use crate::folder_model::{Action, FolderModel};
-use crate::spec::ModelSpec;
+use crate::spec::{Expect, ModelSpec};
 
 /// What a run of the model checker said.
 #[derive(Clone, Debug)]
@@ -21,7 +22,9 @@ pub struct Checked<S: System> {
     pub depth: usize,
     /// Whether every state within the bounds was looked at.
     pub complete: bool,
-    /// The shortest way to a violation; none where there is none.
+    /// How long it took, on a wall clock.
+    pub elapsed: Duration,
+    /// The shortest way to a violation; none where there is none. By more threads than one it may be longer.
     pub counterexample: Option<Vec<Action<S>>>,
     model: FolderModel<S>,
 }
@@ -34,7 +37,10 @@ pub fn check<S: System>(spec: ModelSpec<S>, threads: usize, states_max: Option<u
     if let Some(most) = states_max {
         builder = builder.target_state_count(most);
     }
+    #[expect(clippy::disallowed_methods, reason = "how long it took is reported and decides nothing")]
+    let began = Instant::now();
     let checker = builder.spawn_bfs().join();
+    let elapsed = began.elapsed();
     let counterexample = checker.discoveries().into_values().next().map(|path| path.into_actions());
     let unique_states = checker.unique_state_count();
     Checked {
@@ -42,6 +48,7 @@ pub fn check<S: System>(spec: ModelSpec<S>, threads: usize, states_max: Option<u
         generated_states: checker.state_count(),
         depth: checker.max_depth(),
         complete: counterexample.is_none() && states_max.is_none_or(|most| checker.state_count() < most),
+        elapsed,
         counterexample,
         model,
     }
@@ -53,25 +60,95 @@ pub fn explore<S: System>(spec: ModelSpec<S>, address: impl ToSocketAddrs) {
 }
 
 impl<S: System> Checked<S> {
+    /// What was asked.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec<S> {
+        &self.model.spec
+    }
+
+    /// Generated states a second, rounded down.
+    #[must_use]
+    pub fn states_per_s(&self) -> u128 {
+        let us = self.elapsed.as_micros().max(1);
+        self.generated_states as u128 * 1_000_000 / us
+    }
+
+    /// Which of the things that some run has to reach none reached.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<&str> {
+        self.model.unreached()
+    }
+
+    /// Whether the answer is the one that the model file expects. The error says what is not.
+    ///
+    /// # Errors
+    /// Where the property holds and was expected to be violated, or the other way round; where not every state was
+    /// looked at; where nothing reached what has to be reached; where a pinned number is another.
+    pub fn judge(&self) -> Result<(), String> {
+        let spec = self.spec();
+        let property = &spec.property;
+        match (spec.expect, &self.counterexample) {
+            (Expect::Holds, Some(_)) => {
+                return Err(format!(
+                    "`{property}` was expected to hold and is violated in {} steps",
+                    self.steps()
+                ));
+            }
+            (Expect::Holds, None) if !self.complete => {
+                let states = self.generated_states;
+                return Err(format!("`{property}` held in the first {states} states; there are more"));
+            }
+            (Expect::Violates, None) => {
+                return Err(format!("`{property}` was expected to be violated and held"));
+            }
+            _ => {}
+        }
+        if spec.expect == Expect::Holds
+            && let Some(name) = self.unreached().first()
+        {
+            return Err(format!("`{property}` holds in vain: nothing reached `{name}`"));
+        }
+        let pinned = |what: &str, pinned: Option<usize>, found: usize| match pinned {
+            Some(pinned) if pinned != found => Err(format!("{found} {what}, where the file says {pinned}")),
+            _ => Ok(()),
+        };
+        pinned("states that differ", spec.unique_states, self.unique_states)?;
+        pinned("steps", spec.steps, self.steps())
+    }
+
+    /// How many steps the counterexample has, choices and passing times counted alike; 0 where there is none.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        let mut steps = 0;
+        self.walk(&mut |_, _| steps += 1);
+        steps
+    }
+
+    /// Walks along the counterexample and tells every step with the world time before it.
+    fn walk(&self, tell: &mut impl FnMut(u64, &Action<S>)) {
+        let mut state = self.model.init_states().pop().expect("one initial state");
+        for action in self.counterexample.iter().flatten() {
+            self.model.advance(&mut state, action.clone(), tell).expect("the model took this before");
+        }
+    }
+
     /// The counterexample in the simulator's format, with the hash and the violations that a replay has to show.
     ///
     /// # Panics
     /// Where the world refuses a choice that the model took, which would be a bug of the model.
     #[must_use]
     pub fn trace(&self) -> Option<Trace<S>> {
-        let actions = self.counterexample.as_ref()?;
-        let scenario = self.model.spec.scenario.clone();
+        self.counterexample.as_ref()?;
+        let scenario = self.spec().scenario.clone();
         let mut run = Watched::new(&scenario);
         let mut choices = Vec::new();
-        for action in actions {
-            match action {
-                Action::Pass(to) => run.advance(*to),
-                Action::Take(choice) => {
-                    run.take(choice).unwrap_or_else(|refused| panic!("the model took {choice:?}: {refused}"));
-                    choices.push(At { ms: run.world.now(), choice: choice.clone() });
-                }
+        self.walk(&mut |_, action| match action {
+            Action::Pass(to) => run.advance(*to),
+            Action::Take(choice) => {
+                run.take(choice).unwrap_or_else(|refused| panic!("the model took {choice:?}: {refused}"));
+                choices.push(At { ms: run.world.now(), choice: choice.clone() });
             }
-        }
+        });
         let outcome = run.finish();
         Some(Trace {
             scenario,
@@ -89,12 +166,13 @@ impl<S: System> Checked<S> {
     /// The counterexample for a person: a line a step.
     #[must_use]
     pub fn story(&self) -> Vec<String> {
-        let actions = self.counterexample.iter().flatten();
-        actions
-            .map(|action| match action {
+        let mut lines = Vec::new();
+        self.walk(&mut |_, action| {
+            lines.push(match action {
                 Action::Pass(to) => format!("time passes until {to} ms"),
                 Action::Take(choice) => format!("{choice:?}"),
-            })
-            .collect()
+            });
+        });
+        lines
     }
 }

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use cloudchamber_core::{Draw, Path};
 use cloudchamber_folder::checks::{Checks as _, Findings};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Setup, World};
-use cloudchamber_folder::{Service as _, System};
+use cloudchamber_folder::{ReplicaId, Service as _, System};
 use stateright::{Model, Property};
 
+use crate::late::Late;
 use crate::spec::{Bounds, ModelSpec};
 
 /// A world, a menu and bounds.
@@ -18,6 +22,10 @@ pub struct FolderModel<S: System> {
     pub spec: ModelSpec<S>,
     pub(crate) setup: Setup<S>,
     menu: Menu<S>,
+    /// Checkers that have seen nothing.
+    fresh: S::Checks,
+    /// One bit for each entry of `spec.reaches` that some run reached.
+    reached: Arc<AtomicU64>,
 }
 
 /// One state: everything that decides what may come next, and whether the property was violated on the way.
@@ -29,6 +37,8 @@ pub struct State<S: System> {
     pub checks: S::Checks,
     /// How often what may still happen.
     pub budget: Budget,
+    /// Until when changes have to arrive, where delays are bounded.
+    pub late: Late,
     /// Whether the checker that is asked has found a violation.
     pub violated: bool,
 }
@@ -42,6 +52,26 @@ pub struct Budget {
     commands: u8,
     acts: u8,
     arrivals: u8,
+}
+
+impl Budget {
+    fn new(bounds: &Bounds) -> Self {
+        let Bounds { crashes, sleeps, failures, commands, acts, arrivals, .. } = *bounds;
+        Self { crashes, sleeps, failures, commands, acts, arrivals }
+    }
+
+    /// What a choice is paid from; nothing where it is free.
+    fn purse<C, A>(&mut self, choice: &Choice<C, A>) -> Option<&mut u8> {
+        match choice {
+            Choice::Crash { .. } => Some(&mut self.crashes),
+            Choice::Sleep { .. } => Some(&mut self.sleeps),
+            Choice::Fail { .. } => Some(&mut self.failures),
+            Choice::Command { .. } => Some(&mut self.commands),
+            Choice::Act { .. } => Some(&mut self.acts),
+            Choice::Download { arrival, .. } if *arrival != Arrival::Whole => Some(&mut self.arrivals),
+            _ => None,
+        }
+    }
 }
 
 /// One step of the model.
@@ -86,41 +116,50 @@ impl<S: System> FolderModel<S> {
     pub fn new(spec: ModelSpec<S>) -> Self {
         let setup = S::setup(&spec.scenario).unwrap_or_else(|error| panic!("an unchecked model: {error}"));
         let menu = spec.menu();
-        Self { spec, setup, menu }
+        let fresh = S::checks(&spec.scenario, &setup);
+        Self { spec, setup, menu, fresh, reached: Arc::default() }
     }
 
-    fn fresh_checks(&self) -> S::Checks {
-        S::checks(&self.spec.scenario, &self.setup)
+    /// Which of `spec.reaches` no run has reached so far.
+    pub(crate) fn unreached(&self) -> Vec<&str> {
+        let reached = self.reached.load(Ordering::Relaxed);
+        let names = self.spec.reaches.iter().enumerate();
+        names.filter(|(bit, _)| reached >> bit & 1 == 0).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Whether a choice is within the budget, and what is left after it.
-    fn spend(&self, budget: Budget, choice: &ChoiceOf<S>) -> Option<Budget> {
-        let mut left = budget;
-        let purse = match choice {
-            Choice::Crash { .. } => &mut left.crashes,
-            Choice::Sleep { .. } => &mut left.sleeps,
-            Choice::Fail { .. } => &mut left.failures,
-            Choice::Command { .. } => &mut left.commands,
-            Choice::Act { .. } => &mut left.acts,
-            Choice::Download { arrival, .. } if *arrival != Arrival::Whole => &mut left.arrivals,
-            _ => return Some(left),
-        };
-        *purse = purse.checked_sub(1)?;
-        Some(left)
+    fn note_reached(&self, findings: &Findings) {
+        if findings.counts.is_empty() {
+            return;
+        }
+        for (bit, name) in self.spec.reaches.iter().enumerate() {
+            if findings.counts.contains_key(name.as_str()) {
+                self.reached.fetch_or(1 << bit, Ordering::Relaxed);
+            }
+        }
     }
 
-    /// The moment to which time may pass: the next at which a timer or an answer falls due. None while a process
-    /// has something to do, when nothing will ever fall due, or past the horizon.
+    /// When a process that never ran starts, ms. One that died starts when it likes.
+    fn start_ms(&self, id: ReplicaId) -> u64 {
+        self.spec.scenario.replica[id.index()].start_ms
+    }
+
+    /// The moment to which time may pass: the next at which a timer or an answer falls due, or a process starts.
+    /// None while a process has something to do, when nothing will ever fall due, or past the horizon.
     fn next_moment(&self, state: &State<S>) -> Option<u64> {
         let (world, now) = (&state.world, state.world.now());
         let mut next: Option<u64> = None;
+        let mut due = |at: u64| next = Some(next.map_or(at, |next| next.min(at)));
         for (id, replica) in world.replicas() {
+            let start_ms = self.start_ms(id);
+            if now < start_ms {
+                due(start_ms);
+                continue;
+            }
             if !replica.machine().awake {
                 continue;
             }
             let Some(process) = replica.process() else {
-                // A process that never ran is started before time passes; one that died starts when it likes.
-                if state.world.now() == 0 {
+                if now == start_ms {
                     return None;
                 }
                 continue;
@@ -128,14 +167,139 @@ impl<S: System> FolderModel<S> {
             if process.pending_op().is_some() || !process.calls().is_empty() {
                 return None;
             }
-            for due in world.timer_due(&self.setup, id).into_iter().chain(world.service().due(id)) {
-                if due <= now {
+            for at in world.timer_due(&self.setup, id).into_iter().chain(world.service().due(id)) {
+                if at <= now {
                     return None;
                 }
-                next = Some(next.map_or(due, |next| next.min(due)));
+                due(at);
             }
         }
-        next.filter(|next| *next <= self.spec.bounds.horizon_ms)
+        let next = next.filter(|next| *next <= self.spec.bounds.horizon_ms)?;
+        (!state.late.is_overdue(world, next)).then_some(next)
+    }
+
+    /// Whether a choice that the world allows is on offer in this model.
+    fn is_offered(&self, state: &State<S>, choice: &ChoiceOf<S>) -> bool {
+        let mut budget = state.budget;
+        if budget.purse(choice).is_some_and(|purse| *purse == 0) {
+            return false;
+        }
+        let (world, now) = (&state.world, state.world.now());
+        let Some(id) = choice.replica() else { return true };
+        let economy = &self.spec.economy;
+        match choice {
+            _ if now < self.start_ms(id) => false,
+            Choice::Download { path, .. } if self.is_own(path) => {
+                self.is_busy(world, id) || state.late.presses(id, path, u64::MAX)
+            }
+            Choice::Crash { .. } | Choice::Sleep { .. } if economy.busy_faults => self.is_busy(world, id),
+            _ => true,
+        }
+    }
+
+    /// Whether a file is one that only its owner writes.
+    fn is_own(&self, path: &Path) -> bool {
+        self.spec.economy.own_files.as_ref().is_some_and(|dir| path.below(dir).is_some())
+    }
+
+    /// Whether a replica may take a step at this moment: only then does it matter what its disk holds.
+    fn is_busy(&self, world: &World<S>, id: ReplicaId) -> bool {
+        let replica = world.replica(id);
+        let Some(process) = replica.process() else { return true };
+        replica.machine().awake
+            && (process.pending_op().is_some()
+                || replica.changed()
+                || world.timer_due(&self.setup, id).is_some_and(|due| due <= world.now())
+                || world.service().ready(id, world.now()))
+    }
+
+    /// The one choice that stands for all others: a file that only its owner writes goes to the server.
+    fn goes_first(&self, choices: &[ChoiceOf<S>]) -> Option<usize> {
+        self.spec.economy.own_files.as_ref()?;
+        choices.iter().position(|choice| matches!(choice, Choice::Upload { path, .. } if self.is_own(path)))
+    }
+
+    /// What may happen in a state: nothing more than one thing where that stands for all.
+    fn ways_on(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
+        let mut choices = Vec::new();
+        state.world.choices(&self.setup, &self.menu, &mut choices);
+        if let Some(first) = self.goes_first(&choices) {
+            actions.push(Action::Take(choices.swap_remove(first)));
+            return;
+        }
+        actions.extend(choices.into_iter().filter(|choice| self.is_offered(state, choice)).map(Action::Take));
+        actions.extend(self.next_moment(state).map(Action::Pass));
+    }
+
+    /// Takes an action, and, where moments with one way on are passed over, all that follow up to the next one with
+    /// several. Tells each before it is taken. None where the world refuses.
+    pub(crate) fn advance(
+        &self,
+        state: &mut State<S>,
+        action: Action<S>,
+        tell: &mut impl FnMut(u64, &Action<S>),
+    ) -> Option<()> {
+        let mut action = action;
+        let mut ways = Vec::new();
+        loop {
+            self.take(state, &action, tell)?;
+            if !self.spec.economy.merge || state.violated {
+                return Some(());
+            }
+            ways.clear();
+            self.ways_on(state, &mut ways);
+            match ways.pop() {
+                Some(way) if ways.is_empty() => action = way,
+                _ => return Some(()),
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        state: &mut State<S>,
+        action: &Action<S>,
+        tell: &mut impl FnMut(u64, &Action<S>),
+    ) -> Option<()> {
+        tell(state.world.now(), action);
+        match action {
+            Action::Pass(to) => state.world.advance(*to),
+            Action::Take(choice) => {
+                let mut effects = Effects::default();
+                if let Some(purse) = state.budget.purse(choice) {
+                    *purse = purse.checked_sub(1)?;
+                }
+                state.world.take(&self.setup, choice, &mut effects).ok()?;
+                self.look(state, choice, &effects);
+                if let Some(id) = choice.replica().filter(|_| !self.spec.menu.notices)
+                    && state.world.replica(id).changed()
+                {
+                    self.lose_notice(state, id, tell);
+                }
+                if let Some(delay_ms) = self.spec.bounds.delay_ms_max {
+                    state.late.note(&state.world, choice, &effects, delay_ms);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The process is never told that its files changed.
+    fn lose_notice(&self, state: &mut State<S>, replica: ReplicaId, tell: &mut impl FnMut(u64, &Action<S>)) {
+        let lost = Choice::Watch { replica, lost: true, draw: Draw::default() };
+        let lost = Action::Take(lost);
+        self.take(state, &lost, tell).expect("a notice that waits can get lost");
+    }
+
+    /// Lets the checkers look.
+    fn look(&self, state: &mut State<S>, choice: &ChoiceOf<S>, effects: &Effects<S::Protocol>) {
+        let mut findings = Findings::default();
+        state.checks.after(&self.setup, &state.world, choice, effects, &mut findings);
+        state.violated |= findings.violation(&self.spec.property).is_some();
+        self.note_reached(&findings);
+        if self.spec.bounds.forget {
+            state.checks.forget(&self.spec.property, &self.fresh);
+        }
     }
 }
 
@@ -146,35 +310,18 @@ impl<S: System> Model for FolderModel<S> {
     fn init_states(&self) -> Vec<State<S>> {
         let mut world = S::world(&self.spec.scenario, &self.setup);
         self.spec.scenario.seed_files(&mut world);
-        let Bounds { crashes, sleeps, failures, commands, acts, arrivals, .. } = self.spec.bounds;
-        let budget = Budget { crashes, sleeps, failures, commands, acts, arrivals };
-        vec![State { world, checks: self.fresh_checks(), budget, violated: false }]
+        let budget = Budget::new(&self.spec.bounds);
+        let late = Late::default();
+        vec![State { world, checks: self.fresh.clone(), budget, late, violated: false }]
     }
 
     fn actions(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
-        let mut choices = Vec::new();
-        state.world.choices(&self.setup, &self.menu, &mut choices);
-        choices.retain(|choice| self.spend(state.budget, choice).is_some());
-        actions.extend(choices.into_iter().map(Action::Take));
-        actions.extend(self.next_moment(state).map(Action::Pass));
+        self.ways_on(state, actions);
     }
 
     fn next_state(&self, state: &State<S>, action: Action<S>) -> Option<State<S>> {
         let mut next = state.clone();
-        match action {
-            Action::Pass(to) => next.world.advance(to),
-            Action::Take(choice) => {
-                next.budget = self.spend(state.budget, &choice)?;
-                let mut effects = Effects::default();
-                next.world.take(&self.setup, &choice, &mut effects).ok()?;
-                let mut findings = Findings::default();
-                next.checks.after(&self.setup, &next.world, &choice, &effects, &mut findings);
-                next.violated |= findings.violation(&self.spec.property).is_some();
-                if self.spec.bounds.forget {
-                    next.checks = self.fresh_checks();
-                }
-            }
-        }
+        self.advance(&mut next, action, &mut |_, _| {})?;
         Some(next)
     }
 

@@ -26,8 +26,10 @@
 
 mod check;
 mod folder_model;
+mod late;
 mod spec;
 
 pub use check::{Checked, check, explore};
 pub use folder_model::{Action, Budget, FolderModel, State};
-pub use spec::{Bounds, MenuSpec, ModelSpec};
+pub use late::Late;
+pub use spec::{Bounds, Economy, Expect, MenuSpec, ModelSpec};

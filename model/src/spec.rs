@@ -2,7 +2,8 @@
 
 use std::path::Path as FilePath;
 
-use cloudchamber_core::{Draw, FsError, Protocol};
+use cloudchamber_core::{Draw, FsError, Path, Protocol};
+use cloudchamber_folder::checks::{Checks as _, Kind};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::scenario::{Scenario, ScenarioError};
 use cloudchamber_folder::world::{Loss, Menu};
@@ -17,11 +18,38 @@ pub struct ModelSpec<S: System> {
     pub scenario: Scenario<S>,
     /// The checker that is asked.
     pub property: String,
+    /// What its answer has to be.
+    pub expect: Expect,
+    /// What some run within the bounds has to reach, so that nothing holds in vain: checkers of the kind `reached`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<String>,
+    /// How many states that differ there have to be: a change of the protocol or of the world shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_states: Option<usize>,
+    /// How many steps the shortest way to the violation has to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Whether it takes no more than a few seconds, so that the tests and quick checks run it.
+    #[serde(default)]
+    pub quick: bool,
     /// What may happen.
     #[serde(default)]
     pub menu: MenuSpec<S>,
     /// How far to look.
     pub bounds: Bounds,
+    /// Which states and orders are left out because others stand for them.
+    #[serde(default)]
+    pub economy: Economy,
+}
+
+/// What a model's answer has to be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// No run within the bounds violates the property.
+    Holds,
+    /// Some run does.
+    Violates,
 }
 
 /// What may happen besides steps, ops, and files that travel whole.
@@ -34,6 +62,8 @@ pub struct MenuSpec<S: System> {
     pub arrivals: Vec<Arrival>,
     /// Whether versions older than the newest are delivered as well.
     pub older_versions: bool,
+    /// Whether processes are told of changes. Without, they find them when they look.
+    pub notices: bool,
     /// Whether an overwrite is seen half done.
     pub halves: bool,
     /// How much of an op a crash leaves, in percent.
@@ -54,6 +84,7 @@ impl<S: System> Default for MenuSpec<S> {
             draws: vec![0],
             arrivals: vec![Arrival::Whole],
             older_versions: false,
+            notices: true,
             halves: false,
             torn_percents: vec![0],
             losses: vec![],
@@ -83,9 +114,31 @@ pub struct Bounds {
     pub acts: u8,
     /// How often a file may arrive in another state than whole.
     pub arrivals: u8,
-    /// Whether checkers forget everything from one choice to the next. What they remember is part of the state
-    /// and multiplies it; those that look at one moment need no memory.
+    /// How long a change may take from one disk to another whose machine is awake, ms; without bound where it is
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms_max: Option<u64>,
+    /// Whether checkers forget from one choice to the next what neither the property nor anything that is to be
+    /// reached needs. What they remember is part of the state and multiplies it.
     pub forget: bool,
+}
+
+/// Which states and orders are left out because others stand for them. Each is sound where what it says is so; see
+/// the crate's documentation for the reasons.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Economy {
+    /// A directory in which every file has one writer. Its files are sent as soon as they are written, and brought
+    /// when whoever reads them is about to: that is when it shows. Asks for `menu.older_versions`, so that a version
+    /// that is late at one replica may still come when another has got the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_files: Option<Path>,
+    /// Whether processes die and machines fall asleep only when the process has something to do. What is left out are
+    /// processes that die and start again between two of their steps.
+    pub busy_faults: bool,
+    /// Whether moments with one way on are passed over. A counterexample has the fewest choices where there is a
+    /// choice, but perhaps not the fewest at all.
+    pub merge: bool,
 }
 
 impl<S: System> ModelSpec<S> {
@@ -105,13 +158,31 @@ impl<S: System> ModelSpec<S> {
     }
 
     fn check(&self) -> Result<(), String> {
-        use cloudchamber_folder::checks::Checks as _;
         if !S::Checks::CHECKERS.iter().any(|checker| checker.name == self.property) {
             let names: Vec<_> = S::Checks::CHECKERS.iter().map(|checker| checker.name).collect();
             return Err(format!("there is no checker `{}`; there are {}", self.property, names.join(", ")));
         }
+        let reached = |name: &&String| {
+            S::Checks::CHECKERS.iter().any(|checker| checker.name == **name && checker.kind == Kind::Reached)
+        };
+        if let Some(name) = self.reaches.iter().find(|name| !reached(name)) {
+            let all = S::Checks::CHECKERS.iter().filter(|checker| checker.kind == Kind::Reached);
+            let names: Vec<_> = all.map(|checker| checker.name).collect();
+            return Err(format!(
+                "nothing that can be reached is called `{name}`; there are {}",
+                names.join(", ")
+            ));
+        }
         if self.bounds.horizon_ms == 0 {
             return Err("bounds.horizon_ms is 0, so nothing could happen; say how far to look".into());
+        }
+        if self.economy.own_files.is_some() && !self.menu.older_versions {
+            return Err("economy.own_files asks for menu.older_versions = true: a version that is late at one replica \
+                 has to be there for it when another has got the next"
+                .into());
+        }
+        if self.reaches.len() > 64 {
+            return Err("reaches names more than 64 things".into());
         }
         if self.menu.draws.is_empty() || self.menu.arrivals.is_empty() {
             return Err("menu.draws and menu.arrivals need one entry at least".into());
@@ -126,6 +197,7 @@ impl<S: System> ModelSpec<S> {
             draws,
             arrivals,
             older_versions,
+            notices: _,
             halves,
             torn_percents,
             losses,

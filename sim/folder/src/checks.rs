@@ -26,6 +26,13 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
         findings: &mut Findings,
     );
 
+    /// Forgets whatever the named checker, and what can be reached, do not need from one choice to the next. `fresh`
+    /// has seen nothing yet. The model checker asks for it: what is remembered multiplies its states.
+    fn forget(&mut self, checker: &str, fresh: &Self) {
+        let _ = checker;
+        self.clone_from(fresh);
+    }
+
     /// Faults have stopped: from now on the folder only carries files, and liveness is due.
     fn calm(&mut self, setup: &Setup<S>, world: &World<S>);
 

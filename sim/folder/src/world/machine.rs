@@ -17,11 +17,15 @@ pub struct MachineSetup {
     /// Whether its monotonic clock goes on while it sleeps. `CLOCK_BOOTTIME` and macOS's continuous time do;
     /// Rust's `Instant` on Linux and macOS does not.
     pub mono_counts_sleep: bool,
+    /// Whether its wall clock always shows the same time. For models of protocols whose decisions do not depend on
+    /// it: the stamps that they write for people would tell states apart that are alike.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wall_stands_still: bool,
 }
 
 impl Default for MachineSetup {
     fn default() -> Self {
-        Self { clock_offset_ms: 0, clock_drift_ppm: 0, mono_counts_sleep: true }
+        Self { clock_offset_ms: 0, clock_drift_ppm: 0, mono_counts_sleep: true, wall_stands_still: false }
     }
 }
 
@@ -74,10 +78,11 @@ impl Machine {
     #[must_use]
     pub fn now(&self, setup: &MachineSetup, now: u64) -> Now {
         let elapsed = local(now, setup.clock_drift_ppm);
+        let shown = if setup.wall_stands_still { 0 } else { elapsed };
         Now {
             mono: Mono(elapsed.saturating_sub(self.stopped_ms)),
             wall: EPOCH
-                .plus(i64::try_from(elapsed).unwrap_or(i64::MAX))
+                .plus(i64::try_from(shown).unwrap_or(i64::MAX))
                 .plus(setup.clock_offset_ms)
                 .plus(self.clock_set_ms),
         }

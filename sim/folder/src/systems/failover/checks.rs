@@ -231,6 +231,23 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.looked_ms = look.now;
     }
 
+    fn forget(&mut self, checker: &str, fresh: &Self) {
+        let kept = std::mem::replace(self, fresh.clone());
+        self.active = kept.active;
+        // That an active one was lost counts for `a_failover_happens`; when it was, only for how long that took.
+        self.lost_ms = kept.lost_ms.map(|_| 0);
+        match checker {
+            NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
+            ACTIVATION => self.hand_over = kept.hand_over,
+            ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
+            LAST_ID => self.last_id = kept.last_id,
+            HANDLED => self.confirmed = kept.confirmed,
+            KEEPS_PLACE => self.healthy_since = kept.healthy_since.into_keys().map(|id| (id, 0)).collect(),
+            IN_TIME => self.beats = kept.beats,
+            _ => {}
+        }
+    }
+
     fn calm(&mut self, _: &Setup<FailoverSystem>, world: &World<FailoverSystem>) {
         self.due_ids = Some(world.service().last_id());
     }
