@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::file::{File, Reading};
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::sample::{machine_id, messages};
@@ -26,6 +27,7 @@ fn journals(c: &mut Criterion) {
         });
     });
     let files: Vec<_> = logs.iter().map(|log| File::read(log.as_bytes(), Reading::Salvage)).collect();
+    let aliases = Aliases::default();
     let sources: Vec<_> = (0..MACHINES)
         .map(|at| Source {
             name: &names[at],
@@ -34,6 +36,7 @@ fn journals(c: &mut Criterion) {
             log: Some(Log::Messages),
             bytes: logs[at].as_bytes(),
             file: &files[at],
+            aliases: &aliases,
         })
         .collect();
     for (name, design) in [("published", Design::PUBLISHED), ("hardened", Design::HARDENED)] {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::file::{File, Reading};
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::sample::{machine_id, messages};
@@ -137,6 +138,7 @@ pub fn measure(dir: &Path, load: Load, progress: &dyn Progress) -> Result<Vec<St
         });
         stages.push(stage);
         let names: Vec<_> = (0..load.machines).map(machine_id).collect();
+        let aliases = Aliases::default();
         let sources: Vec<_> = (0..load.machines)
             .map(|at| Source {
                 name: &names[at],
@@ -145,6 +147,7 @@ pub fn measure(dir: &Path, load: Load, progress: &dyn Progress) -> Result<Vec<St
                 log: Some(Log::Messages),
                 bytes: &logs[at],
                 file: &files[at],
+                aliases: &aliases,
             })
             .collect();
         stages.push(timed("merge", load.events, || merge(&Design::HARDENED, &sources).records).0);

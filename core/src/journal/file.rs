@@ -362,7 +362,8 @@ impl<'a> Reader<'_, 'a> {
         let seq = raw(Field::Seq).and_then(|raw| if raw == "null" { Some(0) } else { raw.parse().ok() });
         let hybrid = raw(Field::Hlc).and_then(Hybrid::parse);
         let prev = raw(Field::Prev).and_then(text);
-        record.about = hash(record.kind.subject(), &subject_of(record.kind, |field| raw(field).and_then(text)));
+        record.about =
+            hash(record.kind.subject(), &subject_of(record.kind, |field| raw(field).and_then(text)));
         record.timed = time.is_some();
         record.time = time.unwrap_or(0);
         record.seq = seq;

@@ -317,11 +317,32 @@ mod tests {
     }
 
     const PARTS: [&str; 26] = [
-        r#""type":"message""#, r#""id":"msg-1""#, r#""body":"a\"b\\""#, r#""body":"\u00e9\ud800""#, r#""body":"\x""#,
-        r#""body":"\u12g4""#, r#""ts":5"#, r#""ts":-0"#, r#""ts":007"#, r#""ts":1.5"#, r#""ts":1e3"#, r#""ts":-"#,
-        r#""seq":null"#, r#""managed":true"#, r#""managed":tru"#, r#""mentions":[]"#, r#""mentions":["a","]"]"#,
-        r#""reactions":{"+1":[{"a":"}"}]}"#, r#""reactions":{"#, r#""other":[1,{"id":2}]"#, r#""i\u0064":"x""#,
-        r#" "home":"room""#, r#""home": "room""#, "\"body\":\"\u{7}\"", "\"body\":\"\u{e9}\u{1f600}\"", "",
+        r#""type":"message""#,
+        r#""id":"msg-1""#,
+        r#""body":"a\"b\\""#,
+        r#""body":"\u00e9\ud800""#,
+        r#""body":"\x""#,
+        r#""body":"\u12g4""#,
+        r#""ts":5"#,
+        r#""ts":-0"#,
+        r#""ts":007"#,
+        r#""ts":1.5"#,
+        r#""ts":1e3"#,
+        r#""ts":-"#,
+        r#""seq":null"#,
+        r#""managed":true"#,
+        r#""managed":tru"#,
+        r#""mentions":[]"#,
+        r#""mentions":["a","]"]"#,
+        r#""reactions":{"+1":[{"a":"}"}]}"#,
+        r#""reactions":{"#,
+        r#""other":[1,{"id":2}]"#,
+        r#""i\u0064":"x""#,
+        r#" "home":"room""#,
+        r#""home": "room""#,
+        "\"body\":\"\u{7}\"",
+        "\"body\":\"\u{e9}\u{1f600}\"",
+        "",
     ];
 
     #[test]

@@ -103,13 +103,8 @@ impl<'a> Merger<'a> {
         self.source(at).line(self.record(at))
     }
 
-    /// The machine that a record says it comes from, or whose file it stands in.
     pub(super) fn origin(&self, at: At) -> Cow<'a, str> {
-        let machine = match self.design.copies {
-            Copies::Foreign => self.source(at).directory,
-            Copies::Versions => self.source(at).machine,
-        };
-        self.text(at, Field::Origin).filter(|origin| !origin.is_empty()).unwrap_or(Cow::Borrowed(machine))
+        self.source(at).origin(self.design, self.record(at))
     }
 
     /// Whether a record counts in the file it stands in.

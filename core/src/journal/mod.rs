@@ -69,6 +69,8 @@ pub struct Design {
     pub checksums: Checksums,
     /// How far aliases are followed.
     pub following: address::Following,
+    /// How a machine gets another name.
+    pub renaming: Renaming,
 }
 
 /// What decides which record is later.
@@ -134,6 +136,15 @@ pub enum Checksums {
     Shared,
 }
 
+/// How a machine gets another name.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Renaming {
+    /// By an alias, which the machine that gives it keeps in a file of its own.
+    Alias,
+    /// By an alias in the configuration that everybody writes, and a new name for the machine's directory.
+    Directory,
+}
+
 impl Design {
     /// As upstream's code does it, faults included.
     pub const PUBLISHED: Self = Self {
@@ -146,6 +157,7 @@ impl Design {
         trigger: Trigger::ModificationTime,
         checksums: Checksums::Shared,
         following: address::Following::OneStep,
+        renaming: Renaming::Directory,
     };
 
     /// The same job with the faults repaired.
@@ -159,5 +171,6 @@ impl Design {
         trigger: Trigger::LengthAndHash,
         checksums: Checksums::PerMachine,
         following: address::Following::ToTheEnd,
+        renaming: Renaming::Alias,
     };
 }

@@ -433,7 +433,7 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
 fn run_rename(place: &Place, old: &str, new: &str) -> anyhow::Result<ExitCode> {
     let mut roots = place.roots()?;
     let _lock = Lock::wait(&roots.local)?;
-    let ops = migrate::rename(&roots.fs, old, new)?;
+    let ops = migrate::rename(&roots.fs, &Design::HARDENED, old, new)?;
     apply(&mut roots.fs, &ops)?;
     if place.json {
         print_json(&json!({ "old": old, "new": new }))?;

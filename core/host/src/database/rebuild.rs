@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
@@ -234,7 +235,7 @@ impl Database {
         regions: &[Region],
     ) -> rusqlite::Result<Option<Rebuilt>> {
         let design = self.design;
-        let mut clock = self.clock();
+        let (mut clock, aliases) = (self.clock(), &folder.aliases);
         let helds: BTreeMap<i64, &Held> =
             folder.files.iter().map(|held| (file_id(&held.name), held)).collect();
         let transaction = self.connection.transaction()?;
@@ -244,13 +245,16 @@ impl Database {
         let mut lines = Lines::new();
         for region in regions {
             let held = helds[&region.id];
-            let source = source(held, region.content.bytes(), &region.file);
+            let source = source(aliases, held, region.content.bytes(), &region.file);
             for record in &region.file.records {
                 clock = clock.max(record.stamp);
                 if record.kind.subject() == Subject::Unknown {
                     continue;
                 }
-                subjects.insert(record.about, (record.kind.subject(), subject(&source, record).map(Cow::into_owned)));
+                subjects.insert(
+                    record.about,
+                    (record.kind.subject(), subject(&source, record).map(Cow::into_owned)),
+                );
                 let start = region.before.at as i64 + i64::from(record.line.start);
                 let line = (source.line(record).to_vec(), before(record));
                 lines.entry(region.id).or_default().insert(start, line);
@@ -260,14 +264,16 @@ impl Database {
             return Ok(None);
         }
         let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
-        let mut sources: Vec<_> =
-            minis.iter().map(|mini| source(helds[&mini.place.file], &mini.bytes, &mini.file)).collect();
+        let mut sources: Vec<_> = minis
+            .iter()
+            .map(|mini| source(aliases, helds[&mini.place.file], &mini.bytes, &mini.file))
+            .collect();
         let mut places: Vec<_> = minis.iter().map(|mini| mini.place.clone()).collect();
         // The local log is short: it is taken in whole each time.
         let runtime = folder.files.iter().find(|held| held.log == Some(Log::Runtime));
         let parsed = runtime.map(|held| held.content.parsed(Salvaged::read));
         if let (Some(held), Some(parsed)) = (runtime, &parsed) {
-            sources.push(source(held, held.content.bytes(), &parsed.0));
+            sources.push(source(aliases, held, held.content.bytes(), &parsed.0));
             places.push(Place { file: file_id(&held.name), shifts: Vec::new() });
         }
         let view = merge(&design, &sources);
@@ -290,8 +296,9 @@ impl Database {
         let shown = Shown { design: &design, sources: &sources, view: &view };
         rows::insert(&transaction, &shown, &places)?;
         insert_events(&transaction, &events(&shown, &places))?;
-        let new =
-            regions.iter().map(|region| source(helds[&region.id], region.content.bytes(), &region.file));
+        let new = regions
+            .iter()
+            .map(|region| source(aliases, helds[&region.id], region.content.bytes(), &region.file));
         let local = sources.last().filter(|source| source.log == Some(Log::Runtime)).copied();
         let told: Vec<_> = new.chain(local).collect();
         let found: Vec<Problem> = folder.problems.iter().cloned().chain(line_problems(&told)).collect();
@@ -357,7 +364,7 @@ impl Mini {
     }
 }
 
-fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
+fn source<'a>(aliases: &'a Aliases, held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
     Source {
         name: &held.name,
         directory: &held.directory,
@@ -365,6 +372,7 @@ fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
         log: held.log,
         bytes,
         file,
+        aliases,
     }
 }
 
@@ -547,7 +555,10 @@ fn delete(connection: &Connection, hash: u64, subject: Subject, key: &[String; 3
     Ok(())
 }
 
-pub(super) fn problems(connection: &Connection, problems: impl Iterator<Item = Problem>) -> rusqlite::Result<()> {
+pub(super) fn problems(
+    connection: &Connection,
+    problems: impl Iterator<Item = Problem>,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("INSERT INTO problems VALUES (?, ?, ?, ?)")?;
     for problem in problems {
         statement.execute(params![&*problem.file, problem.line, problem.kind.name(), problem.detail])?;
