@@ -24,6 +24,7 @@ use super::files::{FileRow, file_id, grown, signature};
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, fresh};
 use crate::OsFs;
+use crate::os::open;
 
 /// Told how far a rebuild is.
 pub trait Progress {
@@ -509,7 +510,7 @@ fn add_old_lines(
         for (file, start, len, stop) in old_lines(connection, *hash, *subject, key)? {
             let Some(held) = helds.get(&file) else { return Ok(false) };
             let mut bytes = vec![0; len];
-            let real = std::fs::File::open(fs.real(&Path::shared(&held.name)));
+            let real = open(&fs.real(&Path::shared(&held.name)));
             let offset = u64::try_from(start).unwrap_or(u64::MAX);
             if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
                 return Ok(false);
