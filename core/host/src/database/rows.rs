@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use cloudchamber_core::journal::line::text;
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::journal::show::Shown;
-use cloudchamber_core::journal::view::{At, Entry, Question, Thread};
-use rusqlite::{Connection, params};
+use cloudchamber_core::journal::view::{At, Entry, Message, Question, Thread};
+use rusqlite::{Connection, ToSql, params};
 
 /// Where the records of a source stand in their file.
 #[derive(Clone, Debug, Default)]
@@ -64,47 +64,77 @@ const REST: [Field; 6] = [
     Field::QuoteMessageGuid,
 ];
 
+/// How many rows one statement inserts: what a statement costs by itself is shared among them.
+const ROWS: usize = 16;
+const MESSAGE_COLUMNS: usize = 25;
+
 fn messages(connection: &Connection, shown: &Shown<'_>, places: &[Place]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT OR IGNORE INTO messages VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    )?;
     // In the order of the view, which is nearly that of the files: what is read lies side by side.
-    for message in &shown.view.messages {
-        let at = message.created;
-        let source = &shown.sources[at.source as usize];
-        let record = &source.file.records[at.record as usize];
-        let reactions = shown
-            .old_reactions(message)
-            .map(|reactions| serde_json::to_string(&reactions).expect("names and lists of names"));
-        statement.execute(params![
-            shown.text(at, Field::Id).unwrap_or_default(),
-            shown.origin(at),
-            message.key.stamp.ms,
-            message.key.stamp.count,
-            source.machine,
-            message.key.seq,
-            message.key.index,
-            shown.home(message),
-            shown.text(at, Field::FromAgent).unwrap_or_default(),
-            shown.body(message),
-            shown.text(at, Field::MessageType).filter(|kind| !kind.is_empty()).unwrap_or("agent".into()),
-            shown.int(at, Field::Ts).unwrap_or(0),
-            shown.raw(at, Field::Mentions).unwrap_or("[]"),
-            shown.text(at, Field::ReplyTo),
-            rest(shown, at),
-            message.edited_at,
-            message.archived_at,
-            reactions,
-            message.edits,
-            message.deleted,
-            places[at.source as usize].file,
-            places[at.source as usize].start(at.record, record.line.start),
-            record.line.len,
-            record.number,
-            record.stamp.ms,
-        ])?;
+    for messages in shown.view.messages.chunks(ROWS) {
+        let row = format!("({})", ["?"; MESSAGE_COLUMNS].join(","));
+        let rows = vec![row; messages.len()].join(",");
+        let mut statement =
+            connection.prepare_cached(&format!("INSERT OR IGNORE INTO messages VALUES {rows}"))?;
+        let mut values = Values { statement: &mut statement, bound: 0 };
+        for message in messages {
+            message_row(&mut values, shown, places, message)?;
+        }
+        statement.raw_execute()?;
     }
     Ok(())
+}
+
+/// The values of a statement, in order.
+struct Values<'s, 'c> {
+    statement: &'s mut rusqlite::CachedStatement<'c>,
+    bound: usize,
+}
+
+impl Values<'_, '_> {
+    fn put(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
+        self.bound += 1;
+        self.statement.raw_bind_parameter(self.bound, value)
+    }
+}
+
+fn message_row(
+    values: &mut Values<'_, '_>,
+    shown: &Shown<'_>,
+    places: &[Place],
+    message: &Message,
+) -> rusqlite::Result<()> {
+    let at = message.created;
+    let source = &shown.sources[at.source as usize];
+    let record = &source.file.records[at.record as usize];
+    let reactions = shown
+        .old_reactions(message)
+        .map(|reactions| serde_json::to_string(&reactions).expect("names and lists of names"));
+    values.put(shown.text(at, Field::Id).unwrap_or_default())?;
+    values.put(shown.origin(at))?;
+    values.put(message.key.stamp.ms)?;
+    values.put(message.key.stamp.count)?;
+    values.put(source.machine)?;
+    values.put(message.key.seq)?;
+    values.put(message.key.index)?;
+    values.put(shown.home(message))?;
+    values.put(shown.text(at, Field::FromAgent).unwrap_or_default())?;
+    values.put(shown.body(message))?;
+    values
+        .put(shown.text(at, Field::MessageType).filter(|kind| !kind.is_empty()).unwrap_or("agent".into()))?;
+    values.put(shown.int(at, Field::Ts).unwrap_or(0))?;
+    values.put(shown.raw(at, Field::Mentions).unwrap_or("[]"))?;
+    values.put(shown.text(at, Field::ReplyTo))?;
+    values.put(rest(shown, at))?;
+    values.put(message.edited_at)?;
+    values.put(message.archived_at)?;
+    values.put(reactions)?;
+    values.put(message.edits)?;
+    values.put(message.deleted)?;
+    values.put(places[at.source as usize].file)?;
+    values.put(places[at.source as usize].start(at.record, record.line.start))?;
+    values.put(record.line.len)?;
+    values.put(record.number)?;
+    values.put(record.stamp.ms)
 }
 
 fn rest(shown: &Shown<'_>, at: At) -> Option<String> {
