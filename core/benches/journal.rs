@@ -1,11 +1,12 @@
 //! Reading and merging a million events of eight machines.
 
-use std::fmt::Write;
 use std::hint::black_box;
 
 use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::file::{File, Reading};
 use cloudchamber_core::journal::merge::merge;
+use cloudchamber_core::journal::sample::{machine_id, messages};
 use cloudchamber_core::journal::schema::Log;
 use cloudchamber_core::journal::view::Source;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -13,24 +14,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 const EVENTS: usize = 1_000_000;
 const MACHINES: usize = 8;
 
-/// Messages with some edits, reactions and deletions, about 290 bytes each, as one machine writes them.
-fn log(machine: usize) -> String {
-    let mut text = String::new();
-    for n in 0..EVENTS / MACHINES {
-        let at = 1_767_137_342 + n;
-        match n % 20 {
-            17 => writeln!(text, r#"{{"type":"message_update","id":"msg-{machine}-{}","body":"edited body number {n}","edited_at":{at}}}"#, n - 5),
-            18 => writeln!(text, r#"{{"type":"reaction","message_guid":"msg-{machine}-{}","agent_id":"adam","emoji":"+1","reacted_at":{at}123}}"#, n - 5),
-            19 if n % 100 == 99 => writeln!(text, r#"{{"type":"message_delete","id":"msg-{machine}-{}","deleted_by":"adam","seq":{n},"ts":{at}}}"#, n - 5),
-            _ => writeln!(text, r#"{{"type":"message","id":"msg-{machine}-{n}","channel_id":"ch-xkzte3i1","home":"room","from_agent":"agent{}","origin":"machine{machine}","seq":{n},"body":"body number {n} of machine {machine}, with a few words more","mentions":[],"message_type":"agent","reply_to":null,"ts":{at},"edited_at":null,"archived_at":null}}"#, n % 17),
-        }.expect("a string takes any text");
-    }
-    text
-}
-
 fn journals(c: &mut Criterion) {
-    let logs: Vec<_> = (0..MACHINES).map(log).collect();
-    let names: Vec<_> = (0..MACHINES).map(|machine| format!("machine{machine}")).collect();
+    let logs: Vec<_> = (0..MACHINES).map(|machine| messages(machine, 0..EVENTS / MACHINES)).collect();
+    let names: Vec<_> = (0..MACHINES).map(machine_id).collect();
     let bytes: usize = logs.iter().map(String::len).sum();
     let mut group = c.benchmark_group("journal");
     group.sample_size(10);
@@ -41,6 +27,7 @@ fn journals(c: &mut Criterion) {
         });
     });
     let files: Vec<_> = logs.iter().map(|log| File::read(log.as_bytes(), Reading::Salvage)).collect();
+    let aliases = Aliases::default();
     let sources: Vec<_> = (0..MACHINES)
         .map(|at| Source {
             name: &names[at],
@@ -49,6 +36,7 @@ fn journals(c: &mut Criterion) {
             log: Some(Log::Messages),
             bytes: logs[at].as_bytes(),
             file: &files[at],
+            aliases: &aliases,
         })
         .collect();
     for (name, design) in [("published", Design::PUBLISHED), ("hardened", Design::HARDENED)] {

@@ -7,7 +7,9 @@ use std::path::{Path as OsPath, PathBuf};
 
 use cloudchamber_core::Path;
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::show::common;
+use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::merge::merge;
+use cloudchamber_core::journal::show::{Shown, common};
 use serde_json::{Value, json};
 use support::Files;
 
@@ -188,6 +190,9 @@ fn is_intended(shown: &Value, intended: &Value) -> Result<(), String> {
             }
             "ids" => section(shown, "messages").iter().map(|message| message["id"].clone()).collect(),
             "messages" | "reactions" | "threads" | "questions" => json!(section(shown, name).len()),
+            "faves" | "ghost_cursors" | "message_pins" | "roles_held" => {
+                json!(shown[name].as_object().unwrap().len())
+            }
             "body" | "home" | "archived_at" | "edited_at" | "from_agent" => {
                 the_only(&["messages"])[name].clone()
             }
@@ -201,14 +206,15 @@ fn is_intended(shown: &Value, intended: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Every case of the file, and of the file that `CLOUDCHAMBER_JOURNAL_CASES` names: the cases' own form.
+/// Every case of upstream's data and of this project's own, and of the file that `CLOUDCHAMBER_JOURNAL_CASES` names: the cases' own form.
 #[test]
 fn published_does_what_upstream_does_and_hardened_what_was_intended() {
     let mut cases = section_of_cases(load_json("multi/adversarial-cases.json"));
+    cases.extend(section_of_cases(load_json("../journal/cases.json")));
     if let Some(path) = std::env::var_os("CLOUDCHAMBER_JOURNAL_CASES") {
         cases.extend(section_of_cases(serde_json::from_slice(&read(OsPath::new(&path))).unwrap()));
     }
-    assert!(cases.len() >= 12);
+    assert!(cases.len() >= 35);
     let mut wrong = Vec::new();
     for case in &cases {
         let files = case_files(case);
@@ -243,4 +249,59 @@ fn two_messages_of_one_name_are_both_kept_and_each_gets_its_own_edits() {
             "shared/machines/beta/messages.jsonl:1: duplicate-guid: message msg-x comes from alpha and from beta"
         ]
     );
+}
+
+/// F23: a machine that was renamed is one machine, so its agents need no machine's name beside theirs.
+#[test]
+fn a_renamed_machine_is_displayed_as_one() {
+    let line = |id: &str, origin: &str| {
+        format!(
+            "{{\"type\":\"message\",\"id\":\"{id}\",\"from_agent\":\"opus\",\"origin\":\"{origin}\",\"body\":\"b\",\"ts\":1}}\n"
+        )
+    };
+    let mut files = Files::default();
+    files.put("shared/.v2", "");
+    files.put("fray-config.json", r#"{"storage_version":2,"machine_aliases":{"laptop":"lap2"}}"#);
+    files.put("shared/machines/laptop/messages.jsonl", line("msg-1", "laptop"));
+    files.put("shared/machines/lap2/messages.jsonl", line("msg-2", "lap2"));
+    let displayed = |design: &Design| {
+        let folder = Folder::read(&files, design);
+        folder.with_sources(design, |sources| {
+            let view = merge(design, sources);
+            Shown { design, sources, view: &view }.origins().displayed("opus", "lap2")
+        })
+    };
+    assert_eq!(displayed(&Design::PUBLISHED), "@opus@lap2");
+    assert_eq!(displayed(&Design::HARDENED), "@opus");
+}
+
+/// F22: names that lead in a circle lead somewhere, and the same way from everywhere.
+#[test]
+fn a_machine_whose_names_lead_in_a_circle_is_one_machine() {
+    let mut files = Files::default();
+    files.put("shared/.v2", "");
+    files.put("fray-config.json", r#"{"storage_version":2,"machine_aliases":{"a":"b","b":"a"}}"#);
+    let reaction =
+        r#"{"type":"reaction","message_guid":"msg-1","agent_id":"adam","emoji":"+1","reacted_at":5}"#;
+    for machine in ["a", "b"] {
+        files.put(&format!("shared/machines/{machine}/messages.jsonl"), format!("{reaction}\n"));
+    }
+    let (shown, problems) = files.shown(&Design::HARDENED);
+    assert_eq!((section(&shown, "reactions").len(), problems.len()), (1, 0));
+}
+
+/// F10: aliases that two machines gave apart from each other both count, and a torn one harms no other.
+#[test]
+fn aliases_of_all_machines_are_united() {
+    let mut files = Files::default();
+    files.put("shared/.v2", "");
+    files.put("shared/machines/a/aliases.json", r#"{"a":"ant"}"#);
+    files.put("shared/machines/b/aliases.json", r#"{"b":"bee"}"#);
+    files.put("shared/machines/c/aliases.json", r#"{"c":"#);
+    let folder = Folder::read(&files, &Design::HARDENED);
+    let aliases: Vec<_> = folder.aliases.iter().collect();
+    assert_eq!(aliases, [("a", Some("ant")), ("b", Some("bee"))]);
+    let problems: Vec<_> = folder.problems.iter().map(|problem| (&*problem.file, problem.line)).collect();
+    assert_eq!(problems, [("shared/machines/c/aliases.json", 1)]);
+    assert_eq!(Folder::read(&files, &Design::PUBLISHED).aliases.iter().count(), 0);
 }

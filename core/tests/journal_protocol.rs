@@ -59,7 +59,7 @@ impl Machine {
 
     fn say(&mut self, id: &str, body: &str) {
         let event = Event::new(Kind::Message).with_text(Field::Id, id).with_text(Field::Body, body);
-        self.feed(Input::Command(event));
+        self.feed(Input::Command(event.into()));
     }
 
     /// Dies in the middle of the next append to the shared file, and starts again.
@@ -160,7 +160,7 @@ fn machines_that_have_seen_each_other_agree_and_the_last_who_saw_wins() {
     let edit = Event::new(Kind::MessageUpdate)
         .with_text(Field::Id, "msg-1")
         .with_text(Field::Body, "seen and changed");
-    server.feed(Input::Command(edit));
+    server.feed(Input::Command(edit.into()));
     server.work();
     copy(&server, &mut laptop);
     assert_eq!(laptop.bodies(), ["seen and changed"]);

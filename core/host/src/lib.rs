@@ -8,6 +8,7 @@
 pub mod appender;
 pub mod clock;
 pub mod database;
+pub mod throughput;
 
 mod os;
 

@@ -120,6 +120,17 @@ impl OsFs {
     }
 }
 
+/// Opens a file to read it. Anything else, such as a pipe that somebody put in its place, is refused and not waited
+/// for; a directory is opened, and refuses to be read.
+pub(crate) fn open(real: &OsPath) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of open(2)");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(real)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(refused("it is no file")) }
+}
+
 /// Makes the directories above a file that is about to be written. A file in a directory's place refuses.
 fn make_dirs_above(real: &OsPath) -> io::Result<()> {
     let Some(dir) = real.parent() else { return Ok(()) };
@@ -158,7 +169,7 @@ fn sync_dir(dir: &OsPath) -> io::Result<()> {
 impl Fs for OsFs {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
         let read = || {
-            let mut file = File::open(self.real(path))?;
+            let mut file = open(&self.real(path))?;
             let len = file.metadata()?.len();
             let mut bytes = Vec::with_capacity(usize::try_from(len.saturating_sub(from)).unwrap_or(0));
             // Seeking far past the end is an error of its own; nothing lies there.

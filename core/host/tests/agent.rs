@@ -254,6 +254,223 @@ fn foreign_things_in_the_folder_are_named_and_harm_nobody() {
     assert_eq!(shown["messages"].as_array().unwrap().len(), 1_614 + 2);
 }
 
+/// What `verify` finds: file (below the machines' directory), line and kind.
+fn found(folder: &Path, local: &Path) -> BTreeSet<(String, u64, String)> {
+    let output = run(folder, local, &["verify", "--json"]);
+    let found = json(&output);
+    let row = |problem: &Value| {
+        let file = problem["file"].as_str().unwrap().trim_start_matches("shared/machines/").to_owned();
+        (file, problem["line"].as_u64().unwrap(), problem["kind"].as_str().unwrap().to_owned())
+    };
+    found["problems"].as_array().unwrap().iter().map(row).collect()
+}
+
+/// Every kind of damage that a file can suffer, each by itself, seen from another machine: named by file, line and
+/// kind, and nothing else is said.
+#[test]
+fn verify_names_file_line_and_kind_of_every_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, laptop, server) =
+        (dir.path().join("folder"), dir.path().join("laptop"), dir.path().join("server"));
+    ok(&run(&folder, &laptop, &["init", "--machine", "laptop"]));
+    ok(&run(&folder, &server, &["init", "--machine", "server"]));
+    for n in 1..=5 {
+        let event = format!(r#"{{"type":"message","id":"msg-{n}","from_agent":"opus","body":"number {n}"}}"#);
+        ok(&run(&folder, &server, &["append", &event]));
+    }
+    let machines = folder.join("shared/machines");
+    let journal = machines.join("server/messages.jsonl");
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let lines: Vec<_> = whole.lines().collect();
+    assert_eq!((lines.len(), found(&folder, &laptop).len()), (5, 0));
+    let without = |at: usize| {
+        let kept = lines.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, line)| *line);
+        kept.collect::<Vec<_>>().join("\n") + "\n"
+    };
+    let nuls = format!("{whole}{}\n", "\0".repeat(64));
+    for (damaged, line, kind) in [
+        (format!("{whole}{}", &lines[0][..30]), 6, "torn-tail"),
+        (nuls, 6, "nul-block"),
+        (whole.replace("number 3", "number 8"), 3, "edited-line"),
+        (without(2), 3, "removed-line"),
+        (lines[..3].join("\n") + "\n", 0, "shortened-file"),
+    ] {
+        std::fs::write(&journal, damaged).unwrap();
+        let found = found(&folder, &laptop);
+        assert!(
+            found.contains(&("server/messages.jsonl".to_owned(), line, kind.to_owned())),
+            "{kind}: {found:?}"
+        );
+        assert!(found.iter().all(|(file, ..)| file == "server/messages.jsonl"), "{kind}: {found:?}");
+    }
+    std::fs::write(&journal, &whole).unwrap();
+    let third = machines.join("third");
+    std::fs::create_dir(&third).unwrap();
+    let line = |id: &str, seq: u64| {
+        format!(
+            r#"{{"type":"message","id":"{id}","from_agent":"a","origin":"third","seq":{seq},"body":"b","ts":1}}"#
+        )
+    };
+    for (text, at, kind) in [
+        (format!("{}\n", line("msg-1", 1)), 1, "duplicate-guid"),
+        (format!("{}\n{}\n", line("msg-a", 1), line("msg-b", 3)), 2, "sequence-gap"),
+        (format!("{}\n{}\n", line("msg-a", 1), line("msg-b", 1)), 2, "sequence-reuse"),
+    ] {
+        std::fs::write(third.join("messages.jsonl"), text).unwrap();
+        let found = found(&folder, &laptop);
+        let place = |(file, line, found): &(String, u64, String)| {
+            (file.ends_with("/messages.jsonl") && found == kind).then_some(*line)
+        };
+        assert_eq!(found.iter().filter_map(place).collect::<Vec<_>>(), [at], "{kind}: {found:?}");
+        assert_eq!(found.len(), 1, "{kind}: {found:?}");
+    }
+    std::fs::remove_dir_all(&third).unwrap();
+    std::fs::create_dir(machines.join("Not A Machine")).unwrap();
+    let foreign = ("Not A Machine".to_owned(), 0, "foreign-directory".to_owned());
+    assert_eq!(found(&folder, &laptop), BTreeSet::from([foreign]));
+}
+
+/// A pipe, a link that leads to itself and a directory, each where a journal should be: named, not waited for, and
+/// no other machine's event is missing. This is so for the superuser too, whom no permission stops.
+#[test]
+fn what_cannot_be_read_is_named_and_waited_for_by_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    ok(&run(&folder, &local, &["init", "--machine", "laptop"]));
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hello"]));
+    ok(&run(&folder, &local, &["rebuild"]));
+    let machines = folder.join("shared/machines");
+    for machine in ["pipe", "loop", "dir"] {
+        std::fs::create_dir(machines.join(machine)).unwrap();
+    }
+    let made = Command::new("mkfifo").arg(machines.join("pipe/messages.jsonl")).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("messages.jsonl", machines.join("loop/messages.jsonl")).unwrap();
+    std::fs::create_dir(machines.join("dir/messages.jsonl")).unwrap();
+    let unreadable = |machine: &str| (format!("{machine}/messages.jsonl"), 0, "unreadable".to_owned());
+    assert_eq!(found(&folder, &local), ["pipe", "loop", "dir"].map(unreadable).into());
+    let shown = run(&folder, &local, &["show", "--json"]);
+    assert_eq!(json(&shown)["messages"].as_array().unwrap().len(), 1);
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(said.lines().any(|line| line.contains("pipe/messages.jsonl: unreadable")), "{said}");
+    for full in [false, true] {
+        let args = if full { vec!["rebuild", "--full", "--json"] } else { vec!["rebuild", "--json"] };
+        let rebuilt = json(&run(&folder, &local, &args));
+        assert_eq!(rebuilt["problems"].as_array().unwrap().len(), 3, "{rebuilt}");
+    }
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "and on"]));
+}
+
+/// Thousands of machines that wrote one event each (a hundred thousand take half a minute, most of it to make them).
+#[test]
+fn thousands_of_machines_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    ok(&run(&folder, &local, &["init", "--machine", "laptop"]));
+    let count: usize = std::env::var("CLOUDCHAMBER_MACHINES").map_or(2_000, |count| count.parse().unwrap());
+    for n in 0..count {
+        let machine = folder.join(format!("shared/machines/m{n}"));
+        std::fs::create_dir(&machine).unwrap();
+        let line = format!(
+            r#"{{"type":"message","id":"msg-{n}","from_agent":"a","origin":"m{n}","seq":1,"body":"b","ts":{n}}}"#
+        );
+        std::fs::write(machine.join("messages.jsonl"), line + "\n").unwrap();
+    }
+    let rebuilt = json(&run(&folder, &local, &["rebuild", "--json"]));
+    assert_eq!((&rebuilt["records"], &rebuilt["problems"]), (&count.into(), &Value::Array(vec![])));
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "one more"]));
+    let updated = json(&run(&folder, &local, &["rebuild", "--json"]));
+    assert_eq!((&updated["records"], &updated["full"]), (&1.into(), &Value::Null));
+    ok(&run(&folder, &local, &["verify"]));
+}
+
+/// F8: a file that a sync client brings with the time it was written, which is before the view was made.
+#[test]
+fn a_file_that_arrives_with_an_old_time_is_noticed_only_when_hardened() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("multi/dogfood-3"), &folder);
+    let records = |design: &str| {
+        json(&run(&folder, &local, &["rebuild", "--json", "--design", design]))["records"].as_u64().unwrap()
+    };
+    assert!(records("published") > 0 && records("hardened") > 0);
+    let path = folder.join("shared/machines/server/messages.jsonl");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    writeln!(
+        file,
+        r#"{{"type":"message","id":"msg-late","from_agent":"a","origin":"server","body":"late","ts":1}}"#
+    )
+    .unwrap();
+    let written = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    for log in ["messages", "threads", "questions", "agent-state"] {
+        for machine in ["desktop", "laptop", "server"] {
+            let path = folder.join(format!("shared/machines/{machine}/{log}.jsonl"));
+            std::fs::File::options().append(true).open(path).unwrap().set_modified(written).unwrap();
+        }
+    }
+    assert_eq!((records("published"), records("hardened")), (0, 1));
+}
+
+/// A program that reads the view meanwhile keeps what it has begun to read, and sees the new view afterwards.
+#[test]
+fn a_view_is_made_anew_beside_a_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("multi/dogfood-3"), &folder);
+    ok(&run(&folder, &local, &["rebuild"]));
+    let reader = rusqlite::Connection::open(local.join("view.db")).unwrap();
+    let count = || reader.query_row("SELECT count(*) FROM messages", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = count();
+    reader.execute_batch("BEGIN; SELECT 1 FROM messages LIMIT 1;").unwrap();
+    count();
+    ok(&run(&folder, &local, &["init", "--machine", "phone"]));
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]));
+    let full = json(&run(&folder, &local, &["rebuild", "--full", "--json"]));
+    assert_eq!(count(), before);
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(count(), before + 1);
+    drop(reader);
+    let alone = json(&run(&folder, &local, &["rebuild", "--full", "--json"]));
+    assert_eq!(alone["digest"], full["digest"]);
+    let left: Vec<_> = local.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("-new")), "{left:?}");
+}
+
+/// Kills a program when the test ends, however it ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
+
+#[test]
+fn watch_takes_in_what_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, laptop, server) =
+        (dir.path().join("folder"), dir.path().join("laptop"), dir.path().join("server"));
+    ok(&run(&folder, &laptop, &["init", "--machine", "laptop"]));
+    ok(&run(&folder, &server, &["init", "--machine", "server"]));
+    ok(&run(&folder, &server, &["append", "--from", "opus", "--say", "before"]));
+    let mut command = agent();
+    command
+        .args(["journal", "watch", "--json", "--every", "1", "--folder"])
+        .arg(&folder)
+        .arg("--local")
+        .arg(&laptop);
+    let mut watch = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap()).unwrap();
+    assert_eq!(next(), serde_json::json!({ "records": 1, "full": "there is no view yet" }));
+    ok(&run(&folder, &server, &["append", "--from", "opus", "--say", "meanwhile"]));
+    assert_eq!(next(), serde_json::json!({ "records": 1, "full": null }));
+    drop(watch);
+    let rebuilt = json(&run(&folder, &laptop, &["rebuild", "--json"]));
+    assert_eq!((&rebuilt["records"], &rebuilt["full"]), (&0.into(), &Value::Null));
+}
+
 /// Kills writers at random moments: every acknowledged event is there, no number is used twice, and the files
 /// are sound after the next append. `CLOUDCHAMBER_KILLS` sets how many kills (1000 take a few minutes).
 #[test]

@@ -27,6 +27,12 @@ impl Aliases {
         self.0.iter().map(|(old, new)| (old.as_str(), new.as_deref()))
     }
 
+    /// What a name was changed to: nothing where it was not, nothing within where the machine is retired.
+    #[must_use]
+    pub fn get(&self, old: &str) -> Option<Option<&str>> {
+        self.0.get(old).map(Option::as_deref)
+    }
+
     /// Both sets of aliases; where they disagree, the greater name wins, and any name wins over retirement.
     ///
     /// So copies of the configuration that were written on two machines can be united in any order.
@@ -147,6 +153,10 @@ impl Mention {
         match &self.scope {
             Scope::All => true,
             Scope::Machine(machine) if aliases.is_retired(machine) => false,
+            // Upstream compares with the name as it stands in the machine's own file, renamed or not.
+            Scope::Machine(machine) if following == Following::OneStep => {
+                aliases.resolve(machine, following) == here
+            }
             Scope::Machine(machine) => {
                 aliases.resolve(machine, following) == aliases.resolve(here, following)
             }

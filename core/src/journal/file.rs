@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::clock::{Hybrid, normal_ms};
 use super::line::{Fields, Span, fits, text};
 use super::problem::ProblemKind;
-use super::schema::{Field, Kind};
+use super::schema::{Field, Kind, Subject};
 
 /// A line of this many bytes or more is not read: upstream's scanner gives up there (`jsonl_read_common.go` at
 /// 83c8ef6).
@@ -45,6 +45,8 @@ pub struct Record {
     pub stamp: Hybrid,
     /// The sequence number.
     pub seq: Option<i64>,
+    /// A number that it shares with every record about the same subject, and by chance with others.
+    pub about: u64,
     slots: u32,
 }
 
@@ -189,6 +191,28 @@ impl File {
     }
 }
 
+/// What a record of this kind is about, in the parts that [`Kind::key`] names, from the texts of its fields.
+pub(super) fn subject_of<'a>(
+    kind: Kind,
+    mut text: impl FnMut(Field) -> Option<Cow<'a, str>>,
+) -> [Cow<'a, str>; 3] {
+    let mut parts = [const { Cow::Borrowed("") }; 3];
+    for (part, &field) in parts.iter_mut().zip(kind.key()) {
+        *part = text(field).unwrap_or_default();
+    }
+    if kind == Kind::ThreadDelete && parts[0].is_empty() {
+        parts[0] = text(Field::Guid).unwrap_or_default();
+    }
+    parts
+}
+
+fn hash(subject: Subject, parts: &[Cow<'_, str>; 3]) -> u64 {
+    parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .fold(subject as u64, |seed, part| xxh3_64_with_seed(part.as_bytes(), seed))
+}
+
 struct Reader<'f, 'a> {
     file: &'f mut File,
     bytes: &'a [u8],
@@ -321,6 +345,7 @@ impl<'a> Reader<'_, 'a> {
             time: 0,
             stamp: Hybrid::default(),
             seq: None,
+            about: 0,
             slots: u32::try_from(slots).expect("a file of less than 4 GiB has fewer fields than bytes"),
         };
         self.order(&mut record);
@@ -330,15 +355,19 @@ impl<'a> Reader<'_, 'a> {
     /// Works out what the order needs to know, and whether the record follows the line it says it follows.
     fn order(&mut self, record: &mut Record) {
         let file = &mut *self.file;
-        let time = record.kind.times().iter().find_map(|&field| file.int(self.bytes, record, field));
+        // The fields are at hand still: no need to look them up by their slots.
+        let raw = |field| record.kind.slot(field).and_then(|_| self.fields.get(field));
+        let time = record.kind.times().iter().find_map(|&field| raw(field)?.parse().ok());
+        // Upstream reads a `null` as 0 (`parseSeq`, `jsonl_read_common.go` at 83c8ef6).
+        let seq = raw(Field::Seq).and_then(|raw| if raw == "null" { Some(0) } else { raw.parse().ok() });
+        let hybrid = raw(Field::Hlc).and_then(Hybrid::parse);
+        let prev = raw(Field::Prev).and_then(text);
+        record.about =
+            hash(record.kind.subject(), &subject_of(record.kind, |field| raw(field).and_then(text)));
         record.timed = time.is_some();
         record.time = time.unwrap_or(0);
-        // Upstream reads a `null` as 0 (`parseSeq`, `jsonl_read_common.go` at 83c8ef6).
-        record.seq = match file.written(self.bytes, record, Field::Seq) {
-            Some("null") => Some(0),
-            raw => raw.and_then(|raw| raw.parse().ok()),
-        };
-        if let Some(hybrid) = file.raw(self.bytes, record, Field::Hlc).and_then(Hybrid::parse) {
+        record.seq = seq;
+        if let Some(hybrid) = hybrid {
             record.causal = true;
             record.stamp = hybrid;
             file.stop.carry_ms = hybrid.ms;
@@ -348,7 +377,7 @@ impl<'a> Reader<'_, 'a> {
             }
             record.stamp = Hybrid { ms: file.stop.carry_ms, count: 0 };
         }
-        let Some(prev) = file.text(self.bytes, record, Field::Prev) else { return };
+        let Some(prev) = prev else { return };
         if record.index == 0 {
             self.problem(
                 record.number,

@@ -12,8 +12,9 @@ use super::names::{copied, log_of, machine_of};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
-use super::{Copies, Design};
-use crate::{Content, EntryKind, Fs, FsError, Path};
+use super::write::aliases_path;
+use super::{Copies, Design, Renaming};
+use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// Where the machines' directories lie.
 pub const MACHINES: &str = "shared/machines";
@@ -96,6 +97,10 @@ impl Folder {
             .into_iter()
             .fold(Aliases::default(), |aliases, config| aliases.union(&Aliases::new(config.machine_aliases)));
         let machines = fs.list(&Path::shared(MACHINES));
+        if design.renaming == Renaming::Alias {
+            let given = own_aliases(fs, machines.as_deref().unwrap_or_default(), &mut folder.problems);
+            folder.aliases = given.iter().fold(folder.aliases, |aliases, given| aliases.union(given));
+        }
         let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
         let merged = design.copies == Copies::Versions && machines.is_ok();
         folder.legacy = version < 2 && !merged && !sentinel();
@@ -115,7 +120,7 @@ impl Folder {
         &mut self,
         fs: &dyn Fs,
         design: &Design,
-        entries: Vec<crate::Entry>,
+        entries: Vec<Entry>,
         read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
     ) {
         for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
@@ -217,6 +222,7 @@ impl Folder {
                 log: held.log,
                 bytes: held.content.bytes(),
                 file,
+                aliases: &self.aliases,
             })
             .collect();
         use_them(&sources)
@@ -268,6 +274,31 @@ pub fn unread(name: &str, error: FsError) -> Problem {
     Problem { file: name.into(), line: 0, kind, detail: error.to_string() }
 }
 
+/// The names that each machine has given.
+pub(super) fn own_aliases(fs: &dyn Fs, machines: &[Entry], problems: &mut Vec<Problem>) -> Vec<Aliases> {
+    let mut given = Vec::new();
+    for entry in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        let path = aliases_path(&entry.name);
+        let names = |content: Content| serde_json::from_slice::<BTreeMap<_, _>>(content.bytes());
+        match fs.read(&path, 0).map(names) {
+            Ok(Ok(names)) => given.push(Aliases::new(names)),
+            Ok(Err(error)) => problems.push(not_json(path.name(), &error)),
+            Err(FsError::NotFound) => {}
+            Err(error) => problems.push(unread(path.name(), error)),
+        }
+    }
+    given
+}
+
+fn not_json(name: &str, error: &serde_json::Error) -> Problem {
+    Problem {
+        file: name.into(),
+        line: u32::try_from(error.line()).unwrap_or(0),
+        kind: ProblemKind::NotARecord,
+        detail: error.to_string(),
+    }
+}
+
 /// The configuration and, where copies count, its conflict copies.
 fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Config> {
     let stem = CONFIG.strip_suffix(".json").expect("the configuration is JSON");
@@ -290,12 +321,7 @@ fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Con
         match fs.read(&Path::shared(&name), 0) {
             Ok(content) => match serde_json::from_slice(content.bytes()) {
                 Ok(config) => configs.push(config),
-                Err(error) => problems.push(Problem {
-                    file: name.into(),
-                    line: u32::try_from(error.line()).unwrap_or(0),
-                    kind: ProblemKind::NotARecord,
-                    detail: error.to_string(),
-                }),
+                Err(error) => problems.push(not_json(&name, &error)),
             },
             Err(FsError::NotFound) => {}
             Err(error) => problems.push(unread(&name, error)),

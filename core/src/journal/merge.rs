@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clock::Hybrid;
-use super::file::Record;
+use super::file::{Record, subject_of};
 use super::schema::{Field, Kind, Log, Subject};
 use super::view::{At, Key, Source, View};
 use super::{Copies, Design, Duplicates, Ordering};
@@ -78,28 +77,9 @@ fn ranks(design: &Design, sources: &[Source<'_>]) -> Vec<u32> {
 }
 
 /// What a record is about, in the parts that its kind's [`Kind::key`] names.
-pub(super) fn subject<'a>(source: &Source<'a>, record: &Record) -> [Cow<'a, str>; 3] {
-    let mut parts = [const { Cow::Borrowed("") }; 3];
-    for (part, &field) in parts.iter_mut().zip(record.kind.key()) {
-        *part = source.text(record, field).unwrap_or_default();
-    }
-    if record.kind == Kind::ThreadDelete && parts[0].is_empty() {
-        parts[0] = source.text(record, Field::Guid).unwrap_or_default();
-    }
-    parts
-}
-
-/// A number that equal subjects share.
 #[must_use]
-pub fn subject_hash(source: &Source<'_>, record: &Record) -> u64 {
-    hash(record.kind.subject(), &subject(source, record))
-}
-
-fn hash(subject: Subject, parts: &[Cow<'_, str>; 3]) -> u64 {
-    parts
-        .iter()
-        .filter(|part| !part.is_empty())
-        .fold(subject as u64, |seed, part| xxh3_64_with_seed(part.as_bytes(), seed))
+pub fn subject<'a>(source: &Source<'a>, record: &Record) -> [Cow<'a, str>; 3] {
+    subject_of(record.kind, |field| source.text(record, field))
 }
 
 impl<'a> Merger<'a> {
@@ -123,13 +103,8 @@ impl<'a> Merger<'a> {
         self.source(at).line(self.record(at))
     }
 
-    /// The machine that a record says it comes from, or whose file it stands in.
     pub(super) fn origin(&self, at: At) -> Cow<'a, str> {
-        let machine = match self.design.copies {
-            Copies::Foreign => self.source(at).directory,
-            Copies::Versions => self.source(at).machine,
-        };
-        self.text(at, Field::Origin).filter(|origin| !origin.is_empty()).unwrap_or(Cow::Borrowed(machine))
+        self.source(at).origin(self.design, self.record(at))
     }
 
     /// Whether a record counts in the file it stands in.
@@ -161,13 +136,12 @@ impl<'a> Merger<'a> {
                 let link = number(groups.links.len());
                 groups.links.push(Link { at, next: END });
                 let about = record.kind.subject();
-                let parts = subject(source, record);
-                let hash = hash(about, &parts);
+                let hash = record.about;
                 let same = |&(kept, group): &(u64, u32)| {
                     let group = &groups.groups[group as usize];
                     kept == hash && group.subject == about && {
                         let first = groups.links[group.first as usize].at;
-                        subject(self.source(first), self.record(first)) == parts
+                        subject(self.source(first), self.record(first)) == subject(source, record)
                     }
                 };
                 match table.find(hash, same) {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::address::Aliases;
 use super::file::{File, Reading};
-use super::folder::{CONFIG, LEGACY, MACHINES};
+use super::folder::{CONFIG, LEGACY, MACHINES, own_aliases};
 use super::names::{is_machine_id, machine_of};
 use super::schema::{Kind, Log};
-use super::write::{Refusal, identity, identity_copy_path, identity_path, init, journal_path, refuse_legacy};
+use super::write::{
+    Refusal, aliases_path, found, identity, identity_copy_path, identity_path, journal_path, refuse_legacy,
+};
+use super::{Design, Renaming};
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
 
 /// Whether the folder has the layout before machines.
@@ -24,7 +28,7 @@ pub fn is_due(fs: &dyn Fs) -> bool {
 /// *Crash:* before the sentinel is there, migration starts over; after it, only old names may be left over.
 ///
 /// # Errors
-/// As [`init`], and where an old file cannot be read.
+/// As [`init`](super::write::init), and where an old file cannot be read.
 pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
     let mut copies = Vec::new();
     let mut renames = Vec::new();
@@ -49,7 +53,7 @@ pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusa
     }
     // The empty journal that a new machine starts with must not replace the one that was moved.
     let taken: BTreeSet<_> = copies.iter().map(|op| op.path().clone()).collect();
-    let made = init(fs, machine, now)?.into_iter().filter(|op| !taken.contains(op.path()));
+    let made = found(fs, machine, now)?.into_iter().filter(|op| !taken.contains(op.path()));
     let mut ops = copies;
     ops.extend(made);
     ops.extend(renames);
@@ -73,13 +77,18 @@ fn split(content: &Content) -> (Content, Content) {
     (Content::new(shared), Content::new(local))
 }
 
-/// The ops that give a machine another name: an alias in the configuration, and this machine's own identity where
-/// it is the one. Its directory keeps the old name until the machine itself writes under the new one: a directory
-/// that is renamed while its machine sleeps comes back with everything in it twice.
+/// The ops that give a machine another name.
+///
+/// Hardened: an alias, in a file that only the machine which gives it writes (and in everybody's configuration, for
+/// upstream's readers); and this machine's own identity where it is the one. Its directory keeps the old name, and
+/// the machine starts another one under the new name: a directory that is renamed while its machine sleeps comes
+/// back with everything in it twice. What was interrupted is finished by asking again.
+///
+/// Published: an alias in the configuration, then the directory's files, then the own identity.
 ///
 /// # Errors
 /// [`Refusal::Identity`] where a name is malformed or unknown, or the new one is taken.
-pub fn rename(fs: &dyn Fs, old: &str, new: &str) -> Result<Vec<FsOp>, Refusal> {
+pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<FsOp>, Refusal> {
     let refuse = |what: String| Err(Refusal::Identity(what));
     for id in [old, new] {
         if !is_machine_id(id) {
@@ -91,36 +100,75 @@ pub fn rename(fs: &dyn Fs, old: &str, new: &str) -> Result<Vec<FsOp>, Refusal> {
         |id: &str| machines.iter().any(|entry| machine_of(&entry.name).is_some_and(|(known, _)| known == id));
     let own = identity(fs).ok();
     let is_own = own.as_ref().is_some_and(|own| own.id == old);
-    let path = Path::shared(CONFIG);
-    let mut config: serde_json::Map<String, serde_json::Value> = match fs.read(&path, 0) {
-        Ok(content) => serde_json::from_slice(content.bytes()).map_err(|error| {
-            Refusal::Identity(format!("{CONFIG}: {error}: repair or remove it, then try again"))
-        })?,
-        Err(FsError::NotFound) => serde_json::Map::new(),
-        Err(error) => return Err(Refusal::Fs(path, error)),
-    };
+    let by_alias = design.renaming == Renaming::Alias;
+    let mut config = object(fs, &Path::shared(CONFIG))?;
     let aliases = config.entry("machine_aliases").or_insert_with(|| serde_json::json!({}));
     let Some(aliases) = aliases.as_object_mut() else {
         return refuse(format!("{CONFIG}: `machine_aliases` is no object: repair it, then try again"));
     };
+    let written = aliases.iter().map(|(old, new)| (old.clone(), new.as_str().map(str::to_owned)));
+    let mut named = Aliases::new(written);
+    if by_alias {
+        named = own_aliases(fs, &machines, &mut Vec::new()).iter().fold(named, Aliases::union);
+    }
     // What was interrupted is finished: the alias may be there already, and the identity not yet changed.
-    let begun = aliases.get(old).is_some_and(|known| known == new);
+    let begun = by_alias && named.get(old) == Some(Some(new));
     if !begun && !known(old) && !is_own {
         return refuse(format!("no machine is called `{old}`"));
     }
-    if !begun && (known(new) || aliases.contains_key(new)) {
+    if !begun && (known(new) || named.get(new).is_some()) {
         return refuse(format!("`{new}` is taken"));
     }
+    if !begun && named.get(old).is_some() {
+        return refuse(format!("`{old}` has another name already: rename that"));
+    }
     aliases.insert(old.to_owned(), new.into());
-    let text = serde_json::to_string_pretty(&config).expect("it was JSON");
-    let mut ops = vec![FsOp::Replace { path, content: Content::from(format!("{text}\n")) }];
+    let config_op = |content| match design.renaming {
+        Renaming::Alias => FsOp::Replace { path: Path::shared(CONFIG), content },
+        Renaming::Directory => FsOp::Overwrite { path: Path::shared(CONFIG), content },
+    };
+    let mut ops = vec![config_op(pretty(&config))];
+    if let Some(own) = own.as_ref().filter(|_| by_alias) {
+        let path = aliases_path(&own.id);
+        let mut given = object(fs, &path)?;
+        given.insert(old.to_owned(), new.into());
+        // First, so that whoever reads the configuration's alias and misses this one reads it soon.
+        ops.insert(0, FsOp::Replace { path, content: pretty(&given) });
+    }
+    if !by_alias {
+        let from = Path::shared(MACHINES).join(old);
+        let to = Path::shared(MACHINES).join(new);
+        let files = fs.list(&from).unwrap_or_default();
+        ops.extend(
+            files.iter().map(|file| FsOp::Rename { from: from.join(&file.name), to: to.join(&file.name) }),
+        );
+    }
     if let Some(mut own) = own.filter(|_| is_own) {
-        // The new name starts a directory of its own; the numbers go on.
         own.id = new.to_owned();
         let content = Content::from(format!("{}\n", serde_json::to_string(&own).expect("plain fields")));
-        ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
-        ops.push(FsOp::Replace { path: identity_copy_path(), content: content.clone() });
-        ops.push(FsOp::Replace { path: identity_path(), content });
+        if by_alias {
+            // The new name starts a directory of its own; the numbers go on.
+            ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
+            ops.push(FsOp::Replace { path: identity_copy_path(), content: content.clone() });
+            ops.push(FsOp::Replace { path: identity_path(), content });
+        } else {
+            ops.push(FsOp::Overwrite { path: identity_path(), content });
+        }
     }
     Ok(ops)
+}
+
+/// A file that holds a JSON object; an empty one where there is no file.
+fn object(fs: &dyn Fs, path: &Path) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
+    match fs.read(path, 0) {
+        Ok(content) => serde_json::from_slice(content.bytes()).map_err(|error| {
+            Refusal::Identity(format!("{}: {error}: repair or remove it, then try again", path.name()))
+        }),
+        Err(FsError::NotFound) => Ok(serde_json::Map::new()),
+        Err(error) => Err(Refusal::Fs(path.clone(), error)),
+    }
+}
+
+fn pretty(object: &serde_json::Map<String, serde_json::Value>) -> Content {
+    Content::from(format!("{}\n", serde_json::to_string_pretty(object).expect("it was JSON")))
 }

@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
+use super::address::{Aliases, Mention};
 use super::clock::Hybrid;
 use super::event::Event;
 use super::folder::Folder;
 use super::merge::merge;
+use super::migrate;
 use super::problem::Problem;
 use super::show::Shown;
 use super::view::View;
@@ -25,6 +29,37 @@ pub struct Settings {
     pub machine: String,
     /// How often it looks at the folder without being told, in milliseconds.
     pub scan_ms: u64,
+}
+
+/// What a person asks of a machine. In a scenario a line of JSON is an event; anything else is a word or a table.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// To append an event.
+    Append(Event),
+    /// To change who is who.
+    Manage(Manage),
+}
+
+/// What a person asks of a machine beside events.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Manage {
+    /// To move the files of the layout before machines to its own directory.
+    Migrate,
+    /// To give a machine another name.
+    Rename {
+        /// The name it has.
+        old: String,
+        /// The name it gets.
+        new: String,
+    },
+}
+
+impl From<Event> for Command {
+    fn from(event: Event) -> Self {
+        Self::Append(event)
+    }
 }
 
 /// What a machine tells.
@@ -54,6 +89,8 @@ enum Phase {
     Closed,
     /// Its identity is being written.
     Starting,
+    /// Names or places change: it opens its files anew afterwards.
+    Managing,
     /// Its files are being made whole.
     Repairing,
     /// It can append.
@@ -69,7 +106,7 @@ enum Phase {
 pub struct Journal {
     folder: Folder,
     phase: Phase,
-    queue: VecDeque<Event>,
+    queue: VecDeque<Command>,
     writer: Option<Writer>,
     next: Mono,
 }
@@ -113,6 +150,20 @@ impl Journal {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
+    }
+
+    /// Whether this machine is the one, or one of those, that a mention is for; nothing while it does not know who
+    /// it is.
+    #[must_use]
+    pub fn is_meant(&self, settings: &Settings, mention: &Mention) -> Option<bool> {
+        let own = self.writer.as_ref()?.identity();
+        Some(mention.is_for(&own.id, &self.folder.aliases, settings.design.following))
+    }
+
+    /// The names that machines had, as far as this one knows.
+    #[must_use]
+    pub fn aliases(&self) -> &Aliases {
+        &self.folder.aliases
     }
 
     /// Whether it has an identity and files that can be appended to.
@@ -173,9 +224,15 @@ impl Journal {
     fn go_on(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         while self.phase == Phase::Ready
             && let Some(writer) = &mut self.writer
-            && let Some(event) = self.queue.pop_front()
+            && let Some(command) = self.queue.pop_front()
         {
-            let event = event.named(cx.rng());
+            let event = match command {
+                Command::Append(event) => event.named(cx.rng()),
+                Command::Manage(manage) => {
+                    self.manage(&manage, settings, cx);
+                    continue;
+                }
+            };
             let planned = match settings.design.checksums {
                 Checksums::PerMachine => writer.append(&event, cx.now()).map(|(ops, appended)| {
                     let machine = writer.identity().id.clone();
@@ -193,10 +250,25 @@ impl Journal {
         }
     }
 
+    fn manage(&mut self, manage: &Manage, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        let planned = match manage {
+            Manage::Migrate => migrate::migrate(cx.fs(), &settings.machine, cx.now()),
+            Manage::Rename { old, new } => migrate::rename(cx.fs(), &settings.design, old, new),
+        };
+        match planned {
+            Ok(ops) if ops.is_empty() => {}
+            Ok(ops) => {
+                ops.into_iter().for_each(|op| cx.op(op));
+                self.phase = Phase::Managing;
+            }
+            Err(refusal) => cx.event(Told::Refused(refusal.to_string())),
+        }
+    }
+
     fn applied(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         self.look(settings, cx);
         match std::mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Starting | Phase::Closed => {
+            Phase::Managing | Phase::Starting | Phase::Closed => {
                 self.start(settings, cx);
                 return;
             }
@@ -249,7 +321,7 @@ fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, 
 
 impl Protocol for Journal {
     type Config = Settings;
-    type Command = Event;
+    type Command = Command;
     type Event = Told;
     type Call = Never;
     type Reply = Never;
@@ -285,12 +357,17 @@ impl Protocol for Journal {
                     self.start(settings, cx);
                 }
             }
-            Input::Command(event) => {
-                self.queue.push_back(event);
+            Input::Command(command) => {
                 if self.phase == Phase::Closed {
                     self.look(settings, cx);
+                    if command == Command::Manage(Manage::Migrate) {
+                        // What keeps it closed may be just what this changes.
+                        self.manage(&Manage::Migrate, settings, cx);
+                        return;
+                    }
                     self.start(settings, cx);
                 }
+                self.queue.push_back(command);
                 self.go_on(settings, cx);
             }
             Input::Reply(never) => match never {},

@@ -126,6 +126,9 @@ fields! {
 }
 
 impl Field {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::NAMES.len();
+
     /// The name as it stands in a record.
     #[must_use]
     pub const fn name(self) -> &'static str {

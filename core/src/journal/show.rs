@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::Design;
 use super::address::Origins;
 use super::schema::{Field, Kind};
 use super::view::{At, Cell, Entry, Message, Source, View};
-use super::{Copies, Design};
 
 /// A view together with the sources that its values stand in.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +54,7 @@ impl<'a> Shown<'a> {
     #[must_use]
     pub fn origin(&self, at: At) -> Cow<'a, str> {
         let source = &self.sources[at.source as usize];
-        let machine = match self.design.copies {
-            Copies::Foreign => source.directory,
-            Copies::Versions => source.machine,
-        };
-        self.text(at, Field::Origin).filter(|origin| !origin.is_empty()).unwrap_or(Cow::Borrowed(machine))
+        source.origin(self.design, &source.file.records[at.record as usize])
     }
 
     /// What a message says now.

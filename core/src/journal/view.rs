@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::address::Aliases;
 use super::clock::Hybrid;
 use super::file::{File, Record};
 use super::problem::Problem;
 use super::schema::{Field, Log};
+use super::{Copies, Design};
 
 /// One file of one machine, as the merge takes it.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +24,26 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     /// What was read from the bytes.
     pub file: &'a File,
+    /// Names that machines had.
+    pub aliases: &'a Aliases,
 }
 
 impl<'a> Source<'a> {
+    /// The machine that a record says it comes from, or whose file it stands in. Where copies are versions of one
+    /// file, names are versions of one machine, and it is the present one.
+    #[must_use]
+    pub fn origin(&self, design: &Design, record: &Record) -> Cow<'a, str> {
+        let said = self.text(record, Field::Origin).filter(|origin| !origin.is_empty());
+        match (design.copies, said) {
+            (Copies::Foreign, said) => said.unwrap_or(Cow::Borrowed(self.directory)),
+            (Copies::Versions, None) => Cow::Borrowed(self.machine),
+            (Copies::Versions, Some(said)) => match self.aliases.get(&said) {
+                Some(_) => Cow::Owned(self.aliases.resolve(&said, design.following).to_owned()),
+                None => said,
+            },
+        }
+    }
+
     /// The text of a record's line.
     #[must_use]
     pub fn line(&self, record: &Record) -> &'a [u8] {

@@ -66,6 +66,8 @@ impl Seal {
 /// Why a machine cannot write.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
+    /// This machine has written events here, and none of its journals is here.
+    Absent(String),
     /// The folder has the layout before machines, and events there would be lost to the other machines.
     Legacy(String),
     /// This machine has no identity here.
@@ -81,6 +83,11 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Absent(machine) => write!(
+                f,
+                "{MACHINES}/{machine}: it had events and none are here: wait until the folder has arrived, or \
+                 choose a new id"
+            ),
             Self::Legacy(file) => {
                 write!(f, "{file} has the layout before machines: migrate first (journal init --migrate)")
             }
@@ -133,6 +140,12 @@ pub fn checksums_path(design: &Design, machine: &str) -> Path {
     }
 }
 
+/// The path of the names that a machine has given to others and to itself: old to new.
+#[must_use]
+pub fn aliases_path(machine: &str) -> Path {
+    Path::shared(MACHINES).join(machine).join("aliases.json")
+}
+
 /// Reads the identity.
 ///
 /// # Errors
@@ -162,10 +175,16 @@ pub fn identity(fs: &dyn Fs) -> Result<Identity, Refusal> {
 /// The ops that give this machine an identity and the folder the layout with machines.
 ///
 /// # Errors
-/// [`Refusal::Identity`] where the id is malformed or taken as far as this replica can see, or this machine has
+/// [`Refusal::Legacy`] where the folder has to be migrated first. [`Refusal::Identity`] where the id is malformed or taken as far as this replica can see, or this machine has
 /// another already. *Elsewhere:* another machine may take the same id before either sees the other: then their
 /// directories meet as conflict copies or their sequence numbers collide, and `verify` says so.
 pub fn init(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+    refuse_legacy(fs)?;
+    found(fs, id, now)
+}
+
+/// As [`init`], also where the folder has the layout before machines.
+pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
     if !is_machine_id(id) {
         return Err(Refusal::Identity(format!(
             "`{id}` is no machine id (1 to 20 of a-z, 0-9 and -, not `all`)"
@@ -263,12 +282,25 @@ impl Writer {
             writer.tails[at] = tail;
         }
         if design.checksums == Checksums::PerMachine {
+            writer.refuse_absent(fs)?;
             let seals = seals(fs, &checksums_path(design, &writer.identity.id));
             for (at, log) in Log::SHARED.into_iter().enumerate() {
                 writer.tails[at].sealed = seals.get(log.file_name()).map_or(0, |seal| seal.bytes);
             }
         }
         Ok((writer, ops))
+    }
+
+    /// Refuses to count from memory: where events were written and neither a journal nor a shadow is here, the
+    /// folder has not arrived yet, and numbers that this machine does not know of are used.
+    fn refuse_absent(&self, fs: &dyn Fs) -> Result<(), Refusal> {
+        let id = &self.identity.id;
+        let entries = fs.list(&Path::shared(MACHINES).join(id)).unwrap_or_default();
+        let here = entries.iter().any(|entry| Log::from_file_name(&entry.name).is_some());
+        if self.identity.seq > 0 && !here && self.tails.iter().all(|tail| tail.len == 0) {
+            return Err(Refusal::Absent(id.clone()));
+        }
+        Ok(())
     }
 
     /// Who it is.

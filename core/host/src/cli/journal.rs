@@ -324,6 +324,8 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
 }
 
 fn rebuild(roots: &Roots, full: bool, design: DesignName) -> anyhow::Result<(Database, Rebuilt)> {
+    // One process at a time makes a view; writers of events have a lock of their own.
+    let _lock = Lock::wait(&roots.local.join("tmp"))?;
     let mut database = Database::open(&roots.local.join(design.database()), design.design())?;
     let rebuilt = database.rebuild(&roots.fs, full, &Bar::new())?;
     see(&mut roots.fs.clone(), database.clock())?;
@@ -342,7 +344,6 @@ fn rebuild(roots: &Roots, full: bool, design: DesignName) -> anyhow::Result<(Dat
 
 fn run_rebuild(place: &Place, full: bool, design: DesignName) -> anyhow::Result<ExitCode> {
     let roots = place.roots()?;
-    let _lock = Lock::wait(&roots.local.join("tmp"))?;
     let (database, rebuilt) = rebuild(&roots, full, design)?;
     report(&rebuilt.problems);
     if place.json {
@@ -433,7 +434,7 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
 fn run_rename(place: &Place, old: &str, new: &str) -> anyhow::Result<ExitCode> {
     let mut roots = place.roots()?;
     let _lock = Lock::wait(&roots.local)?;
-    let ops = migrate::rename(&roots.fs, old, new)?;
+    let ops = migrate::rename(&roots.fs, &Design::HARDENED, old, new)?;
     apply(&mut roots.fs, &ops)?;
     if place.json {
         print_json(&json!({ "old": old, "new": new }))?;

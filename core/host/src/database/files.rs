@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::OsFs;
+use crate::os::open;
 
 /// One row of `files`, as it is written.
 pub(super) struct FileRow<'a> {
@@ -93,9 +94,10 @@ pub(super) fn signature(fs: &OsFs, path: &Path) -> Vec<u8> {
 /// The digest of the first `len` bytes of a file, and the bytes after them.
 pub(super) fn grown(fs: &OsFs, path: &Path, len: u64) -> Result<(Xxh3, Content), FsError> {
     let unavailable = |_| fs.read(path, u64::MAX).err().unwrap_or(FsError::Unavailable);
-    let mut file = std::fs::File::open(fs.real(path)).map_err(unavailable)?;
+    let mut file = open(&fs.real(path)).map_err(unavailable)?;
     let mut hasher = Xxh3::new();
-    let mut buffer = vec![0; 1 << 20];
+    // Small enough to be still in the processor's cache when it is digested.
+    let mut buffer = vec![0; 1 << 17];
     let mut left = len;
     while left > 0 {
         let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -1,9 +1,11 @@
 //! What all journals say together, in SQLite: made anew from the files, or brought up to date.
 //!
 //! The database is a cache. One that is damaged, of another version or of another design is thrown away and made
-//! again; a failed rebuild leaves the old content, for each is one transaction.
+//! again. A failed rebuild leaves the old content: what is new is taken in by one transaction, and a view that is
+//! made anew is written to a file of its own, without a journal, which then takes the old one's place.
 
 mod files;
+mod fresh;
 mod rebuild;
 mod rows;
 
@@ -18,8 +20,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use rebuild::{Progress, Rebuilt};
 
 /// The version of the tables; any other is thrown away.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
+/// What is made when the tables are full: sorting once costs less than a search for each row.
+const INDEXES: &str = "CREATE UNIQUE INDEX messages_by_guid ON messages (guid, origin);";
+const PAGE_BYTES: u32 = 8_192;
+/// How long another process may keep the database to itself before this one gives up.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(30);
 const TABLES: [&str; 13] = [
     "meta",
     "files",
@@ -63,6 +70,26 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
+/// Removes a database with everything that SQLite puts beside it.
+fn remove(path: &OsPath) -> Result<(), DatabaseError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let file = beside(path, suffix);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(DatabaseError::Io(file, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &OsPath, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// A database file that holds a view.
 #[derive(Debug)]
 pub struct Database {
@@ -80,17 +107,7 @@ impl Database {
         match Self::try_open(path, design) {
             Ok(database) if database.is_sound() => Ok(database),
             Ok(_) | Err(_) => {
-                for suffix in ["", "-wal", "-shm"] {
-                    let mut name = path.as_os_str().to_owned();
-                    name.push(suffix);
-                    let file = PathBuf::from(name);
-                    match std::fs::remove_file(&file) {
-                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(DatabaseError::Io(file, error));
-                        }
-                        _ => {}
-                    }
-                }
+                remove(path)?;
                 let database = Self::try_open(path, design)
                     .map_err(|error| DatabaseError::Sqlite(path.to_owned(), error))?;
                 database.told(database.create())?;
@@ -105,18 +122,18 @@ impl Database {
             std::fs::create_dir_all(dir).unwrap_or_default();
         }
         let connection = Connection::open(path)?;
-        connection.pragma_update(None, "page_size", 8_192)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        connection.busy_timeout(BUSY)?;
         Ok(Self { path: path.to_owned(), connection, design })
     }
 
     fn create(&self) -> rusqlite::Result<()> {
         let version = format!("PRAGMA user_version = {VERSION};");
-        self.connection.execute_batch(&format!("BEGIN; {SCHEMA} {version} COMMIT;"))
+        self.connection.execute_batch(&format!("BEGIN; {SCHEMA} {INDEXES} {version} COMMIT;"))
     }
 
     /// Whether it is of this version and can be read. An interrupted write is undone by SQLite itself.

@@ -1,26 +1,30 @@
 //! Making the view anew, and bringing it up to date.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
 use cloudchamber_core::journal::line::Span;
-use cloudchamber_core::journal::merge::{merge, subject_hash};
+use cloudchamber_core::journal::merge::{merge, subject};
 use cloudchamber_core::journal::problem::Problem;
 use cloudchamber_core::journal::schema::{Log, Subject};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::Source;
 use cloudchamber_core::journal::{Reading, Trigger};
-use cloudchamber_core::{Content, Fs, Path, Root};
+use cloudchamber_core::{Content, Fs, FsError, Path, Root};
 use rusqlite::{Connection, params};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::files::{FileRow, file_id, grown, signature};
 use super::rows::{self, Place};
-use super::{Database, DatabaseError, SCHEMA, TABLES};
+use super::{Database, DatabaseError, fresh};
 use crate::OsFs;
+use crate::os::open;
 
 /// Told how far a rebuild is.
 pub trait Progress {
@@ -154,50 +158,9 @@ impl Database {
             }
             progress.step("writing the view", view.messages.len() as u64);
             let shown = Shown { design: &design, sources, view: &view };
-            let result = self.write_full(&folder, &shown, &signatures);
-            self.told(result)?;
+            fresh::write(self, &folder, &shown, &signatures)?;
             Ok(Rebuilt { full: Some(why), records: view.records, problems: view.problems.clone() })
         })
-    }
-
-    fn write_full(
-        &mut self,
-        folder: &Folder,
-        shown: &Shown<'_>,
-        signatures: &BTreeMap<String, Vec<u8>>,
-    ) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        transaction.execute_batch("PRAGMA defer_foreign_keys = ON; DROP VIEW IF EXISTS everybody;")?;
-        for table in ["thread_members", "messages", "events"].into_iter().chain(TABLES) {
-            transaction.execute_batch(&format!("DROP TABLE IF EXISTS {table};"))?;
-        }
-        transaction.execute_batch(SCHEMA)?;
-        let mut places = Vec::new();
-        for source in shown.sources {
-            let id = file_id(source.name);
-            places.push(Place { file: id, shifts: Vec::new() });
-            let stop = source.file.stop;
-            let whole = usize::try_from(stop.at).unwrap_or(usize::MAX).min(source.bytes.len());
-            let row = FileRow {
-                id,
-                name: source.name,
-                directory: source.directory,
-                machine: source.machine,
-                log: source.log,
-                stop,
-                digest: xxh3_64(&source.bytes[..whole]),
-                tail: whole < source.bytes.len(),
-                signature: signatures.get(source.name).map_or(&[], Vec::as_slice),
-            };
-            row.insert(&transaction)?;
-        }
-        rows::insert(&transaction, shown, &places)?;
-        let mut events = events(shown, &places);
-        events.sort_unstable();
-        insert_events(&transaction, &events)?;
-        problems(&transaction, folder.problems.iter().cloned().chain(line_problems(shown.sources)))?;
-        set_clock(&transaction, shown.view.clock)?;
-        transaction.commit()
     }
 
     /// Takes in what is new. Says why where that cannot be told.
@@ -215,22 +178,22 @@ impl Database {
         let mut seen = BTreeSet::new();
         let mut digests = BTreeMap::new();
         let mut changed = false;
+        let mut looked = look(fs, &known);
         let folder = Folder::find(fs, &design, &mut |name, path| {
             seen.insert(name.to_owned());
             if path.root() == Root::Local {
                 return fs.read(path, 0);
             }
-            let signature = signature(fs, path);
-            match known.get(name) {
-                Some(known) if known.signature == signature => Ok(Content::new([])),
-                Some(known) => {
-                    let (hasher, tail) = grown(fs, path, known.stop.at)?;
+            match (known.get(name), looked.remove(name)) {
+                (Some(_), None) => Ok(Content::new([])),
+                (Some(known), Some((signature, grown))) => {
+                    let (hasher, tail) = grown?;
                     changed |= hasher.digest() != known.digest || known.tail;
                     digests.insert(name.to_owned(), (hasher, signature));
                     Ok(tail)
                 }
-                None => {
-                    digests.insert(name.to_owned(), (Xxh3::new(), signature));
+                (None, _) => {
+                    digests.insert(name.to_owned(), (Xxh3::new(), signature(fs, path)));
                     fs.read(path, 0)
                 }
             }
@@ -273,7 +236,7 @@ impl Database {
         regions: &[Region],
     ) -> rusqlite::Result<Option<Rebuilt>> {
         let design = self.design;
-        let mut clock = self.clock();
+        let (mut clock, aliases) = (self.clock(), &folder.aliases);
         let helds: BTreeMap<i64, &Held> =
             folder.files.iter().map(|held| (file_id(&held.name), held)).collect();
         let transaction = self.connection.transaction()?;
@@ -283,13 +246,16 @@ impl Database {
         let mut lines = Lines::new();
         for region in regions {
             let held = helds[&region.id];
-            let source = source(held, region.content.bytes(), &region.file);
+            let source = source(aliases, held, region.content.bytes(), &region.file);
             for record in &region.file.records {
                 clock = clock.max(record.stamp);
                 if record.kind.subject() == Subject::Unknown {
                     continue;
                 }
-                subjects.insert(subject_hash(&source, record), (record.kind.subject(), key(&source, record)));
+                subjects.insert(
+                    record.about,
+                    (record.kind.subject(), subject(&source, record).map(Cow::into_owned)),
+                );
                 let start = region.before.at as i64 + i64::from(record.line.start);
                 let line = (source.line(record).to_vec(), before(record));
                 lines.entry(region.id).or_default().insert(start, line);
@@ -299,14 +265,16 @@ impl Database {
             return Ok(None);
         }
         let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
-        let mut sources: Vec<_> =
-            minis.iter().map(|mini| source(helds[&mini.place.file], &mini.bytes, &mini.file)).collect();
+        let mut sources: Vec<_> = minis
+            .iter()
+            .map(|mini| source(aliases, helds[&mini.place.file], &mini.bytes, &mini.file))
+            .collect();
         let mut places: Vec<_> = minis.iter().map(|mini| mini.place.clone()).collect();
         // The local log is short: it is taken in whole each time.
         let runtime = folder.files.iter().find(|held| held.log == Some(Log::Runtime));
         let parsed = runtime.map(|held| held.content.parsed(Salvaged::read));
         if let (Some(held), Some(parsed)) = (runtime, &parsed) {
-            sources.push(source(held, held.content.bytes(), &parsed.0));
+            sources.push(source(aliases, held, held.content.bytes(), &parsed.0));
             places.push(Place { file: file_id(&held.name), shifts: Vec::new() });
         }
         let view = merge(&design, &sources);
@@ -329,8 +297,9 @@ impl Database {
         let shown = Shown { design: &design, sources: &sources, view: &view };
         rows::insert(&transaction, &shown, &places)?;
         insert_events(&transaction, &events(&shown, &places))?;
-        let new =
-            regions.iter().map(|region| source(helds[&region.id], region.content.bytes(), &region.file));
+        let new = regions
+            .iter()
+            .map(|region| source(aliases, helds[&region.id], region.content.bytes(), &region.file));
         let local = sources.last().filter(|source| source.log == Some(Log::Runtime)).copied();
         let told: Vec<_> = new.chain(local).collect();
         let found: Vec<Problem> = folder.problems.iter().cloned().chain(line_problems(&told)).collect();
@@ -396,7 +365,7 @@ impl Mini {
     }
 }
 
-fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
+fn source<'a>(aliases: &'a Aliases, held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
     Source {
         name: &held.name,
         directory: &held.directory,
@@ -404,6 +373,7 @@ fn source<'a>(held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
         log: held.log,
         bytes,
         file,
+        aliases,
     }
 }
 
@@ -412,42 +382,56 @@ fn before(record: &Record) -> Stop {
     Stop { at: 0, lines: record.number - 1, index: record.index, carry_ms: record.stamp.ms, last: None }
 }
 
-fn key(source: &Source<'_>, record: &Record) -> [String; 3] {
-    let mut parts = [const { String::new() }; 3];
-    for (part, &field) in parts.iter_mut().zip(record.kind.key()) {
-        *part = source.text(record, field).unwrap_or_default().into_owned();
-    }
-    if parts[0].is_empty() {
-        use cloudchamber_core::journal::schema::Field;
-        parts[0] = source.text(record, Field::Guid).unwrap_or_default().into_owned();
-    }
-    parts
+/// Reads the lines of all files.
+fn parse(files: &[Held], reading: Reading) {
+    on_all_processors(files, |held| match reading {
+        Reading::Skip => drop(held.content.parsed(Skipped::read)),
+        Reading::Salvage => drop(held.content.parsed(Salvaged::read)),
+    });
 }
 
-/// Reads the lines of all files, on as many threads as the machine has.
-fn parse(files: &[Held], reading: Reading) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || {
-        while let Some(held) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            match reading {
-                Reading::Skip => drop(held.content.parsed(Skipped::read)),
-                Reading::Salvage => drop(held.content.parsed(Salvaged::read)),
-            }
+/// What a known file that has changed is now: its signature, and what has grown behind the known bytes.
+type Looked = (Vec<u8>, Result<(Xxh3, Content), FsError>);
+
+/// Looks at the known files that have changed.
+fn look(fs: &OsFs, known: &BTreeMap<String, Known>) -> BTreeMap<String, Looked> {
+    let shared = known.iter().filter(|(name, _)| !name.starts_with("local/"));
+    let found = shared.map(|(name, known)| (name, known, signature(fs, &Path::shared(name))));
+    let changed: Vec<_> = found.filter(|(_, known, signature)| known.signature != *signature).collect();
+    let grown = on_all_processors(&changed, |(name, known, _)| grown(fs, &Path::shared(name), known.stop.at));
+    changed
+        .into_iter()
+        .zip(grown)
+        .map(|((name, _, signature), grown)| (name.clone(), (signature, grown)))
+        .collect()
+}
+
+/// Does the same to all items, on as many threads as the machine has processors. The results are in order.
+fn on_all_processors<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, work(item)));
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
-        work();
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let mut done = share();
+        done.extend(others.into_iter().flat_map(|other| other.join().expect("no item stops a thread")));
+        done
     });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 type EventRow = (i64, i64, i64, u32, u32, u32, i64);
 
 /// Where every record stands that is not the creation of a message.
-fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
+pub(super) fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
     let mut created: Vec<_> = shown.view.messages.iter().map(|message| message.created).collect();
     created.sort_unstable();
     let mut created = created.into_iter().peekable();
@@ -464,7 +448,7 @@ fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
             let place = &places[at];
             let number = u32::try_from(number).expect("records are numbered by 32 bits");
             events.push((
-                subject_hash(source, record).cast_signed(),
+                record.about.cast_signed(),
                 place.file,
                 place.start(number, record.line.start),
                 record.line.len,
@@ -477,7 +461,7 @@ fn events(shown: &Shown<'_>, places: &[Place]) -> Vec<EventRow> {
     events
 }
 
-fn insert_events(connection: &Connection, events: &[EventRow]) -> rusqlite::Result<()> {
+pub(super) fn insert_events(connection: &Connection, events: &[EventRow]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO events VALUES (?,?,?,?,?,?,?)")?;
     for event in events {
         statement.execute(*event)?;
@@ -526,7 +510,7 @@ fn add_old_lines(
         for (file, start, len, stop) in old_lines(connection, *hash, *subject, key)? {
             let Some(held) = helds.get(&file) else { return Ok(false) };
             let mut bytes = vec![0; len];
-            let real = std::fs::File::open(fs.real(&Path::shared(&held.name)));
+            let real = open(&fs.real(&Path::shared(&held.name)));
             let offset = u64::try_from(start).unwrap_or(u64::MAX);
             if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
                 return Ok(false);
@@ -572,7 +556,10 @@ fn delete(connection: &Connection, hash: u64, subject: Subject, key: &[String; 3
     Ok(())
 }
 
-fn problems(connection: &Connection, problems: impl Iterator<Item = Problem>) -> rusqlite::Result<()> {
+pub(super) fn problems(
+    connection: &Connection,
+    problems: impl Iterator<Item = Problem>,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("INSERT INTO problems VALUES (?, ?, ?, ?)")?;
     for problem in problems {
         statement.execute(params![&*problem.file, problem.line, problem.kind.name(), problem.detail])?;
@@ -580,7 +567,7 @@ fn problems(connection: &Connection, problems: impl Iterator<Item = Problem>) ->
     Ok(())
 }
 
-fn set_clock(connection: &Connection, clock: Hybrid) -> rusqlite::Result<()> {
+pub(super) fn set_clock(connection: &Connection, clock: Hybrid) -> rusqlite::Result<()> {
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", [clock.to_string()])?;
     Ok(())
 }

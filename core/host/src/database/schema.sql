@@ -1,4 +1,5 @@
 -- The view of all journals. Everything here can be made again from the files, so nothing here is precious.
+-- Messages are written in their order, and their index once all are there: see `INDEXES` in mod.rs.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- What the view was made of. `signature` is what the file system tells of the file; it is no content.
 CREATE TABLE files (
@@ -18,7 +19,7 @@ CREATE TABLE messages (
   type TEXT NOT NULL, ts INTEGER NOT NULL, mentions TEXT NOT NULL, reply_to TEXT, rest TEXT, edited_at INTEGER,
   archived_at INTEGER, reactions TEXT, edits INTEGER NOT NULL, deleted INTEGER NOT NULL,
   file INTEGER NOT NULL REFERENCES files DEFERRABLE INITIALLY DEFERRED, start INTEGER NOT NULL, len INTEGER NOT NULL,
-  line INTEGER NOT NULL, carry_ms INTEGER NOT NULL, PRIMARY KEY (guid, origin)) WITHOUT ROWID;
+  line INTEGER NOT NULL, carry_ms INTEGER NOT NULL);
 CREATE TABLE reactions (
   message TEXT NOT NULL, agent TEXT NOT NULL, emoji TEXT NOT NULL, reacted_at INTEGER NOT NULL,
   PRIMARY KEY (message, agent, emoji, reacted_at)) WITHOUT ROWID;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_core::Path;
+use cloudchamber_core::journal::address::{Mention, Scope};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::SENTINEL;
 use cloudchamber_core::journal::protocol::{Journal, Told};
@@ -27,8 +28,10 @@ pub mod name {
     pub const PROGRAM_ORDER: &str = "program_order_holds";
     pub const LATER_WORD: &str = "an_edit_of_what_was_read_stands";
     pub const REBUILD: &str = "a_rebuild_never_fails";
+    pub const ONE_HANDLER: &str = "a_mention_has_one_handler";
     pub const WRITES_AGAIN: &str = "a_machine_can_write_again";
     pub const TRAVELS: &str = "an_append_reaches_another_machine";
+    pub const RESTS: &str = "everything_comes_to_rest_after_an_append";
     /// Samples: from the acknowledgement of an append until another machine has read it.
     pub const ARRIVAL_MS: &str = "arrival_ms";
     /// Samples: from the acknowledgement of an append until every running machine has read it.
@@ -48,6 +51,8 @@ pub struct JournalChecks {
     looks: BTreeMap<ReplicaId, Look>,
     /// Whether faults have stopped.
     calm: bool,
+    /// Whether to look at every rest.
+    at_rest: bool,
 }
 
 /// An event that may not be lost.
@@ -128,6 +133,11 @@ impl Checks<JournalSystem> for JournalChecks {
             about: "Whatever mixture of files is there, a view can be made of it.",
         },
         Checker {
+            name: ONE_HANDLER,
+            kind: CheckerKind::Liveness,
+            about: "In the end a mention of an agent on one machine is for exactly one machine that runs.",
+        },
+        Checker {
             name: WRITES_AGAIN,
             kind: CheckerKind::Liveness,
             about: "Once faults have stopped, every machine that runs can write, and nothing waits to be written.",
@@ -136,6 +146,11 @@ impl Checks<JournalSystem> for JournalChecks {
             name: TRAVELS,
             kind: CheckerKind::Reached,
             about: "An event that was written on one machine is read on another.",
+        },
+        Checker {
+            name: RESTS,
+            kind: CheckerKind::Reached,
+            about: "All that was written has reached everybody, and nothing is under way. Looked for in models.",
         },
     ];
 
@@ -170,6 +185,22 @@ impl Checks<JournalSystem> for JournalChecks {
         if steps {
             self.look(setup, world, id, findings);
         }
+        if self.at_rest && rests(world) {
+            self.settled(setup, world, findings);
+            if self.acknowledged.values().any(|event| event.spread) {
+                findings.count(RESTS, 1);
+            }
+        }
+    }
+
+    /// What was read last is needed by [`SAME_VIEW`] alone, and who wrote a file by [`ONE_WRITER`].
+    fn forget(&mut self, checker: &str, fresh: &Self) {
+        if checker != SAME_VIEW {
+            self.looks.clone_from(&fresh.looks);
+        }
+        if checker != ONE_WRITER {
+            self.writers.clone_from(&fresh.writers);
+        }
     }
 
     fn calm(&mut self, _: &Setup<JournalSystem>, _: &World<JournalSystem>) {
@@ -180,7 +211,6 @@ impl Checks<JournalSystem> for JournalChecks {
         if !self.calm {
             return;
         }
-        let mut first: Option<(ReplicaId, u64)> = None;
         for (id, replica) in world.replicas() {
             let Some(journal) = replica.protocol() else { continue };
             if !journal.can_write() || !journal.is_idle() {
@@ -189,20 +219,26 @@ impl Checks<JournalSystem> for JournalChecks {
                     violation(WRITES_AGAIN, world.now(), vec![id], "every machine can write in the end", seen)
                 });
             }
-            let design = &setup.replicas[id.index()].config.design;
-            let view = see(design, journal.folder(), |seen| {
-                self.ended(world, id, seen, findings);
-                seen.view_digest
-            });
-            let (other, its) = *first.get_or_insert((id, view));
-            if view != its {
-                findings.violated(QUIET_AGREE, || {
-                    let seen = format!("{other} sees {its:016x} and {id} sees {view:016x}");
-                    violation(QUIET_AGREE, world.now(), vec![other, id], "all machines see the same", seen)
-                });
-            }
         }
+        self.settled(setup, world, findings);
     }
+}
+
+/// Whether nothing moves: every process is up and has done all it was asked, and every disk has what the server has.
+fn rests(world: &World<JournalSystem>) -> bool {
+    world.replicas().all(|(_, replica)| {
+        let idle = replica.process().is_some_and(|process| process.pending_op().is_none());
+        let asked = || replica.protocol().is_some_and(Journal::is_idle);
+        replica.syncs()
+            && idle
+            && !replica.changed()
+            && asked()
+            && replica.disk().slots().all(|(_, slot)| !slot.dirty)
+            && world
+                .cloud()
+                .files()
+                .all(|(path, file)| replica.disk().slot(path).is_some_and(|slot| slot.seen == file.latest()))
+    })
 }
 
 /// After so long a machine that has read an event has surely done so before it planned what it tells now, ms: an
@@ -216,11 +252,69 @@ fn edited(line: &str) -> Option<String> {
     event.text(Field::Id).map(Into::into)
 }
 
+/// The mentions of one machine each that a message's line lists.
+fn mentions(line: &str) -> Vec<Mention> {
+    let Ok(event) = Event::parse(line) else { return vec![] };
+    let listed: Vec<String> =
+        event.raw(Field::Mentions).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
+    let read = |text: &String| {
+        let (agent, machine) =
+            text.trim_start_matches('@').split_once('@').filter(|(_, machine)| *machine != "all")?;
+        Some(Mention { agent: agent.to_owned(), scope: Scope::Machine(machine.to_owned()) })
+    };
+    listed.iter().filter_map(read).collect()
+}
+
 fn violation(checker: &str, at_ms: u64, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
     Violation { checker: checker.into(), at_ms, replicas, expected: expected.into(), seen }
 }
 
 impl JournalChecks {
+    /// A watcher that has seen nothing. `at_rest`: whether it looks at every rest for what is due in the end.
+    pub(super) fn new(at_rest: bool) -> Self {
+        Self { at_rest, ..Self::default() }
+    }
+
+    /// Looks at a world in which everything has come to rest.
+    fn settled(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
+        let mut first: Option<(ReplicaId, u64)> = None;
+        for (id, replica) in world.replicas() {
+            let Some(journal) = replica.protocol() else { continue };
+            let design = &setup.replicas[id.index()].config.design;
+            let view = see(design, journal.folder(), |seen| {
+                self.ended(world, id, seen, findings);
+                seen.view_digest
+            });
+            let (other, its) = *first.get_or_insert((id, view));
+            if view != its {
+                findings.violated(QUIET_AGREE, || {
+                    let seen = format!("{other} sees {its:016x} and {id} sees {view:016x}");
+                    violation(QUIET_AGREE, world.now(), vec![other, id], "all machines see the same", seen)
+                });
+            }
+        }
+        self.mentions(setup, world, findings);
+    }
+
+    /// Looks for mentions that several machines, or none, take to be theirs.
+    fn mentions(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
+        for event in self.acknowledged.values() {
+            for mention in mentions(&event.line) {
+                let meant = world.replicas().filter(|(id, replica)| {
+                    let config = &setup.replicas[id.index()].config;
+                    replica.protocol().and_then(|journal| journal.is_meant(config, &mention)) == Some(true)
+                });
+                let meant: Vec<_> = meant.map(|(id, _)| id).collect();
+                if meant.len() != 1 {
+                    findings.violated(ONE_HANDLER, || {
+                        let text = format!("@{} is for {} machines", mention.stored(), meant.len());
+                        violation(ONE_HANDLER, world.now(), meant, "a mention is for one machine", text)
+                    });
+                }
+            }
+        }
+    }
+
     fn acknowledged(
         &mut self,
         now: u64,

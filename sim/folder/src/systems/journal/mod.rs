@@ -40,8 +40,8 @@ impl System for JournalSystem {
         World::new(scenario.replica.len(), NoService)
     }
 
-    fn checks(_: &Scenario<Self>, _: &Setup<Self>) -> JournalChecks {
-        JournalChecks::default()
+    fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> JournalChecks {
+        JournalChecks::new(scenario.settings.at_rest)
     }
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {

@@ -71,7 +71,7 @@ impl Seen<'_> {
         event.kind() != Kind::Message
             || self.shown.view.messages.iter().any(|message| {
                 self.shown.text(message.created, Field::Id).is_some_and(|known| known == id)
-                    && self.shown.origin(message.created) == machine
+                    && self.shown.text(message.created, Field::Origin).is_some_and(|origin| origin == machine)
             })
     }
 

@@ -23,6 +23,10 @@ pub struct Settings {
     /// themselves where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub append_every_ms: Option<u64>,
+    /// Whether what is due in the end is looked for at every moment at which nothing moves any more, and not only
+    /// when a run is over. Model checkers know no end of a run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_rest: bool,
     /// Which kinds of events these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares: Option<Shares>,

@@ -37,7 +37,7 @@ pub(super) fn workload(
             return deeds;
         }
         let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
-        let command = work.next(&shares, rng);
+        let command = work.next(&shares, rng).into();
         deeds.push((at, Choice::Command { replica, command, draw: Default::default() }));
     }
 }
