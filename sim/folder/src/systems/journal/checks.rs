@@ -150,7 +150,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: RESTS,
             kind: CheckerKind::Reached,
-            about: "All that was written has reached everybody, and nothing is under way. Looked for in models.",
+            about: "All that was written has reached everybody, and nothing is under way.",
         },
     ];
 
@@ -187,9 +187,7 @@ impl Checks<JournalSystem> for JournalChecks {
         }
         if self.at_rest && rests(world) {
             self.settled(setup, world, findings);
-            if self.acknowledged.values().any(|event| event.spread) {
-                findings.count(RESTS, 1);
-            }
+            self.note_rest(findings);
         }
     }
 
@@ -221,6 +219,9 @@ impl Checks<JournalSystem> for JournalChecks {
             }
         }
         self.settled(setup, world, findings);
+        if rests(world) {
+            self.note_rest(findings);
+        }
     }
 }
 
@@ -273,6 +274,12 @@ impl JournalChecks {
     /// A watcher that has seen nothing. `at_rest`: whether it looks at every rest for what is due in the end.
     pub(super) fn new(at_rest: bool) -> Self {
         Self { at_rest, ..Self::default() }
+    }
+
+    fn note_rest(&self, findings: &mut Findings) {
+        if self.acknowledged.values().any(|event| event.spread) {
+            findings.count(RESTS, 1);
+        }
     }
 
     /// Looks at a world in which everything has come to rest.
