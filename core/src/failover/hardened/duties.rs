@@ -101,7 +101,11 @@ fn voters_change_one_at_a_time() {
     let add = |replica: &str| Command::Voters { change: VoterChange::Add { replica: replica.into() } };
     let remove = |replica: &str| Command::Voters { change: VoterChange::Remove { replica: replica.into() } };
     world.command((leader + 1) % 3, add("h8:/x"));
-    assert_eq!((world.told("voters-written"), world.told("not-active")), (0, 1), "only who leads changes them");
+    assert_eq!(
+        (world.told("voters-written"), world.told("not-active")),
+        (0, 1),
+        "only who leads changes them"
+    );
     let mut now = world.now;
     let mut ask = |world: &mut World, command: Command| {
         // A command that comes while it writes is put off.
