@@ -25,7 +25,7 @@ use super::report::{Bound, Bounds, Quiet};
 use super::sample::REPLICAS;
 
 /// How long heartbeats are carried, ms.
-const CARRIED_MS: u64 = 30 * DAY_MS;
+const CARRIED_MS: u64 = 14 * DAY_MS;
 
 const DAY_MS: u64 = 86_400_000;
 
