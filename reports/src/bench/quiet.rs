@@ -58,3 +58,28 @@ fn percent(part: f64, of: f64) -> f64 {
 fn round(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left_alone(profile: &str) -> Quiet {
+        measure(&Subject::published(profile), 1, 1, &ProgressBar::hidden())
+    }
+
+    #[test]
+    fn a_failover_without_a_cause_is_a_mistake() {
+        let quiet = left_alone("onedrive");
+        assert!(quiet.false_failovers > 0 && quiet.overlap_ms_per_day > 0, "{quiet:?}");
+        assert!(quiet.conflicts_percent > 0.0, "{quiet:?}");
+    }
+
+    #[test]
+    fn in_a_folder_that_is_one_there_are_none() {
+        let quiet = left_alone("perfect");
+        assert_eq!((quiet.false_failovers, quiet.overlap_ms_per_day), (0, 0), "{quiet:?}");
+        // Two files every 35 s, and one every 35 s of each of the other two.
+        assert!((200.0..212.0).contains(&quiet.writes_per_hour_of_active), "{quiet:?}");
+        assert!((125.0..140.0).contains(&quiet.writes_per_replica_hour), "{quiet:?}");
+    }
+}

@@ -107,3 +107,20 @@ pub(super) fn calm(subject: &Subject, seed: u64, run_ms: u64) -> Scenario<Failov
         expect: Expect::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_changes_nothing() {
+        let subject = Subject::published("icloud");
+        let (scenario, _) = scenario(&subject, Mode::Sleep, 5, ReplicaId(0));
+        let mut looks = 0;
+        let watched = cloudchamber_sim::watch(&scenario, move |run, _| {
+            looks += 1;
+            assert_eq!(run.world.replicas().count(), 3, "look {looks}");
+        });
+        assert_eq!(watched, cloudchamber_sim::run(&scenario, false).outcome);
+    }
+}

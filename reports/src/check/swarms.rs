@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::json::{SwarmExpect, SwarmReport};
 use crate::known::{Known, Work, with_system};
+use crate::tables;
 
 /// Every how many seeds one runs twice.
 const RECHECK_EVERY: u64 = 10;
@@ -88,7 +89,7 @@ impl Work for Judged<'_> {
         let mut order = self.entry.call.order(0..self.seeds, self.jobs)?;
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;
-        let name = format!("{}-{}-{}", S::NAME, report.design, report.profile);
+        let name = tables::swarm_name(&report).replace(' ', "-");
         for verdict in report.verdicts.iter_mut().filter(|verdict| fails::<S>(&verdict.checker)) {
             if let Some(seed) = verdict.first_seed {
                 let trace = format!("traces/swarms/{name}-{seed}.jsonl");

@@ -10,7 +10,7 @@ use crate::tables::duration;
 /// The whole report.
 pub(super) fn section(report: &BenchReport) -> Markup {
     html! {
-        h2 { "Failover times" }
+        h2 id="failover-times" { "Failover times" }
         p {
             "Three replicas, one event at a random moment after all has settled, no other fault and no hazard; "
             (report.seeds) " seeds, the same ones for every row. Measured until exactly one is active and every replica in "

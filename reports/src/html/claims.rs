@@ -8,7 +8,7 @@ use crate::tables::duration;
 /// Every figure of the failover documents beside what was measured.
 pub(super) fn documents(claims: &[DocumentClaim]) -> Markup {
     html! {
-        @if !claims.is_empty() { h2 { "What the failover documents claim" } }
+        @if !claims.is_empty() { h2 id="claims" { "What the failover documents claim" } }
         @for claim in claims {
             h3 { (claim.claim) ": " (claim.said) }
             p { "Measured: " (claim.measured_as) "." }

@@ -4,8 +4,9 @@ use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::bench::report::BenchReport;
+use crate::cli::SystemName;
 use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
-use crate::tables::{duration, tally};
+use crate::tables::{duration, swarm_name, tally};
 
 mod bench;
 mod claims;
@@ -25,11 +26,15 @@ pub(crate) fn page(report: &CheckReport) -> String {
             "A published design is expected to fail in the stated ways: its row is good where it does. "
             "Every row names the command that shows it again, at the same virtual time."
         }
-        (scenarios("Scenarios", &report.scenarios))
-        (scenarios("Regressions", &report.regressions))
-        (overview(&report.swarms))
+        nav {
+            @for (id, title) in SECTIONS { a href={ "#" (id) } { (title) } }
+        }
+        (scenarios("Scenarios", "scenarios", &report.scenarios))
+        (scenarios("Regressions", "regressions", &report.regressions))
+        h2 id="swarms" { "Swarms" }
+        p { "In how many of its runs each swarm violates each checker." }
+        @for swarms in report.swarms.chunk_by(|one, next| one.system == next.system) { (overview(swarms)) }
         @for swarm in &report.swarms { (swarm_section(swarm)) }
-        h2 { "Failover convergence" }
         (convergence(&report.swarms))
         @for measured in &report.bench { (bench::section(measured)) }
         (claims::documents(&report.documents))
@@ -73,9 +78,21 @@ fn badge(ok: bool) -> Markup {
     html! { @if ok { span.ok { "ok" } } @else { span.fail { "FAIL" } } }
 }
 
-fn scenarios(title: &str, reports: &[ScenarioReport]) -> Markup {
+/// The page's parts: the name of a link's target, and the title.
+const SECTIONS: [(&str, &str); 8] = [
+    ("scenarios", "scenarios"),
+    ("regressions", "regressions"),
+    ("swarms", "swarms"),
+    ("convergence", "convergence"),
+    ("failover-times", "failover times"),
+    ("claims", "claims"),
+    ("syncthing", "Syncthing"),
+    ("models", "models"),
+];
+
+fn scenarios(title: &str, id: &str, reports: &[ScenarioReport]) -> Markup {
     html! {
-        h2 { (title) }
+        h2 id=(id) { (title) }
         p { (tally(reports)) "." }
         table {
             tr { th { "" } th { "scenario" } th { "outcome" } th { "again" } }
@@ -100,8 +117,6 @@ fn scenarios(title: &str, reports: &[ScenarioReport]) -> Markup {
 fn overview(swarms: &[SwarmReport]) -> Markup {
     let checkers: Vec<_> = swarms.first().map_or(&[][..], |swarm| &swarm.verdicts).iter().collect();
     html! {
-        h2 { "Swarms" }
-        p { "In how many of its runs each swarm violates each checker." }
         div.wide {
             table {
                 tr {
@@ -111,7 +126,7 @@ fn overview(swarms: &[SwarmReport]) -> Markup {
                 @for swarm in swarms {
                     tr {
                         td { (badge(swarm.missed.is_empty())) }
-                        td { a href={ "#" (anchor(swarm)) } { (swarm.system) " " (swarm.design) " " (swarm.profile) } }
+                        td { a href={ "#" (anchor(swarm)) } { (swarm_name(swarm)) } }
                         td.number { (swarm.seeds.run) }
                         td.number { (format!("{:.0}", swarm.runs_per_s)) }
                         @for checker in &checkers {
@@ -134,13 +149,13 @@ fn figure(verdict: &Verdict) -> String {
 }
 
 fn anchor(swarm: &SwarmReport) -> String {
-    format!("{}-{}-{}", swarm.system, swarm.design, swarm.profile)
+    swarm_name(swarm).replace(' ', "-")
 }
 
 fn swarm_section(swarm: &SwarmReport) -> Markup {
     let found = swarm.verdicts.iter().chain(&swarm.counted).filter(|verdict| verdict.first.is_some());
     html! {
-        h3 id=(anchor(swarm)) { (swarm.system) " " (swarm.design) ", profile " (swarm.profile) }
+        h3 id=(anchor(swarm)) { (swarm_name(swarm)) }
         p {
             (badge(swarm.missed.is_empty())) " "
             (swarm.seeds.run) " runs of seeds " (swarm.seeds.from) ".." (swarm.seeds.to) ", "
@@ -167,14 +182,16 @@ fn swarm_section(swarm: &SwarmReport) -> Markup {
 }
 
 fn convergence(swarms: &[SwarmReport]) -> Markup {
+    let swarms: Vec<_> = swarms.iter().filter(|swarm| swarm.system == SystemName::Failover.text()).collect();
     let longest = swarms.iter().filter_map(|swarm| swarm.convergence.p99_ms).max().unwrap_or(1).max(1);
     html! {
-        p { "From the loss of the active replica until exactly one is active again." }
+        h2 id="convergence" { "Convergence in swarms" }
+        p { "From the loss of the active replica until exactly one is active again, whatever else goes wrong." }
         table {
             tr { th { "swarm" } th { "samples" } th { "p50" } th { "p90" } th { "p99" } th { "max" } th { "p50, p90, p99" } th { "until all agree, p50" } }
             @for swarm in swarms {
                 tr {
-                    td { (swarm.system) " " (swarm.design) " " (swarm.profile) }
+                    td { (swarm_name(swarm)) }
                     td.number { (swarm.convergence.samples) }
                     @for figure in [swarm.convergence.p50_ms, swarm.convergence.p90_ms, swarm.convergence.p99_ms, swarm.convergence.max_ms] {
                         td.number { (figure.map_or("-".into(), duration)) }
@@ -189,7 +206,7 @@ fn convergence(swarms: &[SwarmReport]) -> Markup {
 
 /// Three bars in one: the darkest part ends at the median, the palest at the 99th percentile.
 fn bars(of: &Distribution, longest: u64) -> Markup {
-    const WIDE: u64 = 240;
+    const WIDE: u64 = 160;
     let place = |ms: Option<u64>| ms.unwrap_or(0).saturating_mul(WIDE) / longest;
     html! {
         svg width=(WIDE) height="12" viewBox={ "0 0 " (WIDE) " 12" } role="img" aria-label="percentiles" {
@@ -202,7 +219,7 @@ fn bars(of: &Distribution, longest: u64) -> Markup {
 
 fn measured(rows: &[MeasuredRow]) -> Markup {
     html! {
-        h2 { "Syncthing: measured beside simulated" }
+        h2 id="syncthing" { "Syncthing: measured beside simulated" }
         p { "Syncthing 1.19.2, two instances on one machine, and the same experiments in the simulated folder." }
         table {
             tr { th { "" } th { "experiment" } th { "measured" } th { "simulated" } th { "accepted" } }

@@ -9,7 +9,7 @@ use crate::tables::models::name;
 /// All models, a row each, with the story of each counterexample.
 pub(super) fn section(models: &[ModelReport]) -> Markup {
     html! {
-        h2 { "Bounded models" }
+        h2 id="models" { "Bounded models" }
         p { "Everything that can happen within the bounds of a model file, explored by stateright; a counterexample is the shortest there is, and its trace can be replayed." }
         div.wide {
             table {

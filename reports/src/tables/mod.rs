@@ -99,14 +99,13 @@ fn swarm_line(text: &mut String, swarm: &SwarmReport) {
     let found: Vec<_> = found.map(|verdict| format!("{} {}", verdict.checker, verdict.violated)).collect();
     let found = if found.is_empty() { "holds".to_owned() } else { found.join(", ") };
     let p50 = swarm.convergence.p50_ms.map_or("-".into(), duration);
+    let [what, _] = convergence_words(swarm);
     put(
         text,
         &format!(
-            "  {}  {} {} {:9}  {} runs, {} runs/s, failover p50 {p50}: {found}",
+            "  {}  {:36}  {} runs, {} runs/s, {what} p50 {p50}: {found}",
             mark(swarm.missed.is_empty()),
-            swarm.system,
-            swarm.design,
-            swarm.profile,
+            swarm_name(swarm),
             swarm.seeds.run,
             swarm.runs_per_s,
         ),
@@ -121,6 +120,20 @@ fn swarm_line(text: &mut String, swarm: &SwarmReport) {
             }
         }
     }
+}
+
+/// What is counted from a loss on, first by one and then by all.
+fn convergence_words(swarm: &SwarmReport) -> [&'static str; 2] {
+    match &*swarm.system {
+        "journal" => ["read by another", "read by everybody"],
+        _ => ["back to one active", "all agree on it"],
+    }
+}
+
+/// Which swarm it is, in the words of the command.
+pub(crate) fn swarm_name(swarm: &SwarmReport) -> String {
+    let policy = swarm.policy.iter().map(|policy| format!("{policy} ")).collect::<String>();
+    format!("{} {} {policy}{}", swarm.system, swarm.design, swarm.profile)
 }
 
 fn swarm_into(text: &mut String, report: &SwarmReport) {
@@ -157,12 +170,9 @@ fn swarm_into(text: &mut String, report: &SwarmReport) {
         ]
     });
     text.push_str(&columns(&rows.collect::<Vec<_>>()));
-    let [first, all] = match &*report.system {
-        "journal" => ["read by another:   ", "read by everybody: "],
-        _ => ["back to one active:", "all agree on it:   "],
-    };
-    put(text, &format!("  {first} {}", distribution(&report.convergence)));
-    put(text, &format!("  {all} {}", distribution(&report.agreement)));
+    let [first, all] = convergence_words(report);
+    put(text, &format!("  {:20}{}", format!("{first}:"), distribution(&report.convergence)));
+    put(text, &format!("  {:20}{}", format!("{all}:"), distribution(&report.agreement)));
     let again = &report.determinism;
     put(text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
     if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {
