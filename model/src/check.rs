@@ -10,6 +10,7 @@ use stateright::{Checker as _, Model as _};
 
 use crate::folder_model::{Action, FolderModel};
 use crate::spec::{Expect, ModelSpec};
+use crate::story;
 
 /// What a run of the model checker said.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Checked<S: System> {
     pub depth: usize,
     /// Whether every state within the bounds was looked at.
     pub complete: bool,
+    /// By how many threads.
+    pub threads: usize,
     /// How long it took, on a wall clock.
     pub elapsed: Duration,
     /// The shortest way to a violation; none where there is none. By more threads than one it may be longer.
@@ -48,6 +51,7 @@ pub fn check<S: System>(spec: ModelSpec<S>, threads: usize, states_max: Option<u
         generated_states: checker.state_count(),
         depth: checker.max_depth(),
         complete: counterexample.is_none() && states_max.is_none_or(|most| checker.state_count() < most),
+        threads,
         elapsed,
         counterexample,
         model,
@@ -112,8 +116,11 @@ impl<S: System> Checked<S> {
             Some(pinned) if pinned != found => Err(format!("{found} {what}, where the file says {pinned}")),
             _ => Ok(()),
         };
-        pinned("states that differ", spec.unique_states, self.unique_states)?;
-        pinned("steps", spec.steps, self.steps())
+        // Where a search ends early, how far it came depends on the threads, and so does which violation it met.
+        if self.counterexample.is_none() {
+            return pinned("states that differ", spec.unique_states, self.unique_states);
+        }
+        if self.threads == 1 { pinned("steps", spec.steps, self.steps()) } else { Ok(()) }
     }
 
     /// How many steps the counterexample has, choices and passing times counted alike; 0 where there is none.
@@ -163,14 +170,14 @@ impl<S: System> Checked<S> {
         })
     }
 
-    /// The counterexample for a person: a line a step.
+    /// The counterexample for a person: a line a step, which says when, who and what.
     #[must_use]
     pub fn story(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        self.walk(&mut |_, action| {
+        self.walk(&mut |now, action| {
             lines.push(match action {
-                Action::Pass(to) => format!("time passes until {to} ms"),
-                Action::Take(choice) => format!("{choice:?}"),
+                Action::Pass(to) => format!("{now:>7} ms: time passes until {to} ms"),
+                Action::Take(choice) => format!("{now:>7} ms: {}", story::line(choice)),
             });
         });
         lines

@@ -48,6 +48,7 @@ pub struct State<S: System> {
 pub struct Budget {
     crashes: u8,
     sleeps: u8,
+    clocks: u8,
     failures: u8,
     commands: u8,
     acts: u8,
@@ -56,8 +57,8 @@ pub struct Budget {
 
 impl Budget {
     fn new(bounds: &Bounds) -> Self {
-        let Bounds { crashes, sleeps, failures, commands, acts, arrivals, .. } = *bounds;
-        Self { crashes, sleeps, failures, commands, acts, arrivals }
+        let Bounds { crashes, sleeps, clocks, failures, commands, acts, arrivals, .. } = *bounds;
+        Self { crashes, sleeps, clocks, failures, commands, acts, arrivals }
     }
 
     /// What a choice is paid from; nothing where it is free.
@@ -65,6 +66,7 @@ impl Budget {
         match choice {
             Choice::Crash { .. } => Some(&mut self.crashes),
             Choice::Sleep { .. } => Some(&mut self.sleeps),
+            Choice::Clock { .. } => Some(&mut self.clocks),
             Choice::Fail { .. } => Some(&mut self.failures),
             Choice::Command { .. } => Some(&mut self.commands),
             Choice::Act { .. } => Some(&mut self.acts),
@@ -193,7 +195,9 @@ impl<S: System> FolderModel<S> {
             Choice::Download { path, .. } if self.is_own(path) => {
                 self.is_about_to_read(world, id) || state.late.presses(id, path, u64::MAX)
             }
-            Choice::Crash { .. } | Choice::Sleep { .. } if self.is_calm(world) => false,
+            Choice::Clock { .. } | Choice::Crash { .. } | Choice::Sleep { .. } if self.is_calm(world) => {
+                false
+            }
             Choice::Crash { .. } | Choice::Sleep { .. } if economy.busy_faults => self.is_busy(world, id),
             _ => true,
         }
@@ -326,7 +330,8 @@ impl<S: System> FolderModel<S> {
                     self.lose_notice(state, id, tell);
                 }
                 if let Some(delay_ms) = self.spec.bounds.delay_ms_max {
-                    state.late.note(&state.world, choice, &effects, delay_ms);
+                    let idle = &self.spec.economy.idle_files[..];
+                    state.late.note(&state.world, choice, &effects, (delay_ms, idle));
                 }
             }
         }

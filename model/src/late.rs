@@ -33,13 +33,13 @@ impl Late {
         self.0.iter().any(|due| due.at < next && due.replica == replica && due.path == *path)
     }
 
-    /// Notes what a choice has put on its way and what has arrived.
+    /// Notes what a choice has put on its way and what has arrived. Idle files are never sent.
     pub(crate) fn note<S: System>(
         &mut self,
         world: &World<S>,
         choice: &ChoiceOf<S>,
         effects: &Effects<S::Protocol>,
-        delay_ms: u64,
+        (delay_ms, idle): (u64, &[Path]),
     ) {
         let at = world.now().saturating_add(delay_ms);
         let Some(me) = choice.replica() else { return };
@@ -50,7 +50,7 @@ impl Late {
         }
         for path in &effects.touched {
             let dirty = world.replica(me).disk().slot(path).is_some_and(|slot| slot.dirty);
-            if dirty && !self.sends(me, path) {
+            if dirty && !idle.contains(path) && !self.sends(me, path) {
                 self.0.push(Due { replica: me, path: path.clone(), version: 0, at });
             }
         }

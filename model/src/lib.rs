@@ -28,6 +28,7 @@ mod check;
 mod folder_model;
 mod late;
 mod spec;
+mod story;
 
 pub use check::{Checked, check, explore};
 pub use folder_model::{Action, Budget, FolderModel, State};

@@ -72,6 +72,8 @@ pub struct MenuSpec<S: System> {
     pub losses: Vec<Loss>,
     /// How ops fail.
     pub failures: Vec<FsError>,
+    /// By how many milliseconds wall clocks are set.
+    pub clocks_ms: Vec<i64>,
     /// What people ask.
     pub commands: Vec<<S::Protocol as Protocol>::Command>,
     /// What happens outside.
@@ -89,6 +91,7 @@ impl<S: System> Default for MenuSpec<S> {
             torn_percents: vec![0],
             losses: vec![],
             failures: vec![],
+            clocks_ms: vec![],
             commands: vec![],
             acts: vec![],
         }
@@ -106,6 +109,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// How often a machine may fall asleep, over all replicas.
     pub sleeps: u8,
+    /// How often a wall clock may be set.
+    pub clocks: u8,
     /// How often an op may fail.
     pub failures: u8,
     /// How often people may ask for something.
@@ -211,6 +216,7 @@ impl<S: System> ModelSpec<S> {
             torn_percents,
             losses,
             failures,
+            clocks_ms,
             commands,
             acts,
         } = self.menu.clone();
@@ -225,6 +231,7 @@ impl<S: System> ModelSpec<S> {
             evictions: false,
             sleep: self.bounds.sleeps > 0,
             network: false,
+            clocks_ms,
             commands,
             acts,
         }

@@ -30,6 +30,8 @@ pub struct Menu<S: System> {
     pub sleep: bool,
     /// Whether machines lose their network, and find it again.
     pub network: bool,
+    /// By how many milliseconds wall clocks are set.
+    pub clocks_ms: Vec<i64>,
     /// What people ask of replicas.
     pub commands: Vec<<S::Protocol as cloudchamber_core::Protocol>::Command>,
     /// What happens outside.
@@ -51,6 +53,7 @@ impl<S: System> Menu<S> {
             evictions: false,
             sleep: false,
             network: false,
+            clocks_ms: vec![],
             commands: vec![],
             acts: vec![],
         }
@@ -85,6 +88,7 @@ impl<S: System> World<S> {
             if menu.network {
                 out.push(Choice::Network { replica, online: !state.machine().online });
             }
+            out.extend(menu.clocks_ms.iter().map(|&by_ms| Choice::Clock { replica, by_ms }));
             if state.syncs() {
                 self.client_choices(setup, replica, menu, out);
             }

@@ -55,6 +55,8 @@ pub struct FailoverChecks {
     healthy_since: BTreeMap<ReplicaId, u64>,
     /// The loss of an active one that nobody has made good yet, ms.
     lost_ms: Option<u64>,
+    /// Who was lost then, one bit a replica.
+    lost: u32,
     /// As `lost_ms`, until all that are reachable name the same one.
     disagreed_ms: Option<u64>,
     /// Since when there has been none active although somebody could be, ms.
@@ -82,6 +84,7 @@ impl FailoverChecks {
             looked_ms: 0,
             healthy_since: BTreeMap::new(),
             lost_ms: None,
+            lost: 0,
             disagreed_ms: None,
             without_ms: Some(0),
             hand_over: None,
@@ -270,6 +273,7 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.active = kept.active;
         // That an active one was lost counts for `a_failover_happens`; when it was, only for how long that took.
         self.lost_ms = kept.lost_ms.map(|_| 0);
+        self.lost = kept.lost;
         match checker {
             NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
             ACTIVATION => self.hand_over = kept.hand_over,
@@ -415,13 +419,14 @@ impl FailoverChecks {
             // Lost by accident, not handed over or given up.
             if matches!(look.choice, Choice::Crash { .. } | Choice::Sleep { .. }) {
                 self.lost_ms = Some(now);
+                self.lost = before;
                 self.disagreed_ms = Some(now);
             }
         } else if active.count_ones() == 1
             && let Some(lost) = self.lost_ms.take()
         {
             findings.sample(FAILOVER_MS, now - lost);
-            if active & before == 0 {
+            if active & std::mem::take(&mut self.lost) == 0 {
                 findings.count(FAILOVER_HAPPENS, 1);
             }
         }

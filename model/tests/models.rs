@@ -1,0 +1,116 @@
+//! Every quick model file does what it says, and every counterexample replays.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read the model files and fail where they cannot"
+)]
+
+use std::path::{Path, PathBuf};
+
+use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_model::{Checked, Expect, ModelSpec, check};
+
+type Spec = ModelSpec<FailoverSystem>;
+
+fn dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/models")
+}
+
+fn read(file: &Path) -> Spec {
+    ModelSpec::parse(file, &std::fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn named(name: &str) -> Spec {
+    read(&dir().join(name).with_extension("toml"))
+}
+
+/// All model files of failover by name, in order.
+fn all() -> Vec<(String, Spec)> {
+    let mut files: Vec<_> = std::fs::read_dir(dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let of_failover = |file: &PathBuf| {
+        let table: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
+        table["scenario"]["system"].as_str() == Some("failover")
+    };
+    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+    files.into_iter().filter(of_failover).map(|file| (name(&file), read(&file))).collect()
+}
+
+/// A replay of the counterexample in the simulator's world ends with the same hash and the same violations.
+fn replays(checked: &Checked<FailoverSystem>) {
+    let property = &checked.spec().property;
+    let trace = checked.trace().expect("there is a counterexample");
+    assert!(trace.end.violations.iter().any(|violation| violation.checker == *property));
+    let outcome = trace.replay(|_| {}).unwrap();
+    assert_eq!(format!("{:016x}", outcome.hash), trace.end.hash);
+    assert_eq!(outcome.findings.violations, trace.end.violations);
+}
+
+#[test]
+fn every_model_says_what_it_costs() {
+    for (name, spec) in all() {
+        let pinned = match spec.expect {
+            Expect::Holds => spec.unique_states.is_some() && !spec.reaches.is_empty(),
+            Expect::Violates => spec.steps.is_some(),
+        };
+        assert!(pinned, "{name}: one that holds pins its states and what it reaches, the others their steps");
+    }
+}
+
+#[test]
+fn quick_models_do_what_they_say() {
+    for (name, spec) in all().into_iter().filter(|(_, spec)| spec.quick) {
+        let checked = check(spec, 1, None);
+        checked.judge().unwrap_or_else(|error| panic!("{name}: {error}"));
+        if checked.counterexample.is_some() {
+            replays(&checked);
+            let violation = checked.trace().unwrap().end.violations.pop().unwrap();
+            let story = format!("{}\n{violation}\n", checked.story().join("\n"));
+            insta::assert_snapshot!(name, story);
+        }
+    }
+}
+
+#[test]
+fn two_threads_find_the_same_states() {
+    let spec = named("majority-quick");
+    let (one, two) = (check(spec.clone(), 1, None), check(spec, 2, None));
+    assert_eq!((one.unique_states, one.generated_states), (two.unique_states, two.generated_states));
+    two.judge().unwrap();
+}
+
+#[test]
+fn a_model_that_is_not_as_expected_says_so() {
+    let judged = |change: fn(&mut Spec)| {
+        let mut spec = named("published-conflict-copy");
+        change(&mut spec);
+        check(spec, 1, None).judge().unwrap_err()
+    };
+    insta::assert_snapshot!(judged(|spec| spec.expect = Expect::Holds), @"");
+    insta::assert_snapshot!(judged(|spec| spec.steps = Some(3)), @"");
+    insta::assert_snapshot!(judged(|spec| spec.bounds.commands = 0), @"");
+    insta::assert_snapshot!(judged(|spec| {
+        (spec.expect, spec.bounds.commands) = (Expect::Holds, 0);
+        spec.reaches = vec!["a_failover_happens".into()];
+    }), @"");
+    insta::assert_snapshot!(judged(|spec| {
+        (spec.expect, spec.bounds.commands, spec.unique_states) = (Expect::Holds, 0, Some(1));
+    }), @"");
+}
+
+#[test]
+fn a_search_that_was_cut_short_holds_nothing() {
+    let checked = check(named("majority-quick"), 1, Some(500));
+    assert!(!checked.complete && checked.judge().is_err());
+}
+
+#[test]
+fn the_response_bound_can_be_missed() {
+    let mut spec = named("available-response");
+    spec.scenario.settings.without_ms_max = Some(3_000);
+    spec.expect = Expect::Violates;
+    spec.steps = None;
+    let checked = check(spec, 1, None);
+    checked.judge().unwrap();
+    replays(&checked);
+}
