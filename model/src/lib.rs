@@ -6,12 +6,30 @@
 //! simulator's format, and a replay of it takes the same choices and finds the same violation.
 //!
 //! # Time
-//! Nothing in a world happens because time passes, except that a timer or an answer falls due. So time is one
-//! action, [`Action::Pass`], which jumps to the next moment at which something falls due. Processes are prompt: time does not pass while a process has something to do. Files
-//! are late at will. Every model has a horizon.
+//! Nothing in a world happens because time passes, except that a timer or an answer falls due, or a process starts for
+//! the first time. So time is one action, [`Action::Pass`], which jumps to the next such moment. Processes are prompt:
+//! time does not pass while a process has something to do. Files are late at will, or as [`Bounds::delay_ms_max`]
+//! allows. Every model has a horizon: instants are not normalised to ages, so none is checked beyond it.
 //!
 //! # What "holds" means
-//! No run of the model within its bounds, with the randomness its menu lists, has the violation.
+//! No run of the model within its bounds, with the randomness its menu lists, has the violation; every state was looked
+//! at; and some run reached what [`ModelSpec::reaches`] names. What each model leaves out besides is in its file: the
+//! timers' phases are those of `start_ms`, and without `menu.notices` files are found when a process looks.
+//!
+//! # What is left out because something else stands for it
+//! [`Economy`] is off unless a file asks for it.
+//! - `own_files`: a file that one replica writes may go to the server as soon as it is written. Whatever a late upload
+//!   would show, a late download shows too, as long as older versions can still come. And a version may wait until
+//!   whoever reads it is about to: nobody sees it sooner.
+//! - `own_files_read_when_woken`: an op of one disk and the step after it, which reads nothing that others wrote, commute
+//!   with whatever other replicas do. So it goes first where no crash, sleep or failure can come between. Whether a
+//!   protocol reads so is the model file's claim; the hardened failover reads its peers' files only when it looks.
+//! - `idle_files`: files that nobody reads to decide are never sent.
+//! - `busy_faults`: a machine that falls asleep between two steps might as well do so before the next one. A process
+//!   that dies between two steps too, unless it starts again before the next one: that is left out.
+//! - `merge`: a state with one way on is passed over; the violation is looked for in it all the same.
+//!
+//! Before [`Bounds::calm_ms`] every file travels at once and nothing fails: a model that begins where somebody is active.
 //!
 //! # Why one property a run
 //! stateright 0.31 goes on evaluating a property that has failed while another is still open, and keeps the
