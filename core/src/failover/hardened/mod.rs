@@ -183,7 +183,7 @@ impl Replica {
             called: false,
             troubles: BTreeMap::new(),
         };
-        replica.resume(identity, fresh, config, cx);
+        replica.resume(&identity, fresh, config, cx);
         cx.event(Event::Started {
             fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)),
         });

@@ -94,13 +94,7 @@ impl Identity {
 
 impl Replica {
     /// Takes up where an earlier life of the same identity ended.
-    pub(super) fn resume(
-        &mut self,
-        mut identity: Identity,
-        fresh: bool,
-        config: &Config,
-        cx: &mut Context<'_>,
-    ) {
+    pub(super) fn resume(&mut self, identity: &Identity, fresh: bool, config: &Config, cx: &mut Context<'_>) {
         self.said.voters = Self::first_voters(config);
         let mut lives = identity.lives;
         if let Some(before) = self.said_before(cx).filter(|_| !fresh) {
@@ -126,11 +120,10 @@ impl Replica {
                 self.said.role = Role::Released;
             }
         }
-        identity.lives = lives + 1;
         let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
-        self.said.life = Life { number: identity.lives, nonce };
+        self.said.life = Life { number: lives + 1, nonce };
         self.read_log(cx);
-        self.write_identity(&identity, cx);
+        self.write_identity(config, cx);
     }
 
     /// The newest that its files hold of an earlier life.
@@ -143,16 +136,22 @@ impl Replica {
         own.max_by_key(|said| said.age())
     }
 
-    fn write_identity(&mut self, identity: &Identity, cx: &mut Context<'_>) {
-        let bytes = serde_json::to_vec_pretty(identity).expect("an identity has text keys and plain values");
+    fn write_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let random = self.said.id.rsplit_once('#').map_or("", |(_, random)| random);
+        let identity = Identity {
+            random: random.into(),
+            host: config.identity.host.clone(),
+            directory: config.identity.directory.clone(),
+            lives: self.said.life.number,
+        };
+        let bytes = serde_json::to_vec_pretty(&identity).expect("an identity has text keys and plain values");
         cx.op(FsOp::Replace { path: identity_path(), content: Content::new(bytes) });
         self.doing.push_back(Did::Aside(identity_path()));
     }
 
     /// Becomes somebody else, because a copy of this identity lives.
     pub(super) fn take_new_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let mut identity = Identity::draw(config, cx);
-        identity.lives = 1;
+        let identity = Identity::draw(config, cx);
         let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
         let id = format!("{}#{}", self.name, identity.random);
         let old = std::mem::replace(&mut self.said, Said::new(id.into(), Life { number: 1, nonce }));
@@ -164,7 +163,7 @@ impl Replica {
         self.promise = super::Promise::new(cx.now().mono.plus(config.hardened.promise_ms));
         self.take_role(Role::Standby, cx.now().mono);
         self.due.write = cx.now().mono;
-        self.write_identity(&identity, cx);
+        self.write_identity(config, cx);
     }
 
     /// Writes its own file where that is due, and `state.json`.
@@ -185,6 +184,10 @@ impl Replica {
     fn write_own(&mut self, config: &Config, cx: &mut Context<'_>) {
         let now = cx.now();
         let hardened = &config.hardened;
+        if self.troubles.contains_key(&identity_path()) {
+            // Nothing is said in a life whose number is not kept: the next one would take it for a copy's.
+            self.write_identity(config, cx);
+        }
         self.said.beat += 1;
         self.said.paces = self.paces(now.mono);
         self.said.saw = self
@@ -334,5 +337,44 @@ impl Replica {
                 self.problem(&path, ProblemKind::Unwritten(error), cx);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failover::testing::{Bench, Files, identity};
+    use crate::failover::{Design, Hardened};
+
+    fn full() -> Files {
+        let mut files = Files::default();
+        files.unwritable.insert(identity_path(), FsError::NoSpace);
+        files
+    }
+
+    fn is_told(files: &Files) -> bool {
+        files.files.keys().any(|path| path.below(&Path::shared("devices")).is_some())
+    }
+
+    #[test]
+    fn nothing_is_said_in_a_life_that_is_not_kept() {
+        let mut config = Config::document(identity("/a"));
+        config.design = Design::Hardened;
+        config.hardened = Hardened::over(4_000, Policy::Available);
+        let mut bench = Bench::start(config, full());
+        bench.pass(60_000);
+        assert!(!is_told(&bench.files), "{:?}", bench.files);
+        // There is room again.
+        bench.files.unwritable.clear();
+        bench.pass(60_000);
+        assert!(is_told(&bench.files) && bench.files.text("local:identity.json").contains("\"lives\": 1"));
+        // A later life that starts without the folder knows the number, and later its own file.
+        let away = Path::shared("");
+        bench.files.unreadable.insert(away.clone(), FsError::Unavailable);
+        bench.restart();
+        bench.files.unreadable.remove(&away);
+        bench.forget().pass(60_000);
+        let told = bench.take();
+        assert!(told.contains("event:returned") && !told.contains("identity-copied"), "{told}");
     }
 }
