@@ -2,7 +2,7 @@
 //!
 //! - [`cli`]: what can be written on the command line,
 //! - [`commands`]: one module a subcommand,
-//! - [`bench`]: failover times beside the bound,
+//! - [`mod@bench`]: failover times beside the bound,
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
