@@ -63,6 +63,10 @@ pub struct FailoverChecks {
     without_ms: Option<u64>,
     /// A hand-over that was accepted: to whom, until when it is due.
     hand_over: Option<(ReplicaId, u64)>,
+    /// When each replica was last in trouble, ms, as far as a hand-over to it may not know of that.
+    troubled_ms: BTreeMap<ReplicaId, u64>,
+    /// Whose client has forgotten what it had synced, one bit a replica.
+    reset: u32,
     /// The highest id that the server's `state.json` has shown.
     last_id: i64,
     /// The id below which every update is known to have been confirmed.
@@ -88,6 +92,8 @@ impl FailoverChecks {
             disagreed_ms: None,
             without_ms: Some(0),
             hand_over: None,
+            troubled_ms: BTreeMap::new(),
+            reset: 0,
             last_id: 0,
             confirmed: 0,
             writers: BTreeMap::new(),
@@ -248,8 +254,11 @@ impl Checks<FailoverSystem> for FailoverChecks {
             self.told(&look, findings);
         }
         for conflict in &effects.conflicts {
-            // A client that forgot what it had synced finds its own earlier version: one writer all the same.
-            let apart = conflict.winner != conflict.loser;
+            // A client that forgot what it had synced finds its own earlier version, or sends its copy of another's
+            // file as if somebody had written it there: one writer all the same.
+            let forgot = |id: ReplicaId| self.reset >> id.0 & 1 == 1;
+            let apart =
+                conflict.winner != conflict.loser && !forgot(conflict.winner) && !forgot(conflict.loser);
             if apart && conflict.path.below(&Path::shared("devices")).is_some() {
                 findings.violated(NO_FILE_CONFLICT, || {
                     let seen = format!(
@@ -276,7 +285,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.lost = kept.lost;
         match checker {
             NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
-            ACTIVATION => self.hand_over = kept.hand_over,
+            ACTIVATION => (self.hand_over, self.troubled_ms) = (kept.hand_over, kept.troubled_ms),
+            NO_FILE_CONFLICT => self.reset = kept.reset,
             ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
             LAST_ID => self.last_id = kept.last_id,
             HANDLED => self.confirmed = kept.confirmed,
@@ -367,6 +377,12 @@ impl FailoverChecks {
             if self.hand_over.is_some_and(|(target, _)| target == id) {
                 self.hand_over = None;
             }
+            if self.bounds.unknown_ms_max > 0 {
+                self.troubled_ms.insert(id, now);
+            }
+        }
+        if let Choice::ResetIndex { replica } = choice {
+            self.reset |= 1 << replica.0;
         }
         let before = self.active;
         self.active = active;
@@ -481,8 +497,12 @@ impl FailoverChecks {
                 Event::ActivationWritten { target } => {
                     let named = |id: &ReplicaId| config(look.setup, *id).identity.is(target);
                     let target = look.world.replicas().map(|(id, _)| id).find(named);
+                    let lately = |id: &ReplicaId| {
+                        let at = self.troubled_ms.get(id);
+                        at.is_some_and(|at| look.now - at <= self.bounds.unknown_ms_max)
+                    };
                     self.hand_over = target
-                        .filter(|id| self.active >> id.0 & 1 == 0)
+                        .filter(|id| self.active >> id.0 & 1 == 0 && !lately(id))
                         .map(|id| (id, look.now + self.bounds.hand_over_ms_max));
                 }
                 Event::HeartbeatWritten { path } if path.below(&Path::shared("devices")).is_some() => {

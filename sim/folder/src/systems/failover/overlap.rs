@@ -24,6 +24,10 @@ pub(super) struct Overlap {
     beaten_ms: BTreeMap<ReplicaId, (Arc<str>, VecDeque<u64>)>,
     /// Since when each replica has run and been awake without a break, ms.
     awake_ms: BTreeMap<ReplicaId, u64>,
+    /// The newest beat that each replica's disk has shown of each other one, in that one's newest life.
+    shown: BTreeMap<(ReplicaId, ReplicaId), u64>,
+    /// When a file that had been late last came, ms.
+    came_late_ms: Option<u64>,
     /// Who became active while files were late, one bit a replica.
     excused: u32,
     /// Since when a replica that is active could have read that another is in its place, ms, and which.
@@ -42,6 +46,7 @@ impl Overlap {
     ) {
         let Some(me) = look.choice.replica() else { return };
         self.remember(me, look);
+        self.arrived(look, bounds);
         self.excused &= active;
         for newer in bits(active & !before) {
             self.became_active(newer, look, active, bounds, findings);
@@ -53,6 +58,7 @@ impl Overlap {
         let Some(id) = look.world.replica(me).protocol().and_then(Failover::id) else { return };
         if matches!(look.choice, Choice::Open { .. }) {
             self.beaten_ms.remove(&me);
+            self.shown.retain(|(from, _), _| *from != me);
         }
         if matches!(look.choice, Choice::Open { .. } | Choice::Wake { .. }) {
             self.awake_ms.insert(me, look.now);
@@ -69,8 +75,34 @@ impl Overlap {
         }
     }
 
+    /// Notes how late the first of the beats was that a file which has just come tells of.
+    fn arrived(&mut self, look: &Look<'_>, bounds: &Bounds) {
+        let Choice::Download { replica: to, path, .. } = look.choice else { return };
+        if path.below(&Path::shared("devices")).is_none() {
+            return;
+        }
+        let Some(content) = look.world.replica(*to).disk().read(path, 0).ok() else { return };
+        let Found::Record(record, _) = &*content.parsed(Record::parse) else { return };
+        let said = &record.coordination;
+        let of = self.beaten_ms.iter().find(|(from, (id, _))| **from != *to && *id == said.id);
+        let Some((from, (id, times))) = of else { return };
+        let newest = self::said(look, id, *from);
+        let Some(newest) = newest.filter(|newest| newest.life == said.life) else { return };
+        let shown = self.shown.entry((*from, *to)).or_default();
+        let first = newest.beat.saturating_sub(*shown).checked_sub(1);
+        let written = first.and_then(|first| times.get(usize::try_from(first).ok()?));
+        let awake_ms = self.awake_ms.get(to).copied().unwrap_or(0);
+        if *shown < said.beat
+            && written
+                .is_some_and(|written| look.now - (*written).max(awake_ms).min(look.now) > bounds.late_ms_min)
+        {
+            self.came_late_ms = Some(look.now);
+        }
+        *shown = said.beat.max(*shown);
+    }
+
     /// Whoever becomes active beside another has to have an excuse: a file that is later than the bound which the
-    /// constants were made for, on its way between two replicas that run.
+    /// constants were made for, on its way between two replicas that run, or that came a moment ago.
     fn became_active(
         &mut self,
         newer: ReplicaId,
@@ -82,7 +114,8 @@ impl Overlap {
         let watched = || look.world.replicas().map(|(id, _)| id).filter(|id| is_watched(look, *id));
         let late =
             watched().any(|from| watched().any(|to| from != to && self.is_late(look, from, to, bounds)));
-        if late {
+        let came_late = self.came_late_ms.is_some_and(|at| look.now - at <= bounds.excuse_ms);
+        if late || came_late {
             self.excused |= 1 << newer.0;
         }
         let older = bits(active & !(1 << newer.0)).find(|older| is_watched(look, *older));

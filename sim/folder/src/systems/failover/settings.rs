@@ -169,10 +169,14 @@ pub struct Bounds {
     pub without_ms_max: u64,
     /// How long a hand-over may take.
     pub hand_over_ms_max: u64,
+    /// How long a replica may be in trouble before whoever makes it active has to know.
+    pub unknown_ms_max: u64,
     /// How long two may be active after the files that tell of it have come.
     pub overlap_ms_max: u64,
     /// How late a file has to be to excuse that two are active.
     pub late_ms_min: u64,
+    /// For how long after it came, ms: what was concluded from its absence is done by then.
+    pub excuse_ms: u64,
     /// The shortest time between two heartbeats of one process.
     pub beat_ms_min: u64,
     /// The longest.
@@ -254,9 +258,11 @@ impl Settings {
             without_ms_max: self.without_ms_max.unwrap_or(failover),
             // If the one that accepted is lost, its successor sees to it.
             hand_over_ms_max: self.hand_over_ms_max.unwrap_or(failover + 4 * travel),
+            unknown_ms_max: hardened.live_ms() + travel,
             // Whoever is active looks at least that often, and a slow op may stand in between.
             overlap_ms_max: self.overlap_ms_max.unwrap_or(3 * hardened.look_ms),
             late_ms_min: self.late_ms_min.unwrap_or(hardened.settle_ms),
+            excuse_ms: succession,
             // One that took its time is followed by the next that much sooner.
             beat_ms_min: hardened.write_gap_ms.saturating_sub(500),
             beat_ms_max: hardened.standby_beat.max_ms().max(hardened.beat.max_ms()) + 5_000,
@@ -277,8 +283,11 @@ impl Settings {
             // Two rounds: one for the loss itself, one for a claim that was lost to another that died.
             without_ms_max: self.without_ms_max.unwrap_or(2 * failover),
             hand_over_ms_max: self.hand_over_ms_max.unwrap_or(look + 2 * travel + slack),
+            // It makes anybody active whose device file is there, and that is a fault of it.
+            unknown_ms_max: 0,
             overlap_ms_max: self.overlap_ms_max.unwrap_or(u64::MAX),
             late_ms_min: self.late_ms_min.unwrap_or(0),
+            excuse_ms: 0,
             // Writing takes some milliseconds of which the timer knows nothing.
             beat_ms_min: beats
                 .iter()
