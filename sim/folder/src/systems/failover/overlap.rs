@@ -102,7 +102,7 @@ impl Overlap {
     }
 
     /// Whoever becomes active beside another has to have an excuse: a file that is later than the bound which the
-    /// constants were made for, on its way between two replicas that run, or that came a moment ago.
+    /// constants were made for, on its way to a replica that runs, or that came a moment ago.
     fn became_active(
         &mut self,
         newer: ReplicaId,
@@ -112,8 +112,9 @@ impl Overlap {
         findings: &mut Findings,
     ) {
         let watched = || look.world.replicas().map(|(id, _)| id).filter(|id| is_watched(look, *id));
+        let writers = || self.beaten_ms.keys().copied();
         let late =
-            watched().any(|from| watched().any(|to| from != to && self.is_late(look, from, to, bounds)));
+            writers().any(|from| watched().any(|to| from != to && self.is_late(look, from, to, bounds)));
         let came_late = self.came_late_ms.is_some_and(|at| look.now - at <= bounds.excuse_ms);
         if late || came_late {
             self.excused |= 1 << newer.0;
@@ -130,15 +131,30 @@ impl Overlap {
         });
     }
 
-    /// Whether what one replica wrote has been missing on another's disk for longer than the bound.
+    /// Whether what one replica wrote has been missing on another's disk for longer than the bound. What one that
+    /// sleeps or is gone wrote counts where a third has it: else it never left.
     fn is_late(&self, look: &Look<'_>, from: ReplicaId, to: ReplicaId, bounds: &Bounds) -> bool {
         let Some((id, times)) = self.beaten_ms.get(&from) else { return false };
         let Some(own) = said(look, id, from) else { return false };
-        let missing = match said(look, id, to) {
-            Some(there) if there.life == own.life => own.beat.saturating_sub(there.beat),
-            _ => own.beat,
+        let beat_on = |on: ReplicaId| {
+            said(look, id, on).filter(|there| there.life == own.life).map_or(0, |there| there.beat)
         };
-        let first = usize::try_from(missing).unwrap_or(usize::MAX).min(times.len());
+        let left = match is_watched(look, from) {
+            true => own.beat,
+            false => look
+                .world
+                .replicas()
+                .map(|(id, _)| id)
+                .filter(|id| is_watched(look, *id))
+                .map(beat_on)
+                .max()
+                .unwrap_or(0),
+        };
+        let there = beat_on(to);
+        if left <= there {
+            return false;
+        }
+        let first = usize::try_from(own.beat - there).unwrap_or(usize::MAX).min(times.len());
         let Some(written) = first.checked_sub(1).map(|first| times[first]) else { return false };
         let awake_ms = self.awake_ms.get(&to).copied().unwrap_or(0);
         look.now.saturating_sub(written.max(awake_ms)) > bounds.late_ms_min
