@@ -46,9 +46,10 @@ mod check;
 mod folder_model;
 mod late;
 mod spec;
+mod steps;
 mod story;
 
 pub use check::{Checked, check, explore};
 pub use folder_model::{Action, Budget, FolderModel, State};
 pub use late::Late;
-pub use spec::{Bounds, Economy, Expect, MenuSpec, ModelSpec};
+pub use spec::{Bounds, Economy, Expect, Horizon, MenuSpec, ModelSpec, Unbounded};

@@ -236,7 +236,7 @@ impl Hardened {
     }
 
     /// How old the last sign of a standby may be for it to be counted on, in ms.
-        pub fn live_ms(&self) -> u64 {
+    pub fn live_ms(&self) -> u64 {
         self.standby_beat.max_ms() + self.settle_ms + 3 * self.look_ms
     }
 
