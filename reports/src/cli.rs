@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Replay {
         /// A trace, a shrunk trace or a model counterexample.
         file: PathBuf,
+        /// Tells it on the way, a sentence a choice; what came to nothing is left out.
+        #[arg(long, conflicts_with = "json")]
+        story: bool,
     },
     /// Runs one scenario file and judges its expectation.
     #[command(

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use cloudchamber_folder::System;
 use cloudchamber_folder::profile::Arrival;
-use cloudchamber_folder::trace::Trace;
+use cloudchamber_folder::trace::{Outcome, Trace};
 use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
 
 /// The sentences, one a choice.
@@ -13,8 +13,32 @@ use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
 /// Where the world does not allow a choice of the trace, which was recorded with this program.
 pub(crate) fn of<S: System>(trace: &Trace<S>) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Err((index, why)) = tell(trace, |line, _| lines.push(line)) {
+        panic!("choice {index} of a trace that was just recorded is not allowed: {why}");
+    }
+    lines
+}
+
+/// Replays a trace and tells it: the sentence of each choice, and whether anything came of it that is worth telling
+/// where there are thousands.
+///
+/// # Errors
+/// The first choice that the world does not allow, counted from 0, and why.
+pub(crate) fn tell<S: System>(
+    trace: &Trace<S>,
+    mut line_of: impl FnMut(String, bool),
+) -> Result<Outcome, (usize, String)> {
     let mut found = 0;
-    let replayed = trace.replay(|step| {
+    trace.replay(|step| {
+        let routine = matches!(
+            step.at.choice,
+            Choice::Apply { .. }
+                | Choice::Reply { .. }
+                | Choice::Serve { .. }
+                | Choice::Timer { .. }
+                | Choice::Watch { lost: false, .. }
+        );
+        let silent = step.effects.events.is_empty() && step.findings.violations.len() == found;
         let (s, ms) = (step.at.ms / 1_000, step.at.ms % 1_000);
         let mut line = format!("{s}.{ms:03} s  {}", sentence::<S>(&step.at.choice));
         if matches!(step.at.choice, Choice::Apply { part: Part::Whole, .. })
@@ -33,12 +57,8 @@ pub(crate) fn of<S: System>(trace: &Trace<S>) -> Vec<String> {
             line += &format!(". {violation}");
         }
         found = step.findings.violations.len();
-        lines.push(line);
-    });
-    if let Err((index, why)) = replayed {
-        panic!("choice {index} of a trace that was just recorded is not allowed: {why}");
-    }
-    lines
+        line_of(line, !(routine && silent));
+    })
 }
 
 /// What a choice is, in a sentence.

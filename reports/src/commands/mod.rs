@@ -22,7 +22,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
         Command::Check(args) => check::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
-        Command::Replay { file } => replay::run(&file, json),
+        Command::Replay { file, story } => replay::run(&file, story, json),
         Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run(&args, json),
         Command::Claims(args) => claims::run(&args, json),

@@ -10,13 +10,14 @@ use crate::files;
 use crate::json::RunReport;
 use crate::known::{Known, Work, with_system};
 use crate::reproduce;
+use crate::story;
 use crate::tables;
 
-/// Replays the trace of a file.
-pub(crate) fn run(file: &Path, json: bool) -> Result<Verdict, Failure> {
+/// Replays the trace of a file, and with `story` tells it on the way.
+pub(crate) fn run(file: &Path, story: bool, json: bool) -> Result<Verdict, Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    let report = with_system(&system, Replay { file, text: &text })?;
+    let report = with_system(&system, Replay { file, text: &text, story: story && !json })?;
     if json {
         files::print(&files::to_json(&report));
     } else {
@@ -28,6 +29,7 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<Verdict, Failure> {
 struct Replay<'a> {
     file: &'a Path,
     text: &'a str,
+    story: bool,
 }
 
 impl Work for Replay<'_> {
@@ -43,7 +45,12 @@ impl Work for Replay<'_> {
                 file.display()
             );
         }
-        let outcome = trace.replay(|_| {}).map_err(|(index, why)| {
+        let tell = |line: String, counts: bool| {
+            if self.story && counts {
+                println!("{line}");
+            }
+        };
+        let outcome = story::tell(&trace, tell).map_err(|(index, why)| {
             // The head is the first line, so the first choice stands on the second.
             let line = index + 2;
             Failure::new(format!(

@@ -260,7 +260,7 @@ impl Replica {
             if let Some(peer) = self.peers.get(id).filter(|peer| peer.heard < (saw.life, saw.beat)) {
                 let (active, heard) = (peer.said.role == Role::Active, peer.heard.0 == saw.life);
                 if active && heard {
-                    self.progressed(&id.clone(), (saw.life, saw.beat), &[], config, now);
+                    self.progressed(&id.clone(), (saw.life, saw.beat), &[], true, config, now);
                 }
             }
         }
@@ -269,6 +269,7 @@ impl Replica {
         {
             self.said.voters = Some(Arc::clone(voters));
         }
+        let led = self.peers.get(&said.id).is_some_and(|peer| peer.said.role == Role::Active);
         let known = match self.peers.get_mut(&said.id) {
             Some(peer) if peer.said.age() < said.age() => {
                 let kept = keeps_base(peer, said);
@@ -297,7 +298,7 @@ impl Replica {
                 None
             }
         };
-        self.progressed(&said.id, said.age(), &said.paces, config, now);
+        self.progressed(&said.id, said.age(), &said.paces, led, config, now);
         if let Some(((base, stalled_ms), witnessed)) = known {
             let peer = self.peers.get_mut(&said.id).expect("just heard of");
             (peer.base, peer.stalled_ms, peer.witnessed) = (base, stalled_ms, witnessed);
@@ -305,8 +306,17 @@ impl Replica {
     }
 
     /// Notes a sign of life, and what its distance from the last one says about the delays.
-    fn progressed(&mut self, id: &Arc<str>, heard: (Life, u64), paces: &[u64], config: &Config, now: Mono) {
-        let leads = self.top().is_some_and(|top| top.role == Role::Active && top.id == id);
+    /// Only the silence of one that `led` before it and leads still counts: standbys are silent for long.
+    fn progressed(
+        &mut self,
+        id: &Arc<str>,
+        heard: (Life, u64),
+        paces: &[u64],
+        led: bool,
+        config: &Config,
+        now: Mono,
+    ) {
+        let leads = led && self.top().is_some_and(|top| top.role == Role::Active && top.id == id);
         let hardened = &config.hardened;
         // A version that arrives this long after waking was not written long before.
         let witnessed = now.since(self.awake_since) >= hardened.settle_ms + hardened.look_ms;
@@ -385,6 +395,12 @@ impl Replica {
     /// Whether a peer can be counted on.
     pub(super) fn is_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
         !peer.said.leaving && now.since(peer.progress) <= config.hardened.live_ms()
+    }
+
+    /// Whether it is worth asking: a client may have held up one of a standby's beats, and an offer harms nobody
+    /// until it is taken.
+    pub(super) fn may_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
+        !peer.said.leaving && now.since(peer.progress) <= 2 * config.hardened.live_ms()
     }
 }
 

@@ -114,6 +114,8 @@ pub(super) struct Replica {
     due: Due,
     /// Whether its file is to be written as soon as may be.
     urgent: bool,
+    /// In how many more of its places its new role is to be told, each as soon as may be.
+    untold: u8,
     /// What the ops of the last batch were for.
     doing: VecDeque<Did>,
     /// Why it works without the shared folder.
@@ -173,6 +175,7 @@ impl Replica {
                 ..Due::default()
             },
             urgent: true,
+            untold: 0,
             doing: VecDeque::new(),
             away: None,
             offered: Mono(0),
@@ -319,6 +322,7 @@ impl Replica {
         self.said.role = role;
         self.since = now;
         self.urgent = true;
+        self.untold = self.places.count();
         if role != Role::Active {
             self.said.offer = None;
         }

@@ -106,7 +106,7 @@ impl Replica {
         if wish.target == self.said.id {
             return self.obey(wish.number);
         }
-        let target = self.peers.get(&wish.target).filter(|peer| self.is_live(peer, config, now));
+        let target = self.peers.get(&wish.target).filter(|peer| self.may_live(peer, config, now));
         let may_lead = |name: &str| hardened.policy == Policy::Available || self.votes(&wish.target, name);
         let Some(peer) = target.filter(|peer| may_lead(&peer.name)) else {
             return self.refuse_wish(&wish, cx);
@@ -206,7 +206,7 @@ impl Replica {
         let Some(target) = self.find(device) else {
             return cx.event(refused(device.into(), RefusedBecause::Unknown));
         };
-        let stale = self.peers.get(&target).is_some_and(|peer| !self.is_live(peer, config, now));
+        let stale = self.peers.get(&target).is_some_and(|peer| !self.may_live(peer, config, now));
         if stale {
             return cx.event(refused(target, RefusedBecause::Stale));
         }

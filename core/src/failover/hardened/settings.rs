@@ -143,7 +143,7 @@ impl Provider {
     /// simulated runs of three replicas on the profile of that name.
     const fn settle_ms(self) -> u64 {
         match self {
-            Self::Dropbox => 22_000,
+            Self::Dropbox => 28_000,
             Self::GDrive => 60_000,
             Self::Git => 126_000,
             Self::ICloud => 26_000,
@@ -186,8 +186,8 @@ impl Hardened {
         // With two standbys that is as much written as in the published design, whose active replica writes two files
         // every 30 to 40 s, and each of the others one. Under a majority each voter answers each beat.
         let beat = match policy {
-            Policy::Available => Every::new(10_000, 1_000),
-            Policy::Majority => Every::new(26_000, 2_000),
+            Policy::Available => Every::new(10_800, 1_000),
+            Policy::Majority => Every::new(27_500, 2_000),
         };
         let look_ms = 1_000;
         // A beat may be late by its own jitter, by the way, by the reader's next look and by a slow disk.

@@ -220,7 +220,11 @@ impl Replica {
         let every = if leads { hardened.beat } else { hardened.standby_beat };
         self.due.beat = now.mono.plus(every.draw(cx.rng()));
         self.due.write = rests_until.max(now.mono.plus(hardened.write_gap_ms));
-        self.urgent = false;
+        // A new role is told in all places, where they have rested again when the next beat is due: whichever file
+        // comes first tells of it.
+        let spreads = decides && hardened.rest_ms <= hardened.beat.base_ms;
+        self.untold = if spreads { self.untold.saturating_sub(1) } else { 0 };
+        self.urgent = self.untold > 0;
     }
 
     /// The times between its newest beats, this one included; nothing where it does not lead or want to.
