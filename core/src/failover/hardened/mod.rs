@@ -58,6 +58,8 @@ mod write;
 mod duties;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod shifts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
