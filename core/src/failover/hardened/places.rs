@@ -100,6 +100,11 @@ impl Places {
         (path, self.all[self.next].rests_until)
     }
 
+    /// Until when the place after the next one rests.
+    pub(super) fn second_rests_until(&self) -> Mono {
+        self.all[(self.next + 1) % self.all.len()].rests_until
+    }
+
     pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
         for place in &mut self.all {
             visit.beat(id, life, &mut place.beat);

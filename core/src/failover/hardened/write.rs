@@ -220,6 +220,12 @@ impl Replica {
         let every = if leads { hardened.beat } else { hardened.standby_beat };
         self.due.beat = now.mono.plus(every.draw(cx.rng()));
         self.due.write = rests_until.max(now.mono.plus(hardened.write_gap_ms));
+        if leads && hardened.policy == Policy::Available && hardened.places > 1 {
+            // Whatever is written next, a place has to have rested when the beat after it is due.
+            let room_ms = hardened.room_ms();
+            let second = self.places.second_rests_until();
+            self.due.write = self.due.write.max(Mono(second.0.saturating_sub(room_ms)));
+        }
         // A new role is told in all places, where they have rested again when the next beat is due: whichever file
         // comes first tells of it.
         let spreads = decides && hardened.rest_ms <= hardened.beat.base_ms;
