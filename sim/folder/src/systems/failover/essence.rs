@@ -107,7 +107,7 @@ impl Sink {
         (replica.begun(), replica.changed(), replica.process().is_some()).hash(&mut self.hasher);
         let memory_ms = memory_ms(&of.config);
         let find = |process: &Driver<Failover>| {
-            let mut sink = Sink::default();
+            let mut sink = Self::default();
             sink.process(process, memory_ms);
             Essence { digest: sink.hasher.finish(), numbers: sink.beats }
         };
