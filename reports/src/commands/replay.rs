@@ -47,7 +47,7 @@ impl Work for Replay<'_> {
         }
         let tell = |line: String, counts: bool| {
             if self.story && counts {
-                println!("{line}");
+                files::print(&(line + "\n"));
             }
         };
         let outcome = story::tell(&trace, tell).map_err(|(index, why)| {

@@ -96,6 +96,26 @@ fn who_leaves_is_succeeded_sooner_than_who_dies() {
 }
 
 #[test]
+fn a_leader_that_was_a_standby_before_is_missed_as_soon_as_the_first() {
+    // It was silent for minutes then, as standbys are: that teaches nobody patience.
+    let (mut world, first) = led(Policy::Available);
+    let mut missed = |leader: usize| {
+        let lost = world.now;
+        world.crash(leader, lost + 200_000);
+        while world.active().is_empty() {
+            world.until(world.now + 100);
+            assert!(world.now < lost + 200_000, "nobody takes over");
+        }
+        let time = world.now - lost;
+        world.until(lost + 320_000);
+        (time, world.only_active())
+    };
+    let (time, second) = missed(first);
+    let (again, _) = missed(second);
+    assert!(again <= time + 15_000, "{time} and {again} ms");
+}
+
+#[test]
 fn voters_change_one_at_a_time() {
     let (mut world, leader) = led(Policy::Majority);
     let add = |replica: &str| Command::Voters { change: VoterChange::Add { replica: replica.into() } };
