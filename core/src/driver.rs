@@ -45,6 +45,18 @@ impl<P: Protocol> Driver<P> {
         self.ops.front()
     }
 
+    /// The ops that are still to be applied, first one next, and how many of their step were.
+    #[must_use]
+    pub fn ops(&self) -> (&VecDeque<FsOp>, u32) {
+        (&self.ops, self.ops_done)
+    }
+
+    /// The calls that wait for these ops.
+    #[must_use]
+    pub fn held(&self) -> &[P::Call] {
+        &self.held
+    }
+
     /// When the protocol wants its timer; nothing while ops are pending.
     #[must_use]
     pub fn wake_at(&self) -> Option<Mono> {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::At;
 use cloudchamber_folder::trace::{COMMIT, End, Trace, Watched};
-use stateright::{Checker as _, Model as _};
+use stateright::{Checker, CheckerBuilder, Model as _};
 
 use crate::folder_model::{Action, FolderModel};
-use crate::spec::{Expect, ModelSpec};
+use crate::spec::{Expect, Horizon, ModelSpec};
 use crate::story;
 
 /// What a run of the model checker said.
@@ -32,29 +32,57 @@ pub struct Checked<S: System> {
     model: FolderModel<S>,
 }
 
-/// Explores a model breadth first until it is done, a violation is found, or so many states were generated.
+/// Explores a model until it is done, a violation is found, or so many states were generated.
+///
+/// Where a violation is expected, and where time has no end, it looks breadth first, so that the first violation is one
+/// of the shortest. Where none is expected and time ends, depth first: that needs a tenth of the memory, because only
+/// digests are kept of states that were left. If there is one all the same, it looks again, breadth first.
 #[must_use]
 pub fn check<S: System>(spec: ModelSpec<S>, threads: usize, states_max: Option<usize>) -> Checked<S> {
+    let ends = spec.bounds.horizon_ms != Horizon::UNBOUNDED;
     let model = FolderModel::new(spec);
-    let mut builder = model.clone().checker().threads(threads);
-    if let Some(most) = states_max {
-        builder = builder.target_state_count(most);
+    if ends && model.spec.expect == Expect::Holds {
+        let builder = builder(&model, threads, states_max);
+        let checked = finish(&model, (threads, states_max), move || builder.spawn_dfs().join());
+        if checked.counterexample.is_none() {
+            return checked;
+        }
     }
+    let builder = builder(&model, threads, states_max);
+    finish(&model, (threads, states_max), move || builder.spawn_bfs().join())
+}
+
+fn builder<S: System>(
+    model: &FolderModel<S>,
+    threads: usize,
+    states_max: Option<usize>,
+) -> CheckerBuilder<FolderModel<S>> {
+    let builder = model.clone().checker().threads(threads);
+    match states_max {
+        Some(most) => builder.target_state_count(most),
+        None => builder,
+    }
+}
+
+fn finish<S: System, C: Checker<FolderModel<S>>>(
+    model: &FolderModel<S>,
+    (threads, states_max): (usize, Option<usize>),
+    search: impl FnOnce() -> C,
+) -> Checked<S> {
     #[expect(clippy::disallowed_methods, reason = "how long it took is reported and decides nothing")]
     let began = Instant::now();
-    let checker = builder.spawn_bfs().join();
+    let checker = search();
     let elapsed = began.elapsed();
     let counterexample = checker.discoveries().into_values().next().map(|path| path.into_actions());
-    let unique_states = checker.unique_state_count();
     Checked {
-        unique_states,
+        unique_states: checker.unique_state_count(),
         generated_states: checker.state_count(),
         depth: checker.max_depth(),
         complete: counterexample.is_none() && states_max.is_none_or(|most| checker.state_count() < most),
         threads,
         elapsed,
         counterexample,
-        model,
+        model: model.clone(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The world as a stateright model.
 
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudchamber_core::{Draw, Driver, Path};
+use cloudchamber_folder::StableHasher;
 use cloudchamber_folder::checks::{Checks as _, Findings};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Part, Replica, Setup, World};
@@ -13,7 +14,8 @@ use cloudchamber_folder::{ReplicaId, Service as _, System};
 use stateright::{Model, Property};
 
 use crate::late::Late;
-use crate::spec::{Bounds, ModelSpec};
+use crate::spec::{Bounds, Horizon, ModelSpec};
+use crate::steps::Steps;
 
 /// A world, a menu and bounds.
 #[derive(Clone, Debug)]
@@ -26,10 +28,11 @@ pub struct FolderModel<S: System> {
     fresh: S::Checks,
     /// One bit for each entry of `spec.reaches` that some run reached.
     reached: Arc<AtomicU64>,
+    steps: Arc<Steps<S>>,
 }
 
 /// One state: everything that decides what may come next, and whether the property was violated on the way.
-#[derive(Clone, Eq, Hash, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct State<S: System> {
     /// The world.
     pub world: World<S>,
@@ -41,6 +44,23 @@ pub struct State<S: System> {
     pub late: Late,
     /// Whether the checker that is asked has found a violation.
     pub violated: bool,
+    /// What it has in common with all states that behave alike; nothing where only equal states do.
+    alike: Option<u64>,
+}
+
+impl<S: System> Hash for State<S> {
+    /// States that behave alike have one hash: the checker goes on from the first of them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { world, checks, budget, late, violated, alike } = self;
+        match alike {
+            Some(alike) => alike.hash(state),
+            None => world.hash(state),
+        }
+        (checks, budget, violated).hash(state);
+        if alike.is_none() {
+            late.hash(state);
+        }
+    }
 }
 
 /// How often what may still happen.
@@ -119,7 +139,7 @@ impl<S: System> FolderModel<S> {
         let setup = S::setup(&spec.scenario).unwrap_or_else(|error| panic!("an unchecked model: {error}"));
         let menu = spec.menu();
         let fresh = S::checks(&spec.scenario, &setup);
-        Self { spec, setup, menu, fresh, reached: Arc::default() }
+        Self { spec, setup, menu, fresh, reached: Arc::default(), steps: Arc::default() }
     }
 
     /// Which of `spec.reaches` no run has reached so far.
@@ -176,7 +196,7 @@ impl<S: System> FolderModel<S> {
                 due(at);
             }
         }
-        let next = next.filter(|next| *next <= self.spec.bounds.horizon_ms)?;
+        let next = next.filter(|next| self.spec.bounds.horizon_ms.reaches(*next))?;
         (!state.late.is_overdue(world, next)).then_some(next)
     }
 
@@ -206,6 +226,23 @@ impl<S: System> FolderModel<S> {
     /// Whether a file is one that only its owner writes.
     fn is_own(&self, path: &Path) -> bool {
         self.spec.economy.own_files.as_ref().is_some_and(|dir| path.below(dir).is_some())
+    }
+
+    /// What a state has in common with all that behave alike.
+    fn alike(&self, state: &State<S>) -> Option<u64> {
+        if !self.spec.economy.alike {
+            return None;
+        }
+        let world = &state.world;
+        let essence = S::essence(&self.setup, world, state.budget.crashes > 0)?;
+        let starts = self.spec.scenario.replica.iter().map(|replica| replica.start_ms);
+        let settled = world.now() >= self.spec.bounds.calm_ms && starts.max() < Some(world.now());
+        // Where time ends, or something is still to happen at a given time, it counts when it is.
+        let endless = settled && self.spec.bounds.horizon_ms == Horizon::UNBOUNDED;
+        let mut hasher = StableHasher::default();
+        (essence, (!endless).then_some(world.now())).hash(&mut hasher);
+        state.late.hash_from(world, &mut hasher);
+        Some(hasher.finish())
     }
 
     /// Whether nothing goes wrong yet.
@@ -313,11 +350,10 @@ impl<S: System> FolderModel<S> {
         match action {
             Action::Pass(to) => state.world.advance(*to),
             Action::Take(choice) => {
-                let mut effects = Effects::default();
                 if let Some(purse) = state.budget.purse(choice) {
                     *purse = purse.checked_sub(1)?;
                 }
-                state.world.take(&self.setup, choice, &mut effects).ok()?;
+                let effects = self.steps.take(&self.setup, &mut state.world, choice)?;
                 self.look(state, choice, &effects);
                 if let Choice::Download { path, .. } | Choice::Upload { path, .. } = choice
                     && self.is_own(path)
@@ -366,7 +402,10 @@ impl<S: System> Model for FolderModel<S> {
         self.spec.scenario.seed_files(&mut world);
         let budget = Budget::new(&self.spec.bounds);
         let late = Late::default();
-        vec![State { world, checks: self.fresh.clone(), budget, late, violated: false }]
+        let mut state =
+            State { world, checks: self.fresh.clone(), budget, late, violated: false, alike: None };
+        state.alike = self.alike(&state);
+        vec![state]
     }
 
     fn actions(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
@@ -376,6 +415,7 @@ impl<S: System> Model for FolderModel<S> {
     fn next_state(&self, state: &State<S>, action: Action<S>) -> Option<State<S>> {
         let mut next = state.clone();
         self.advance(&mut next, action, &mut |_, _| {})?;
+        next.alike = self.alike(&next);
         Some(next)
     }
 

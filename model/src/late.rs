@@ -1,5 +1,7 @@
 //! Until when changes have to arrive, where delays are bounded.
 
+use std::hash::{Hash, Hasher};
+
 use cloudchamber_core::Path;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, World};
 use cloudchamber_folder::{ReplicaId, System};
@@ -78,6 +80,17 @@ impl Late {
         self.0.sort_by(|one, other| {
             (one.replica, &one.path, one.version).cmp(&(other.replica, &other.path, other.version))
         });
+    }
+
+    /// Hashes it so that when it is does not count, nor how often a file was written: only how long is left, and how
+    /// many versions ago the one was that has to arrive.
+    pub(crate) fn hash_from<S: System>(&self, world: &World<S>, hasher: &mut impl Hasher) {
+        self.0.len().hash(hasher);
+        for due in &self.0 {
+            let ago = (due.version > 0).then(|| world.cloud().latest(&due.path) - due.version);
+            // Where the machine slept, the time is over.
+            (due.replica, &due.path, ago, due.at.saturating_sub(world.now())).hash(hasher);
+        }
     }
 
     fn sends(&self, replica: ReplicaId, path: &Path) -> bool {

@@ -9,7 +9,13 @@
 //! Nothing in a world happens because time passes, except that a timer or an answer falls due, or a process starts for
 //! the first time. So time is one action, [`Action::Pass`], which jumps to the next such moment. Processes are prompt:
 //! time does not pass while a process has something to do. Files are late at will, or as [`Bounds::delay_ms_max`]
-//! allows. Every model has a horizon: instants are not normalised to ages, so none is checked beyond it.
+//! allows.
+//!
+//! Most models end at a moment of world time, [`Bounds::horizon_ms`]. One whose horizon is `"unbounded"` has finitely
+//! many states all the same: with [`Economy::alike`] instants count as ages, beats and versions by their order, and so
+//! the states come again. It asks for clocks that run alike. Terms are not counted anew, because a claim takes the next
+//! number: with delays without bound, or with nobody left to make a majority, claims go on for ever, and so do states.
+//! There the horizon has to end. Time slots that come again and again (policy `available`) do not come to rest either.
 //!
 //! # What "holds" means
 //! No run of the model within its bounds, with the randomness its menu lists, has the violation; every state was looked
@@ -28,6 +34,9 @@
 //! - `busy_faults`: a machine that falls asleep between two steps might as well do so before the next one. A process
 //!   that dies between two steps too, unless it starts again before the next one: that is left out.
 //! - `merge`: a state with one way on is passed over; the violation is looked for in it all the same.
+//! - `alike`: of all states that the system says behave alike ([`System::essence`](cloudchamber_folder::System::essence))
+//!   the first is looked at. Only what is remembered of visited states changes: every path is one that the world takes.
+//!   `tests/alike.rs` compares what such states lead to.
 //!
 //! Before [`Bounds::calm_ms`] every file travels at once and nothing fails: a model that begins where somebody is active.
 //!
@@ -39,6 +48,14 @@
 //! maintained version and asking one question at a time costs a second search only where a second question
 //! is asked. A test with a known answer guards it.
 //!
+//! # Why depth first where nothing is expected
+//! A search that has to look at everything meets a violation in any order, and depth first it keeps the states of one
+//! path and digests of the others: 20 bytes a state instead of 700. Where time has no end a path could be as long as
+//! there are states, so such a model is searched breadth first, and so is one that has a counterexample to show.
+//!
+//! A step of a process depends on its replica alone. What one led to is kept and taken over where another state has the
+//! same replica at the same moment: the core then runs once for many states.
+//!
 //! # Deliberately absent
 //! madsim, drawn delays, knowledge of any protocol. Symmetry reduction: replicas' names are inside file bytes.
 
@@ -46,9 +63,10 @@ mod check;
 mod folder_model;
 mod late;
 mod spec;
+mod steps;
 mod story;
 
 pub use check::{Checked, check, explore};
 pub use folder_model::{Action, Budget, FolderModel, State};
 pub use late::Late;
-pub use spec::{Bounds, Economy, Expect, MenuSpec, ModelSpec};
+pub use spec::{Bounds, Economy, Expect, Horizon, MenuSpec, ModelSpec, Unbounded};

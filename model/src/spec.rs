@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use cloudchamber_core::{Draw, FsError, Path, Protocol};
 use cloudchamber_folder::checks::{Checks as _, Kind};
 use cloudchamber_folder::profile::Arrival;
-use cloudchamber_folder::scenario::{Scenario, ScenarioError};
+use cloudchamber_folder::scenario::{ReplicaSpec, Scenario, ScenarioError};
 use cloudchamber_folder::world::{Loss, Menu};
 use cloudchamber_folder::{Service, System};
 use serde::{Deserialize, Serialize};
@@ -103,8 +103,8 @@ impl<S: System> Default for MenuSpec<S> {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bounds {
-    /// World time at which time ends, ms.
-    pub horizon_ms: u64,
+    /// World time at which time ends, ms, or `"unbounded"`.
+    pub horizon_ms: Horizon,
     /// How often a process may die, over all replicas.
     pub crashes: u8,
     /// How often a machine may fall asleep, over all replicas.
@@ -131,6 +131,44 @@ pub struct Bounds {
     pub forget: bool,
 }
 
+/// When time ends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Horizon {
+    /// World time in ms.
+    Ms(u64),
+    /// Never: the model has finitely many states all the same, because ever the same ones come again.
+    Word(Unbounded),
+}
+
+/// The one word that [`Horizon::Word`] has.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unbounded {
+    /// Time does not end.
+    Unbounded,
+}
+
+impl Default for Horizon {
+    fn default() -> Self {
+        Self::Ms(0)
+    }
+}
+
+impl Horizon {
+    /// Time does not end.
+    pub const UNBOUNDED: Self = Self::Word(Unbounded::Unbounded);
+
+    /// Whether this moment of world time, ms, comes.
+    #[must_use]
+    pub fn reaches(self, at: u64) -> bool {
+        match self {
+            Self::Ms(horizon_ms) => at <= horizon_ms,
+            Self::Word(_) => true,
+        }
+    }
+}
+
 /// Which states and orders are left out because others stand for them. Each is sound where what it says is so; see
 /// the crate's documentation for the reasons.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -150,6 +188,9 @@ pub struct Economy {
     /// Whether processes die and machines fall asleep only when the process has something to do. What is left out are
     /// processes that die and start again between two of their steps.
     pub busy_faults: bool,
+    /// Whether states that differ in nothing that can still matter are looked at once: see
+    /// [`System::essence`].
+    pub alike: bool,
     /// Whether moments with one way on are passed over. A counterexample has the fewest choices where there is a
     /// choice, but perhaps not the fewest at all.
     pub merge: bool,
@@ -187,7 +228,18 @@ impl<S: System> ModelSpec<S> {
                 names.join(", ")
             ));
         }
-        if self.bounds.horizon_ms == 0 {
+        if self.bounds.horizon_ms == Horizon::UNBOUNDED {
+            let shifts = |of: &ReplicaSpec| {
+                let machine = &of.machine;
+                machine.clock_drift_ppm == 0 && machine.mono_counts_sleep && machine.wall_stands_still
+            };
+            if !self.economy.alike || !self.scenario.replica.iter().all(shifts) {
+                return Err("bounds.horizon_ms = \"unbounded\" asks for economy.alike = true and for clocks that do \
+                     not drift, do not stop in sleep and show one wall time: otherwise no moment is like an earlier one"
+                    .into());
+            }
+        }
+        if self.bounds.horizon_ms == Horizon::Ms(0) {
             return Err("bounds.horizon_ms is 0, so nothing could happen; say how far to look".into());
         }
         if self.economy.own_files.is_some() && !self.menu.older_versions {

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use cloudchamber_folder::systems::failover::FailoverSystem;
-use cloudchamber_model::{Checked, Expect, ModelSpec, check};
+use cloudchamber_model::{Checked, Expect, Horizon, ModelSpec, check};
 
 type Spec = ModelSpec<FailoverSystem>;
 
@@ -86,7 +86,7 @@ fn two_threads_find_the_same_states() {
 fn a_model_that_is_not_as_expected_says_so() {
     let judged = |change: fn(&mut Spec)| {
         let mut spec = named("published-conflict-copy");
-        spec.bounds.horizon_ms = 1;
+        spec.bounds.horizon_ms = Horizon::Ms(1);
         change(&mut spec);
         check(spec, 1, None).judge().unwrap_err()
     };

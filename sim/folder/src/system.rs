@@ -51,6 +51,14 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     /// What a person asks who wants another replica to take over; nothing where the system knows no such thing.
     fn activation(scenario: &Scenario<Self>, asked: ReplicaId, target: ReplicaId) -> Option<ChoiceOf<Self>>;
 
+    /// A digest that two worlds share only if whatever may follow in one may follow in the other as well, whenever they
+    /// are reached: what they differ in cannot matter any more. Nothing where the system knows of no such worlds but
+    /// equal ones. `dies` says whether processes may still die.
+    fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
+        let _ = (setup, world, dies);
+        None
+    }
+
     /// Draws what a swarm leaves to the system: its settings, and how long it may take to settle.
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng);
 }

@@ -41,9 +41,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
+    pub(super) fn heard(&self) -> (Life, u64) {
+        self.heard
+    }
+
+    pub(super) fn visit(&mut self, id: &Arc<str>, visit: &mut dyn Visit) {
         Arc::make_mut(&mut self.said).visit(visit);
-        visit.beat(&mut self.heard.1);
+        visit.beat(id, self.heard.0, &mut self.heard.1);
         visit.instant(&mut self.progress);
         visit.instant(&mut self.sent);
         visit.instant(&mut self.base);
@@ -100,7 +104,7 @@ impl OwnClock {
     }
 
     pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        visit.instant(&mut self.last);
+        visit.last(&mut self.last);
     }
 }
 

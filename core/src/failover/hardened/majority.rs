@@ -25,8 +25,8 @@ impl Promise {
     }
 
     pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        visit.instant(&mut self.until);
-        visit.instant(&mut self.from);
+        visit.deadline(&mut self.until);
+        visit.deadline(&mut self.from);
     }
 }
 

@@ -58,11 +58,13 @@ mod write;
 mod duties;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod shifts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use self::visit::Visit;
+pub use self::visit::{BEATS_APART_MAX, Visit};
 
 use self::look::{OwnClock, Peer};
 use self::majority::Promise;
@@ -226,48 +228,6 @@ impl Replica {
 
     pub(super) fn term(&self) -> u64 {
         self.said.term
-    }
-
-    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        self.said.visit(visit);
-        for instant in [
-            &mut self.since,
-            &mut self.lease_until,
-            &mut self.lease_before,
-            &mut self.awake_since,
-            &mut self.not_before,
-            &mut self.offered,
-            &mut self.due.beat,
-            &mut self.due.look,
-            &mut self.due.state,
-            &mut self.due.cleanup,
-            &mut self.due.write,
-        ] {
-            visit.instant(instant);
-        }
-        if let Some(instant) = &mut self.due.decision {
-            visit.instant(instant);
-        }
-        for (beat, at) in &mut self.written {
-            visit.beat(beat);
-            visit.instant(at);
-        }
-        if let Some(beat) = &mut self.doubtful {
-            visit.beat(beat);
-        }
-        if let Some((_, term)) = &mut self.suspected {
-            visit.term(term);
-        }
-        for peer in self.peers.values_mut() {
-            peer.visit(visit);
-        }
-        for did in &mut self.doing {
-            did.visit(visit);
-        }
-        self.places.visit(visit);
-        self.clock.visit(visit);
-        self.promise.visit(visit);
-        self.work.visit(visit);
     }
 
     pub(super) fn wake_at(&self) -> Option<Mono> {

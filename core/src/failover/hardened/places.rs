@@ -4,6 +4,9 @@
 //! files of different names travel independently, so a beat is late only if several files are. Each version is
 //! complete, and of all files of a replica the newest counts.
 
+use std::sync::Arc;
+
+use super::record::Life;
 use super::visit::Visit;
 use crate::failover::device;
 use crate::{Mono, Path};
@@ -102,10 +105,10 @@ impl Places {
         self.all[(self.next + 1) % self.all.len()].rests_until
     }
 
-    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
+    pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
         for place in &mut self.all {
-            visit.beat(&mut place.beat);
-            visit.instant(&mut place.rests_until);
+            visit.beat(id, life, &mut place.beat);
+            visit.deadline(&mut place.rests_until);
         }
     }
 }

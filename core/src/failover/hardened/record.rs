@@ -10,7 +10,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::visit::Visit;
 use crate::failover::device::file_name;
 use crate::failover::records::Malformed;
 use crate::{Content, WallMs};
@@ -247,29 +246,6 @@ impl Said {
     #[must_use]
     pub fn age(&self) -> (Life, u64) {
         (self.life, self.beat)
-    }
-
-    /// Lets a visitor see and change the terms and beats. There are no instants: what is in a file has no clock.
-    pub fn visit(&mut self, visit: &mut dyn Visit) {
-        visit.term(&mut self.term);
-        visit.beat(&mut self.beat);
-        if let Some(accept) = &mut self.accept {
-            visit.term(&mut accept.term);
-        }
-        if let Some(lapsed) = self.lead.as_mut().and_then(|lead| lead.lapsed.as_mut()) {
-            visit.beat(&mut lapsed.beat);
-        }
-        if let Some(vote) = &mut self.vote {
-            visit.term(&mut vote.term);
-            visit.beat(&mut vote.beat);
-        }
-        if let Some(voters) = &mut self.voters {
-            visit.term(&mut Arc::make_mut(voters).term);
-        }
-        for saw in self.saw.values_mut() {
-            visit.term(&mut saw.term);
-            visit.beat(&mut saw.beat);
-        }
     }
 }
 

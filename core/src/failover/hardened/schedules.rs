@@ -182,6 +182,14 @@ impl World {
         self.now + u64::try_from(i128::from(ahead) * (1_000_000 - ppm) / 1_000_000).unwrap()
     }
 
+    /// The replicas that could take a step: their settings, files, states and clocks.
+    pub(super) fn could_step(&self) -> impl Iterator<Item = (&Config, &Files, &Failover, Now)> {
+        self.nodes.iter().enumerate().filter_map(|(at, node)| {
+            let driver = node.driver.as_ref().filter(|driver| driver.pending_op().is_none())?;
+            (node.asleep_until == 0).then(|| (&node.config, &node.files, driver.protocol(), self.clocks(at)))
+        })
+    }
+
     pub(super) fn is_active(&self, at: usize) -> bool {
         let node = &self.nodes[at];
         node.asleep_until == 0
@@ -486,7 +494,7 @@ impl World {
     }
 
     /// Draws faults and people until the end of the run, then heals everything.
-    fn storm(&mut self) {
+    pub(super) fn storm(&mut self) {
         let weather = self.weather;
         let mut next_update = weather.update_every_ms;
         while self.now < weather.run_ms {
@@ -560,7 +568,7 @@ fn holds(weather: Weather, seed: u64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn stormy(policy: Policy, fault_every_ms: u64) -> Weather {
+pub(super) fn stormy(policy: Policy, fault_every_ms: u64) -> Weather {
     Weather {
         run_ms: 1_800_000,
         fault_every_ms,

@@ -67,7 +67,7 @@ fn parse_log(bytes: &[u8]) -> (Option<i64>, u32, Option<Malformed>) {
 impl Work {
     pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
         if let Phase::Pausing { until } = &mut self.phase {
-            visit.instant(until);
+            visit.deadline(until);
         }
     }
 

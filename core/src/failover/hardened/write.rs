@@ -17,7 +17,7 @@ use crate::{Content, FsError, FsOp, Mono, Path};
 const AGAIN_MS: u64 = 2_000;
 
 /// How many beats may be missed before the next one's age is unknown.
-const PACES_MAX: usize = 8;
+pub(super) const PACES_MAX: usize = 8;
 
 /// What an op was for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -33,10 +33,10 @@ pub(super) enum Did {
 }
 
 impl Did {
-    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
+    pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
         if let Self::Own { at, beat, .. } = self {
             visit.instant(at);
-            visit.beat(beat);
+            visit.beat(id, life, beat);
         }
     }
 }

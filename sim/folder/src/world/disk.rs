@@ -71,6 +71,11 @@ impl Slot {
         Some(&body.content)
     }
 
+    /// Whether a power cut may make something else of it.
+    pub(crate) fn is_at_risk(&self) -> bool {
+        self.unflushed.is_some()
+    }
+
     /// What is under the name itself: a placeholder's name is free.
     fn file(&self) -> Option<&Body> {
         self.body.as_ref().filter(|body| body.presence != Presence::Stub)

@@ -1,5 +1,7 @@
 //! The machine a replica runs on: awake or not, connected or not, and its clocks.
 
+use std::hash::{Hash, Hasher};
+
 use cloudchamber_core::{Mono, Now, WallMs};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +76,12 @@ impl Machine {
         self.asleep_since = 0;
     }
 
+    /// Hashes it so that when it is does not count: only how long it has slept.
+    pub(crate) fn hash_from(&self, now: u64, hasher: &mut impl Hasher) {
+        let slept_ms = if self.awake { 0 } else { now - self.asleep_since };
+        Self { asleep_since: slept_ms, ..*self }.hash(hasher);
+    }
+
     /// Both clocks at world time `now`.
     #[must_use]
     pub fn now(&self, setup: &MachineSetup, now: u64) -> Now {
@@ -95,9 +103,15 @@ impl Machine {
         if setup.clock_drift_ppm == 0 {
             return elapsed;
         }
-        let rate = 1_000_000 + i128::from(setup.clock_drift_ppm);
-        let guess = i128::from(elapsed) * 1_000_000 / rate;
-        let mut time = u64::try_from(guess).unwrap_or(u64::MAX).saturating_sub(1);
+        let rate = 1_000_000 + i64::from(setup.clock_drift_ppm);
+        let guess = match u64::try_from(rate) {
+            Ok(rate @ 1..) if elapsed < 1 << 40 => elapsed * 1_000_000 / rate,
+            _ => {
+                let guess = i128::from(elapsed) * 1_000_000 / i128::from(rate);
+                u64::try_from(guess).unwrap_or(u64::MAX)
+            }
+        };
+        let mut time = guess.saturating_sub(1);
         while local(time, setup.clock_drift_ppm) < elapsed {
             time += 1;
         }
@@ -111,8 +125,16 @@ fn local(now: u64, drift_ppm: i32) -> u64 {
     if drift_ppm == 0 {
         return now;
     }
-    let drift = i128::from(now) * i128::from(drift_ppm) / 1_000_000;
-    u64::try_from(i128::from(now) + drift).unwrap_or(u64::MAX)
+    match i64::try_from(now) {
+        // Three weeks, whose product with any drift has room.
+        Ok(short) if now < 1 << 31 => {
+            u64::try_from(short + short * i64::from(drift_ppm) / 1_000_000).unwrap_or(u64::MAX)
+        }
+        _ => {
+            let drift = i128::from(now) * i128::from(drift_ppm) / 1_000_000;
+            u64::try_from(i128::from(now) + drift).unwrap_or(u64::MAX)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +146,7 @@ mod tests {
         for drift in [-500, -3, 0, 7, 100] {
             let setup = MachineSetup { clock_drift_ppm: drift, ..MachineSetup::default() };
             let machine = Machine::new();
-            for mono in [0, 1, 999, 1_000_000, 987_654_321] {
+            for mono in [0, 1, 999, 1_000_000, 987_654_321, (1 << 31) + 7, (1 << 40) + 9] {
                 let time = machine.world_time(&setup, Mono(mono));
                 assert!(machine.now(&setup, time).mono >= Mono(mono));
                 assert!(time == 0 || machine.now(&setup, time - 1).mono < Mono(mono));

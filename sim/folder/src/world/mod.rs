@@ -42,6 +42,7 @@ pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
 pub use self::disk::{Body, Disk, Presence, Slot};
 pub use self::machine::{EPOCH, Machine, MachineSetup};
+pub(crate) use self::running::Essence;
 use self::running::Running;
 use crate::profile::{Placeholder, Rules};
 use crate::{ReplicaId, Service, System};
@@ -126,6 +127,17 @@ impl<P: Protocol> Replica<P> {
     #[must_use]
     pub fn syncs(&self) -> bool {
         self.machine.awake && self.machine.online && self.machine.folder_reachable
+    }
+
+    /// What of the process still matters, as `find` says it, which must depend on nothing else; nothing while it is
+    /// down.
+    pub(crate) fn essence(&self, find: impl FnOnce(&Driver<P>) -> Essence) -> Option<&Essence> {
+        self.process.as_ref().map(|process| process.essence(find))
+    }
+
+    /// Whether the pending op has begun.
+    pub(crate) fn begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether files changed of which the process has not been told.
@@ -305,6 +317,17 @@ impl<S: System> World<S> {
         let replica = self.replica(id);
         let mono = replica.process().filter(|_| replica.machine.awake)?.wake_at()?;
         Some(replica.machine.world_time(&setup.replicas[id.index()].machine, mono))
+    }
+
+    /// One replica, to be kept beside this world.
+    #[must_use]
+    pub fn shared_replica(&self, id: ReplicaId) -> Arc<Replica<S::Protocol>> {
+        Arc::clone(&self.replicas[id.index()])
+    }
+
+    /// Puts a replica in place of what it was: for whoever knows from another world what a step makes of it.
+    pub fn put_replica(&mut self, id: ReplicaId, replica: Arc<Replica<S::Protocol>>) {
+        self.replicas[id.index()] = replica;
     }
 
     fn replica_mut(&mut self, id: ReplicaId) -> &mut Replica<S::Protocol> {

@@ -18,17 +18,33 @@ struct Shared<P: Protocol> {
     driver: Driver<P>,
     /// Of the driver, once somebody has asked.
     digest: OnceLock<u64>,
+    /// What of it still matters, once somebody has asked.
+    essence: OnceLock<Essence>,
+}
+
+/// What of a process still matters: a digest without the numbers that count on for ever, and these numbers, each with
+/// what it counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Essence {
+    pub(crate) digest: u64,
+    pub(crate) numbers: Vec<(u64, u64)>,
 }
 
 impl<P: Protocol> Running<P> {
     pub(super) fn new(driver: Driver<P>) -> Self {
-        Self(Arc::new(Shared { driver, digest: OnceLock::new() }))
+        Self(Arc::new(Shared { driver, digest: OnceLock::new(), essence: OnceLock::new() }))
+    }
+
+    /// What of it still matters, as `find` says it, which is asked once.
+    pub(super) fn essence(&self, find: impl FnOnce(&Driver<P>) -> Essence) -> &Essence {
+        self.0.essence.get_or_init(|| find(&self.0.driver))
     }
 
     /// The driver, to be changed; other worlds keep it as it is.
     pub(super) fn driver_mut(&mut self) -> &mut Driver<P> {
         let shared = Arc::make_mut(&mut self.0);
         shared.digest.take();
+        shared.essence.take();
         &mut shared.driver
     }
 }
@@ -36,7 +52,7 @@ impl<P: Protocol> Running<P> {
 impl<P: Protocol> Clone for Shared<P> {
     /// Copies the driver. Whoever copies it is about to change it, so the digest stays behind.
     fn clone(&self) -> Self {
-        Self { driver: self.driver.clone(), digest: OnceLock::new() }
+        Self { driver: self.driver.clone(), digest: OnceLock::new(), essence: OnceLock::new() }
     }
 }
 

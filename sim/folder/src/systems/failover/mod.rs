@@ -1,6 +1,7 @@
 //! Failover: one active replica, and the updates that it is active for.
 
 mod checks;
+mod essence;
 mod overlap;
 mod queue;
 mod settings;
@@ -61,6 +62,10 @@ impl System for FailoverSystem {
         let device = scenario.settings.config(scenario, target).identity.device_id().to_string();
         let command = Command::Activate { device };
         Some(Choice::Command { replica: asked, command, draw: Default::default() })
+    }
+
+    fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
+        essence::essence(setup, world, dies)
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {

@@ -5,6 +5,7 @@
 //! refused with HTTP 409. (Telegram Bot API, `getUpdates`.)
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use cloudchamber_core::failover::{Call, Reply, Update};
@@ -83,6 +84,20 @@ impl UpdateQueue {
     /// The ids that no poll has confirmed.
     pub fn waiting(&self) -> impl Iterator<Item = i64> {
         self.waiting.iter().map(|update| update.id)
+    }
+
+    /// Hashes it so that when it is does not count: only how long answers still take. From `never_ms` on they never
+    /// come.
+    pub(super) fn hash_from(&self, now: u64, never_ms: u64, hasher: &mut impl Hasher) {
+        let Self { waiting, takes_ms, last_id, open, effects } = self;
+        (waiting, takes_ms, last_id, effects, open.len()).hash(hasher);
+        for (replica, open) in open {
+            let left = |at: u64| at.saturating_sub(now).min(never_ms);
+            match open {
+                Open::Poll { offset, until } => (replica, offset, left(*until)).hash(hasher),
+                Open::Answer { reply, at } => (replica, reply, left(*at)).hash(hasher),
+            }
+        }
     }
 
     fn batch(&self, offset: i64) -> Option<Reply> {

@@ -32,6 +32,10 @@ pub struct Settings {
     /// In place of the constant: how long a poll may wait for updates, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_wait_ms: Option<u64>,
+    /// In place of the constants: after how long unseen a device's file is removed, and how often such files are looked
+    /// for, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen_ms: Option<u64>,
     /// In place of the constant: what a new active replica does with updates from before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updates_before_activation: Option<UpdatesBeforeActivation>,
@@ -123,6 +127,9 @@ pub struct Coarse {
     /// [`Hardened::rest_ms`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest_ms: Option<u64>,
+    /// [`Hardened::state_every_ms`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_every_ms: Option<u64>,
 }
 
 impl Coarse {
@@ -147,6 +154,7 @@ impl Coarse {
         put(&mut hardened.act_margin_ms, self.act_margin_ms);
         put(&mut hardened.write_gap_ms, self.write_gap_ms);
         put(&mut hardened.rest_ms, self.rest_ms);
+        put(&mut hardened.state_every_ms, self.state_every_ms);
         hardened.drift_ppm_max = self.drift_ppm_max.unwrap_or(hardened.drift_ppm_max);
     }
 }
@@ -198,6 +206,8 @@ impl Settings {
         put(&mut config.timing.stale_ms, self.stale_ms);
         put(&mut config.timing.verify_ms, self.verify_ms);
         put(&mut config.timing.poll_wait_ms, self.poll_wait_ms);
+        put(&mut config.timing.device_unseen_ms, self.unseen_ms);
+        put(&mut config.timing.cleanup_every_ms, self.unseen_ms);
         config.design = self.design.unwrap_or(config.design);
         config.updates_before_activation =
             self.updates_before_activation.unwrap_or(config.updates_before_activation);
