@@ -207,7 +207,8 @@ fn a_trace_replays_and_a_bad_one_is_refused() {
     let told = out(&story);
     let lines: Vec<_> = told.lines().collect();
     assert!(lines[0].starts_with("0.000 s  a starts; started") && lines.len() > 20, "{told}");
-    let violated = |line: &&str| line.contains("became active (because: won claim). at_most_one_active at ");
+    let violated =
+        |line: &&&str| line.contains("  a wakes up. ") && line.contains(". at_most_one_active at ");
     assert_eq!(lines.iter().filter(violated).count(), 1, "{told}");
     refused(&["replay", trace, "--story", "--json"], "cannot be used with");
 
