@@ -52,7 +52,11 @@ impl<'a> Text<'a> {
     /// Looks how far the bytes are text.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, valid: bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()) }
+        let valid = std::str::from_utf8(bytes).unwrap_or_else(|error| {
+            let valid = &bytes[..error.valid_up_to()];
+            std::str::from_utf8(valid).expect("the error says how far it is text")
+        });
+        Self { bytes, valid }
     }
 
     /// The bytes.
