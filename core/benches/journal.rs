@@ -5,6 +5,7 @@ use std::hint::black_box;
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::file::{File, Reading};
+use cloudchamber_core::journal::line::Text;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::sample::{machine_id, messages};
 use cloudchamber_core::journal::schema::Log;
@@ -34,7 +35,7 @@ fn journals(c: &mut Criterion) {
             directory: &names[at],
             machine: &names[at],
             log: Some(Log::Messages),
-            bytes: logs[at].as_bytes(),
+            text: Text::new(logs[at].as_bytes()),
             file: &files[at],
             aliases: &aliases,
         })

@@ -4,8 +4,10 @@
 
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::event::Event;
-use cloudchamber_core::journal::protocol::{Journal, Settings, Told, own_path};
+use cloudchamber_core::journal::file::LINE_MAX;
+use cloudchamber_core::journal::protocol::{Command, Journal, Manage, Settings, Told, own_path};
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
+use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::{Content, Draw, Driver, FsMut, FsOp, Input, Mono, Now, Path, Root, WallMs};
 use support::Files;
 
@@ -169,4 +171,128 @@ fn machines_that_have_seen_each_other_agree_and_the_last_who_saw_wins() {
     assert!(
         laptop.driver.protocol().is_idle() && laptop.driver.protocol().problems(&laptop.settings).is_empty()
     );
+}
+
+/// A folder of the layout before machines, with something in each of its files.
+fn legacy() -> Files {
+    let mut files = Files::default();
+    files
+        .put("messages.jsonl", "{\"type\":\"message\",\"id\":\"msg-1\",\"from_agent\":\"ann\",\"body\":\"one\",\"ts\":5}\n")
+        .put("threads.jsonl", "{\"type\":\"thread\",\"guid\":\"thrd-1\",\"name\":\"plans\",\"created_at\":6}\n")
+        .put("questions.jsonl", "{\"type\":\"question\",\"guid\":\"qstn-1\",\"re\":\"why\",\"created_at\":7}\n")
+        .put(
+            "agents.jsonl",
+            "{\"type\":\"agent\",\"agent_id\":\"ann\"}\n{\"type\":\"agent_descriptor\",\"agent_id\":\"ann\",\"ts\":8}\n",
+        );
+    files
+}
+
+#[test]
+fn a_migration_that_a_crash_interrupts_is_finished_before_anything_is_appended() {
+    let migrated = |crash: Option<usize>| {
+        let mut machine = Machine::start(Design::HARDENED, "alpha", legacy());
+        assert!(!machine.driver.protocol().can_write());
+        machine.feed(Input::Command(Command::Manage(Manage::Migrate)));
+        for _ in 0..crash.unwrap_or(usize::MAX) {
+            let Some(op) = machine.driver.pending_op().cloned() else { break };
+            machine.time += 1;
+            let result = machine.files.apply(&op);
+            let now = at(machine.time);
+            let draw = Draw::Seed(machine.time);
+            machine.driver.applied(&machine.settings, result, now, draw, &machine.files, &mut machine.told);
+        }
+        let finished = machine.driver.pending_op().is_none();
+        let mut machine = Machine::start(Design::HARDENED, "alpha", machine.files);
+        if crash == Some(0) {
+            // Nothing of it had happened, so it has to be asked for again.
+            machine.feed(Input::Command(Command::Manage(Manage::Migrate)));
+            machine.work();
+        }
+        machine.say("msg-2", "two");
+        machine.work();
+        let json = machine.driver.protocol().json(&machine.settings);
+        let left: Vec<_> = machine.files.0.keys().map(ToString::to_string).collect();
+        (
+            finished,
+            machine.acknowledged(),
+            machine.bodies(),
+            json["threads"].clone(),
+            json["questions"].clone(),
+            left,
+        )
+    };
+    let whole = migrated(None);
+    assert_eq!((whole.1, &whole.2), (1, &vec!["one".to_owned(), "two".to_owned()]));
+    let mut crashes = 0;
+    for crash in 0.. {
+        let one = migrated(Some(crash));
+        assert_eq!(
+            (one.1, &one.2, &one.3, &one.4, &one.5),
+            (whole.1, &whole.2, &whole.3, &whole.4, &whole.5),
+            "{crash}"
+        );
+        if one.0 {
+            break;
+        }
+        crashes += 1;
+    }
+    assert!(crashes > 10, "every op is a place to die: {crashes}");
+}
+
+#[test]
+fn a_folder_that_was_migrated_is_not_migrated_again() {
+    let mut machine = Machine::start(Design::HARDENED, "alpha", legacy());
+    machine.feed(Input::Command(Command::Manage(Manage::Migrate)));
+    machine.work();
+    machine.say("msg-2", "two");
+    machine.work();
+    // A program that knows nothing of machines writes to the old file again, and somebody migrates again.
+    machine
+        .files
+        .put("messages.jsonl", "{\"type\":\"message\",\"id\":\"msg-9\",\"body\":\"late\",\"ts\":9}\n");
+    machine.feed(Input::Command(Command::Manage(Manage::Migrate)));
+    machine.work();
+    assert_eq!(machine.bodies(), ["one", "two"]);
+    assert!(
+        machine
+            .told
+            .iter()
+            .any(|told| matches!(told, Told::Refused(why) if why.contains("migrated already")))
+    );
+}
+
+#[test]
+fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
+    let mut machine = Machine::start(Design::HARDENED, "alpha", Files::default());
+    let append = |machine: &mut Machine, text: &str| {
+        machine.feed(Input::Command(Event::parse(text).unwrap().into()));
+        machine.work();
+    };
+    append(
+        &mut machine,
+        "{\"type\":\"message\",\r\n \"id\":\"msg-1\",\n \"body\":\"one\",\n \"mentions\":[\n\"a\",\n\"b\"\r\n]\n}",
+    );
+    append(
+        &mut machine,
+        r#"{"type":"message","id":"msg-2","body":"two","seq":7,"seq":9,"origin":"x","origin":"y"}"#,
+    );
+    let long = format!(r#"{{"type":"message","id":"msg-3","body":"{}"}}"#, "x".repeat(LINE_MAX));
+    append(&mut machine, &long);
+    assert!(
+        matches!(machine.told.last(), Some(Told::Refused(why)) if why.contains("no reader takes 10485760"))
+    );
+    append(&mut machine, r#"{"type":"message","id":"msg-4","body":"four"}"#);
+    assert_eq!(machine.bodies(), ["one", "two", "four"]);
+    let seqs: Vec<_> = machine
+        .told
+        .iter()
+        .filter_map(|told| match told {
+            Told::Acknowledged { machine, seq, .. } => Some((machine.as_str(), *seq)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(seqs, [("alpha", 1), ("alpha", 2), ("alpha", 3)]);
+    assert_eq!(machine.driver.protocol().problems(&machine.settings), []);
+    let folder = machine.driver.protocol().folder();
+    assert_eq!(verify(&machine.files, &Design::HARDENED, folder), [], "numbers and checksums are sound");
 }

@@ -100,3 +100,8 @@ fn hardened_keeps_the_history_of_a_renamed_machine() {
 fn hardened_reads_a_conflict_copy() {
     holds("hardened-conflict-copy", &[name::STAYS_DELETED]);
 }
+
+#[test]
+fn three_hardened_machines_lose_nothing() {
+    holds("hardened-three-machines", &[name::QUIET_AGREE]);
+}

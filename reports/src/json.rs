@@ -6,6 +6,7 @@ use cloudchamber_folder::checks::{Kind, Violation};
 use cloudchamber_folder::scenario::Expect;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::journal::JournalReport;
 use crate::bench::report::BenchReport;
 use crate::claims::{ClaimTable, DocumentClaim};
 
@@ -240,6 +241,8 @@ pub(crate) struct CheckReport {
     pub(crate) models: Vec<ModelReport>,
     /// How long failovers take, of some seeds.
     pub(crate) bench: Vec<BenchReport>,
+    /// How fast journals are read, merged and rebuilt.
+    pub(crate) journals: Vec<JournalReport>,
     /// What the failover documents claim.
     pub(crate) documents: Vec<DocumentClaim>,
     pub(crate) claims: Vec<ClaimTable>,

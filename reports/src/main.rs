@@ -2,7 +2,7 @@
 //!
 //! - [`cli`]: what can be written on the command line,
 //! - [`commands`]: one module a subcommand,
-//! - [`mod@bench`]: failover times beside the bound,
+//! - [`mod@bench`]: failover times beside the bound, and how fast journals are,
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
@@ -22,6 +22,7 @@ mod files;
 mod html;
 mod json;
 mod known;
+mod memory;
 mod progress;
 mod reproduce;
 mod story;

@@ -78,6 +78,7 @@ const FAILS: &str = "scenarios/failover/c02-zombie-leader.toml";
 fn every_level_helps_with_an_example() {
     for subcommand in [
         "bench failover",
+        "bench journal",
         "check",
         "claims",
         "merge",
@@ -106,6 +107,7 @@ fn what_is_not_there_says_so() {
         &["bench", "failover", "--profile", "icloudy"],
         "there is no profile `icloudy`; there are icloud",
     );
+    refused(&["bench", "journal", "--events", "10"], "write a number of events from 1000 to 20000000");
     refused(
         &["bench", "failover", "--design", "published", "--policy", "majority"],
         "the published design has no policies",
@@ -385,6 +387,7 @@ fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
     assert_eq!(report["bench"][0]["cells"].as_array().unwrap().len(), 6);
     assert_eq!(report["claims"][0]["cells"].as_array().unwrap().len(), 12);
     assert!(report["syncthing"].as_array().unwrap().len() > 10);
+    assert_eq!(report["journals"][0]["events"], 40_000);
     let lists = [&report["scenarios"], &report["regressions"]];
     let runs: Vec<_> = lists.iter().flat_map(|list| list.as_array().unwrap()).collect();
     assert!(runs.len() > 20);
@@ -428,6 +431,45 @@ fn failover_times_stand_beside_their_bound() {
     );
     let page = std::fs::read_to_string(dir.path().join("bench.html")).unwrap();
     assert!(page.contains("<h3>crash</h3>") && page.contains("circle"), "{page}");
+}
+
+#[test]
+fn journals_are_measured_beside_their_aims_and_sqlite_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let out_dir = dir.path().to_str().unwrap();
+    let output =
+        call(&["bench", "journal", "--events", "4000", "--machines", "3", "--json", "--out", out_dir]);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert_eq!((&report["events"], &report["machines"]), (&4_000.into(), &3.into()));
+    let stages = report["stages"].as_array().unwrap();
+    let aims: Vec<_> = stages
+        .iter()
+        .map(|stage| {
+            assert!(stage["events_per_cpu_s"].as_u64().unwrap() > 0, "{stage:#}");
+            (stage["name"].as_str().unwrap(), stage["aim"].to_string())
+        })
+        .collect();
+    let [none, read, rebuilt, updated] =
+        ["null", r#"{"events_per_cpu_s":1000000}"#, r#"{"events_per_cpu_s":300000}"#, r#"{"wall_ms":50}"#]
+            .map(str::to_owned);
+    assert_eq!(
+        aims,
+        [
+            ("read the lines", none.clone()),
+            ("merge", none.clone()),
+            ("read and merge", read),
+            ("whole rebuild into SQLite", rebuilt),
+            ("whole rebuild over an older view", none.clone()),
+            ("SQLite alone, without folding", none.clone()),
+            ("update, new events of one machine", updated),
+            ("update, new events of every machine", none),
+        ]
+    );
+    let page = std::fs::read_to_string(dir.path().join("bench-journal.html")).unwrap();
+    assert!(page.contains("<td>merge</td>"), "{page}");
+    let text = out(&call(&["bench", "journal", "--events", "1000"]));
+    assert!(text.starts_with("Journals: 1000 events of 8 machines") && text.contains("50 ms"), "{text}");
 }
 
 #[test]

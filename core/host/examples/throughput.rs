@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     for stage in measure(dir.path(), load, &Told)? {
         println!(
-            "{:28} {:>9} events  {:>6} ms  {:>6} ms of processor time  {:>9} events per second of it",
+            "{:36} {:>9} events  {:>6} ms  {:>6} ms of processor time  {:>9} events per second of it",
             stage.name,
             stage.events,
             stage.wall.as_millis(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::file::{File, Reading};
+use cloudchamber_core::journal::line::Text;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::sample::{machine_id, messages};
 use cloudchamber_core::journal::schema::Log;
@@ -33,6 +34,26 @@ pub struct Load {
 impl Load {
     /// A million events of eight machines, and a hundred more.
     pub const MILLION: Self = Self { events: 1_000_000, machines: 8, more: 100 };
+}
+
+/// The names of the stages, in the order in which they are measured.
+pub mod stage {
+    /// Bytes become records.
+    pub const READ: &str = "read the lines";
+    /// The records of all machines become one view.
+    pub const MERGE: &str = "merge";
+    /// Both together.
+    pub const READ_AND_MERGE: &str = "read and merge";
+    /// Files become a SQLite database, reading and merging included.
+    pub const REBUILD: &str = "whole rebuild into SQLite";
+    /// The same where there is an older view already.
+    pub const REBUILD_AGAIN: &str = "whole rebuild over an older view";
+    /// What [`super::sqlite_alone`] does.
+    pub const SQLITE_ALONE: &str = "SQLite alone, without folding";
+    /// New events of one machine are taken in.
+    pub const UPDATE_ONE: &str = "update, new events of one machine";
+    /// New events of every machine are taken in.
+    pub const UPDATE_ALL: &str = "update, new events of every machine";
 }
 
 /// What one stage took.
@@ -133,10 +154,9 @@ pub fn measure(dir: &Path, load: Load, progress: &dyn Progress) -> Result<Vec<St
         let logs: Vec<_> = (0..load.machines)
             .map(|machine| std::fs::read(path(&folder, machine)))
             .collect::<Result<_, _>>()?;
-        let (stage, files) = timed("read", load.events, || {
+        let (read, files) = timed(stage::READ, load.events, || {
             logs.iter().map(|log| File::read(log, Reading::Salvage)).collect::<Vec<_>>()
         });
-        stages.push(stage);
         let names: Vec<_> = (0..load.machines).map(machine_id).collect();
         let aliases = Aliases::default();
         let sources: Vec<_> = (0..load.machines)
@@ -145,27 +165,29 @@ pub fn measure(dir: &Path, load: Load, progress: &dyn Progress) -> Result<Vec<St
                 directory: &names[at],
                 machine: &names[at],
                 log: Some(Log::Messages),
-                bytes: &logs[at],
+                text: Text::new(&logs[at]),
                 file: &files[at],
                 aliases: &aliases,
             })
             .collect();
-        stages.push(timed("merge", load.events, || merge(&Design::HARDENED, &sources).records).0);
+        let merged = timed(stage::MERGE, load.events, || merge(&Design::HARDENED, &sources).records).0;
+        let (wall, cpu) = (read.wall + merged.wall, read.cpu + merged.cpu);
+        stages.extend([read, merged, Stage { name: stage::READ_AND_MERGE, wall, cpu, ..read }]);
     }
     let fs = OsFs::new(&folder, dir.join("local"));
     let open = || Database::open(&dir.join("local/view.db"), Design::HARDENED);
-    for name in ["rebuild", "rebuild over an older view"] {
+    for name in [stage::REBUILD, stage::REBUILD_AGAIN] {
         let (stage, rebuilt) = timed(name, load.events, || open()?.rebuild(&fs, true, progress));
         rebuilt?;
         stages.push(stage);
     }
     progress.step("loading and sorting by SQLite alone", load.events as u64);
     let alone = dir.join("alone.db");
-    let (stage, sorted) = timed("SQLite alone", load.events, || sqlite_alone(&folder, load, &alone));
+    let (stage, sorted) = timed(stage::SQLITE_ALONE, load.events, || sqlite_alone(&folder, load, &alone));
     sorted?;
     stages.push(stage);
     let each = load.events / load.machines;
-    for (name, machines) in [("update, one machine", 1), ("update, every machine", load.machines)] {
+    for (name, machines) in [(stage::UPDATE_ONE, 1), (stage::UPDATE_ALL, load.machines)] {
         let from = if machines == 1 { each } else { each + load.more };
         append(&folder, machines, from, load.more)?;
         let (stage, rebuilt) = timed(name, load.more, || open()?.rebuild(&fs, false, progress));

@@ -127,6 +127,69 @@ fn a_folder_of_the_old_layout_is_migrated_once_and_written_to_only_then() {
 }
 
 #[test]
+fn a_migration_that_was_interrupted_is_finished_and_nothing_is_written_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("dogfood"), &folder);
+    let before = json(&run(&folder, &local, &["show", "--json"]));
+    // What is there when the process dies after its second op: the note, and the first file of the new layout.
+    let made = folder.join("shared/machines/desktop");
+    std::fs::create_dir_all(&made).unwrap();
+    std::fs::create_dir_all(&local).unwrap();
+    std::fs::write(local.join("migration"), "desktop\n").unwrap();
+    std::fs::copy(folder.join("messages.jsonl"), made.join("messages.jsonl")).unwrap();
+    let refused = run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("--migrate"), "{said}");
+    let other = run(&folder, &local, &["init", "--machine", "laptop", "--migrate"]);
+    assert!(String::from_utf8_lossy(&other.stderr).contains("finish it under that name"), "{other:?}");
+    ok(&run(&folder, &local, &["init", "--machine", "desktop", "--migrate"]));
+    let after = json(&run(&folder, &local, &["show", "--json"]));
+    for section in ["messages", "threads", "questions", "reactions"] {
+        let (after, before) = (after[section].as_array().unwrap(), before[section].as_array().unwrap());
+        assert_eq!(after.len(), before.len(), "{section}");
+    }
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]));
+    assert!(!local.join("migration").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    ok(&run(&folder, &local, &["init", "--machine", "laptop"]));
+    let lines: String = (0..50).map(|n| format!("{{\"type\":\"thread\",\"name\":\"{n}\"}}\n")).collect();
+    let journal = ["journal", "append", "-", "--folder"];
+    let mut child = agent()
+        .args(journal)
+        .arg(&folder)
+        .arg("--local")
+        .arg(&local)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let shown = json(&run(&folder, &local, &["show", "--json"]));
+    assert_eq!(shown["threads"].as_array().unwrap().len(), 50);
+}
+
+#[test]
+fn what_came_before_a_bad_event_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    ok(&run(&folder, &local, &["init", "--machine", "laptop"]));
+    let good = "{\"type\":\"thread\",\"name\":\"one\"}";
+    let output = run(&folder, &local, &["append", "--json", good, "{\"type\":"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["events"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(json(&run(&folder, &local, &["verify", "--json"]))["problems"], Value::Array(vec![]));
+}
+
+#[test]
 fn rebuilds_agree_however_they_were_made() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, local, other) =

@@ -30,13 +30,19 @@ impl Hybrid {
         }
     }
 
-    /// Reads `[ms,count]`.
+    /// Reads `[ms,count]`; nothing where it is so late that nothing could come after it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (ms, count) = text.trim().strip_prefix('[')?.strip_suffix(']')?.split_once(',')?;
-        Some(Self { ms: ms.trim().parse().ok()?, count: count.trim().parse().ok()? })
+        let ms = ms.trim().parse().ok().filter(|&ms| ms < LATEST_MS)?;
+        Some(Self { ms, count: count.trim().parse().ok()? })
     }
 }
+
+/// A clock from here on is none: whoever saw it could write nothing that comes after it.
+const LATEST_MS: i64 = i64::MAX / 2;
+/// As late as a record without a clock may be. So far below [`LATEST_MS`] that nobody counts from here to there.
+const OLD_LATEST_MS: i64 = i64::MAX / 4;
 
 impl fmt::Display for Hybrid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,7 +54,8 @@ impl fmt::Display for Hybrid {
 /// milliseconds, and takes anything above 10^10 for milliseconds (`normalizeTimestamp` at 04cca61).
 #[must_use]
 pub fn normal_ms(time: i64) -> i64 {
-    if time > 10_000_000_000 { time } else { time.saturating_mul(1_000) }
+    let ms = if time > 10_000_000_000 { time } else { time.saturating_mul(1_000) };
+    ms.min(OLD_LATEST_MS)
 }
 
 #[cfg(test)]
@@ -81,5 +88,16 @@ mod tests {
         assert_eq!(normal_ms(1_767_137_342), 1_767_137_342_000);
         assert_eq!(normal_ms(1_767_137_342_123), 1_767_137_342_123);
         assert_eq!(normal_ms(0), 0);
+    }
+
+    #[test]
+    fn no_record_stops_the_clock() {
+        for text in ["[9223372036854775807,4294967295]", "[4611686018427387903,0]"] {
+            assert_eq!(Hybrid::parse(text), None, "{text}");
+        }
+        let latest = Hybrid { ms: normal_ms(i64::MAX), count: u32::MAX };
+        let next = latest.next(WallMs(1));
+        assert!(next > latest);
+        assert_eq!(Hybrid::parse(&next.to_string()), Some(next));
     }
 }

@@ -54,7 +54,15 @@ impl Event {
         let at = pairs.iter().position(|(name, _)| name == "type").ok_or(ProblemKind::NotARecord)?;
         let (_, raw) = pairs.remove(at);
         let kind = text(&raw).ok_or(ProblemKind::NotARecord)?.into_owned();
-        let event = Self { kind, fields: pairs };
+        // Of a name that is there twice readers take the last, and what a machine adds must be that.
+        let mut fields: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+        for (name, raw) in pairs {
+            match fields.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, value)) => *value = raw,
+                None => fields.push((name, raw)),
+            }
+        }
+        let event = Self { kind, fields };
         for (name, raw) in &event.fields {
             if let Some(field) = Field::from_name(name).filter(|&field| event.kind().slot(field).is_some()) {
                 fits(event.kind(), field, raw)?;
@@ -173,7 +181,8 @@ impl Event {
                 .expect("a string takes any text");
         }
         line.push('}');
-        line
+        // Within a JSON string a line break is escaped; elsewhere it is white space, and would end the record.
+        if line.contains(['\n', '\r']) { line.replace(['\n', '\r'], " ") } else { line }
     }
 
     /// The line as a machine writes it in the hardened design, without its newline.

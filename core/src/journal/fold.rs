@@ -100,7 +100,7 @@ impl Merger<'_> {
 
     /// Replaces a number where the record has one; `null` removes it.
     fn set_int(&self, value: &mut Option<i64>, at: At, field: Field) {
-        if let Some(raw) = self.source(at).file.written(self.source(at).bytes, self.record(at), field) {
+        if let Some(raw) = self.source(at).file.written(self.source(at).text, self.record(at), field) {
             *value = raw.parse().ok();
         }
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::address::Aliases;
 use super::file::{Reading, Salvaged, Skipped};
+use super::line::Text;
 use super::merge::merge;
 use super::names::{copied, log_of, machine_of};
 use super::problem::{Problem, ProblemKind};
@@ -220,7 +221,7 @@ impl Folder {
                 directory: &held.directory,
                 machine: &held.machine,
                 log: held.log,
-                bytes: held.content.bytes(),
+                text: Text::new(held.content.bytes()),
                 file,
                 aliases: &self.aliases,
             })

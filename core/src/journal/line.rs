@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::str::Utf8Error;
 
 use memchr::memchr2;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -39,18 +40,65 @@ impl Span {
     }
 }
 
+/// The bytes of a file, and how far they are text. That is looked at once, for all at once, and values are then
+/// taken out without being looked at again.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    bytes: &'a [u8],
+    valid: &'a str,
+}
+
+impl<'a> Text<'a> {
+    /// Looks how far the bytes are text.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let valid = std::str::from_utf8(bytes).unwrap_or_else(|error| {
+            let valid = &bytes[..error.valid_up_to()];
+            std::str::from_utf8(valid).expect("the error says how far it is text")
+        });
+        Self { bytes, valid }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A stretch as text, whatever comes before it.
+    ///
+    /// # Errors
+    /// Where it is none.
+    ///
+    /// # Panics
+    /// Where it is not within the bytes.
+    pub fn part(self, span: Span) -> Result<&'a str, Utf8Error> {
+        match self.valid.get(span.start as usize..span.end() as usize) {
+            Some(part) => Ok(part),
+            None => std::str::from_utf8(span.of(self.bytes)),
+        }
+    }
+}
+
 /// The fields of the line at hand, and room to gather them without allocating anew for each line.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     pub(super) kind: Option<&'a str>,
     pub(super) pairs: Vec<(Field, &'a str)>,
+    /// For each field where it stands in `pairs`, if it stands there at all.
+    places: [u8; Field::COUNT],
     /// For each field the one that followed it the last time: lines of one program have one order.
     followers: [Field; Field::COUNT],
 }
 
 impl Default for Fields<'_> {
     fn default() -> Self {
-        Self { kind: None, pairs: Vec::new(), followers: [Field::Id; Field::COUNT] }
+        Self {
+            kind: None,
+            pairs: Vec::new(),
+            places: [0; Field::COUNT],
+            followers: [Field::Id; Field::COUNT],
+        }
     }
 }
 
@@ -78,34 +126,38 @@ impl<'a> Fields<'a> {
         }
         let mut at = 0;
         while bytes.get(at).is_some_and(|&byte| byte == if at == 0 { b'{' } else { b',' }) {
-            let start = at + 2;
-            let end = start + memchr2(b'"', b'\\', bytes.get(start..)?)?;
-            if bytes[start - 1] != b'"' || bytes[end] != b'"' || bytes.get(end + 1) != Some(&b':') {
-                return None;
-            }
-            let value = end + 2;
-            at = value + plain_len(&text[value..])?;
-            match &text[start..end] {
-                "type" => self.kind = Some(&text[value..at]),
-                name => {
-                    let field = self.field(name);
-                    self.pairs.extend(field.map(|field| (field, &text[value..at])));
+            let start = at + 1;
+            let before = self.pairs.last().map_or(Field::Id, |(field, _)| *field) as usize;
+            let likely = self.followers[before];
+            // Names are compared where they are expected, and searched for only where another one stands.
+            if bytes[start..].starts_with(likely.key().as_bytes()) {
+                let value = start + likely.key().len();
+                at = value + plain_len(&text[value..])?;
+                self.push(likely, &text[value..at]);
+            } else if bytes[start..].starts_with(b"\"type\":") {
+                let value = start + b"\"type\":".len();
+                at = value + plain_len(&text[value..])?;
+                self.kind = Some(&text[value..at]);
+            } else {
+                let end = start + 1 + memchr2(b'"', b'\\', bytes.get(start + 1..)?)?;
+                if bytes[start] != b'"' || bytes[end] != b'"' || bytes.get(end + 1) != Some(&b':') {
+                    return None;
+                }
+                let value = end + 2;
+                at = value + plain_len(&text[value..])?;
+                if let Some(field) = Field::from_name(&text[start + 1..end]) {
+                    self.followers[before] = field;
+                    self.push(field, &text[value..at]);
                 }
             }
         }
         (bytes.get(at..)? == b"}").then_some(())
     }
 
-    /// The field of this name, which stands behind the one that was read last.
-    fn field(&mut self, name: &str) -> Option<Field> {
-        let before = self.pairs.last().map_or(Field::Id, |(field, _)| *field) as usize;
-        let likely = self.followers[before];
-        if likely.name() == name {
-            return Some(likely);
-        }
-        let field = Field::from_name(name)?;
-        self.followers[before] = field;
-        Some(field)
+    fn push(&mut self, field: Field, raw: &'a str) {
+        // A line with more fields than there are names has some of them several times.
+        self.places[field as usize] = u8::try_from(self.pairs.len()).unwrap_or(u8::MAX);
+        self.pairs.push((field, raw));
     }
 
     fn clear(&mut self) {
@@ -115,7 +167,11 @@ impl<'a> Fields<'a> {
 
     /// The value of a field that was read: the last where a line has several.
     pub(super) fn get(&self, field: Field) -> Option<&'a str> {
-        self.pairs.iter().rev().find(|(known, _)| *known == field).map(|(_, raw)| *raw)
+        let place = usize::from(self.places[field as usize]);
+        if place == usize::from(u8::MAX) {
+            return self.pairs.iter().rev().find(|(known, _)| *known == field).map(|(_, raw)| *raw);
+        }
+        self.pairs.get(place).filter(|(known, _)| *known == field).map(|(_, raw)| *raw)
     }
 }
 
@@ -178,7 +234,7 @@ impl<'a> Visitor<'a> for Gather<'_, 'a> {
         while let Some(name) = map.next_key_seed(Name)? {
             match name {
                 Named::Type => self.0.kind = Some(map.next_value::<&'a RawValue>()?.get()),
-                Named::Field(field) => self.0.pairs.push((field, map.next_value::<&'a RawValue>()?.get())),
+                Named::Field(field) => self.0.push(field, map.next_value::<&'a RawValue>()?.get()),
                 Named::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }

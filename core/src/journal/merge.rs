@@ -20,6 +20,8 @@ pub fn merge(design: &Design, sources: &[Source<'_>]) -> View {
     let mut merger = Merger { design, sources, ranks: ranks(design, sources), view: View::default() };
     let groups = merger.group();
     let mut events = Vec::new();
+    let messages = groups.groups.iter().filter(|group| group.subject == Subject::Message).count();
+    merger.view.messages.reserve(messages);
     for group in &groups.groups {
         merger.gather(&groups, group, &mut events);
         merger.fold(group.subject, &events);
@@ -122,7 +124,7 @@ impl<'a> Merger<'a> {
     fn group(&mut self) -> Groups {
         let records = self.sources.iter().map(|source| source.file.records.len()).sum();
         let mut groups = Groups { groups: Vec::new(), links: Vec::with_capacity(records) };
-        let mut table = HashTable::<(u64, u32)>::with_capacity(records / 2);
+        let mut table = HashTable::<u32>::with_capacity(records / 2);
         for (source_at, source) in self.sources.iter().enumerate() {
             for (record_at, record) in source.file.records.iter().enumerate() {
                 self.view.clock = self.view.clock.max(record.stamp);
@@ -137,21 +139,23 @@ impl<'a> Merger<'a> {
                 groups.links.push(Link { at, next: END });
                 let about = record.kind.subject();
                 let hash = record.about;
-                let same = |&(kept, group): &(u64, u32)| {
-                    let group = &groups.groups[group as usize];
-                    kept == hash && group.subject == about && {
-                        let first = groups.links[group.first as usize].at;
-                        subject(self.source(first), self.record(first)) == subject(source, record)
-                    }
+                let first = |group: u32| groups.links[groups.groups[group as usize].first as usize].at;
+                let same = |&group: &u32| {
+                    let first = first(group);
+                    let kept = self.record(first);
+                    kept.about == hash
+                        && kept.kind.subject() == about
+                        && subject(self.source(first), kept) == subject(source, record)
                 };
                 match table.find(hash, same) {
-                    Some(&(_, group)) => {
+                    Some(&group) => {
                         let group = &mut groups.groups[group as usize];
                         groups.links[group.last as usize].next = link;
                         group.last = link;
                     }
                     None => {
-                        table.insert_unique(hash, (hash, number(groups.groups.len())), |&(hash, _)| hash);
+                        let group = number(groups.groups.len());
+                        table.insert_unique(hash, group, |&group| self.record(first(group)).about);
                         groups.groups.push(Group { subject: about, first: link, last: link });
                     }
                 }

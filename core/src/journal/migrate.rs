@@ -4,19 +4,27 @@ use std::collections::BTreeSet;
 
 use super::address::Aliases;
 use super::file::{File, Reading};
-use super::folder::{CONFIG, LEGACY, MACHINES, own_aliases};
+use super::folder::{CONFIG, LEGACY, MACHINES, SENTINEL, own_aliases};
 use super::names::{is_machine_id, machine_of};
 use super::schema::{Kind, Log};
 use super::write::{
-    Refusal, aliases_path, found, identity, identity_copy_path, identity_path, journal_path, refuse_legacy,
+    Refusal, aliases_path, found, identity, identity_copy_path, identity_path, journal_path, migration_path,
+    refuse_legacy,
 };
 use super::{Design, Renaming};
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
 
-/// Whether the folder has the layout before machines.
+/// Whether the folder has the layout before machines, or this machine began to change that and did not finish.
 #[must_use]
 pub fn is_due(fs: &dyn Fs) -> bool {
     matches!(refuse_legacy(fs), Err(Refusal::Legacy(_)))
+}
+
+/// The machine to whose directory this machine began to move the files of the layout before machines.
+#[must_use]
+pub fn begun(fs: &dyn Fs) -> Option<String> {
+    let content = fs.read(&migration_path(), 0).ok()?;
+    std::str::from_utf8(content.bytes()).ok().map(|text| text.trim().to_owned())
 }
 
 /// The ops that move the files of the layout before machines to a machine's directory. `agents.jsonl` is split:
@@ -25,11 +33,24 @@ pub fn is_due(fs: &dyn Fs) -> bool {
 /// The old files are renamed last, to `*.v1-migrated`: until the new layout is complete the old one counts, and
 /// from then on nothing writes to it.
 ///
-/// *Crash:* before the sentinel is there, migration starts over; after it, only old names may be left over.
+/// *Crash:* a note in the local folder stays, with which the next call does everything that is left; until then
+/// this machine appends nothing, so that no copy replaces what was appended.
 ///
 /// # Errors
-/// As [`init`](super::write::init), and where an old file cannot be read.
+/// As [`init`](super::write::init), where an old file cannot be read, where the folder has the layout with machines
+/// already, and where another name for this machine was given the first time.
 pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+    match begun(fs) {
+        Some(known) if known != machine => {
+            return Err(Refusal::Identity(format!(
+                "a migration to `{known}` was interrupted: finish it under that name"
+            )));
+        }
+        None if fs.read(&Path::shared(SENTINEL), 0).is_ok() => {
+            return Err(Refusal::Identity("the folder was migrated already".to_owned()));
+        }
+        _ => {}
+    }
     let mut copies = Vec::new();
     let mut renames = Vec::new();
     for name in LEGACY {
@@ -54,9 +75,12 @@ pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusa
     // The empty journal that a new machine starts with must not replace the one that was moved.
     let taken: BTreeSet<_> = copies.iter().map(|op| op.path().clone()).collect();
     let made = found(fs, machine, now)?.into_iter().filter(|op| !taken.contains(op.path()));
-    let mut ops = copies;
+    let note = FsOp::Replace { path: migration_path(), content: Content::from(format!("{machine}\n")) };
+    let mut ops = vec![note];
+    ops.extend(copies);
     ops.extend(made);
     ops.extend(renames);
+    ops.push(FsOp::Remove { path: migration_path() });
     Ok(ops)
 }
 

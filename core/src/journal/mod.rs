@@ -41,11 +41,11 @@
 //! | F9 one checksum file for everybody | scenarios f09 |
 //! | F10 one configuration for everybody | scenarios f10, `aliases_of_all_machines_are_united` |
 //! | F11 rename of a machine that sleeps | scenarios f11, model `journal-*-renamed-while-away` |
-//! | F12 rename interrupted | scenarios f12, model `journal-hardened-renamed-and-crashed` |
+//! | F12 rename interrupted | scenarios f12 (two pairs), model `journal-hardened-renamed-and-crashed` |
 //! | F13 double migration | scenarios f13 |
 //! | F14 two subjects of one GUID | scenarios f14, cases FR-E1, JC-D1 to JC-D3 |
 //! | F15 number file torn, numbers used twice | scenarios f15 (two pairs), model `journal-published-number-reused` |
-//! | F17 two machines of one id | scenarios f17: nothing in a folder prevents it; `verify` names what both used |
+//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id, which nothing in a folder prevents, and `verify` names what both used |
 //! | F18 removals that do not stick | scenarios f18, model `journal-*-removal-*`, case FR-G2 |
 //! | F19 a file or line that stops every rebuild | scenarios f19, the agent's tests |
 //! | F20 conflict copy ignored | scenarios f20, model `journal-*-conflict-copy`, cases FR-F1, JC-W2 |

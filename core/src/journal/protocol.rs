@@ -192,6 +192,12 @@ impl Journal {
     /// Finds out who it is, or becomes somebody, and makes the own files whole.
     fn start(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let design = &settings.design;
+        if migrate::begun(cx.fs()).is_some() {
+            // A crash interrupted it, and nothing may be appended before it is done.
+            (self.phase, self.writer) = (Phase::Closed, None);
+            self.manage(&Manage::Migrate, settings, cx);
+            return;
+        }
         match identity(cx.fs()) {
             Err(Refusal::NoIdentity) => match init(cx.fs(), &settings.machine, cx.now()) {
                 Ok(ops) => {

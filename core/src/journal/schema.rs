@@ -80,6 +80,7 @@ macro_rules! fields {
         impl Field {
             const SHAPES: &[Shape] = &[$(Shape::$shape),*];
             const NAMES: &[&str] = &[$($name),*];
+            const KEYS: &[&str] = &[$(concat!("\"", $name, "\":")),*];
 
             /// The field of this name.
             #[must_use]
@@ -133,6 +134,12 @@ impl Field {
     #[must_use]
     pub const fn name(self) -> &'static str {
         Self::NAMES[self as usize]
+    }
+
+    /// What stands before its value in a record without white space: the name in quotation marks, and a colon.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        Self::KEYS[self as usize]
     }
 
     /// What its value must look like.

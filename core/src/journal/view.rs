@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use super::address::Aliases;
 use super::clock::Hybrid;
 use super::file::{File, Record};
+use super::line::Text;
 use super::problem::Problem;
-use super::schema::{Field, Log};
+use super::schema::{Field, Kind, Log};
 use super::{Copies, Design};
 
 /// One file of one machine, as the merge takes it.
@@ -21,7 +22,7 @@ pub struct Source<'a> {
     /// The log it holds; nothing where it holds records of every kind (the layout before machines).
     pub log: Option<Log>,
     /// The bytes.
-    pub bytes: &'a [u8],
+    pub text: Text<'a>,
     /// What was read from the bytes.
     pub file: &'a File,
     /// Names that machines had.
@@ -30,12 +31,14 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// The machine that a record says it comes from, or whose file it stands in. Where copies are versions of one
-    /// file, names are versions of one machine, and it is the present one.
+    /// file, names are versions of one machine, and it is the present one; and a message that does not say comes
+    /// from nowhere known: it is older than machines, and whoever migrated it did not write it.
     #[must_use]
     pub fn origin(&self, design: &Design, record: &Record) -> Cow<'a, str> {
         let said = self.text(record, Field::Origin).filter(|origin| !origin.is_empty());
         match (design.copies, said) {
             (Copies::Foreign, said) => said.unwrap_or(Cow::Borrowed(self.directory)),
+            (Copies::Versions, None) if record.kind == Kind::Message => Cow::Borrowed(""),
             (Copies::Versions, None) => Cow::Borrowed(self.machine),
             (Copies::Versions, Some(said)) => match self.aliases.get(&said) {
                 Some(_) => Cow::Owned(self.aliases.resolve(&said, design.following).to_owned()),
@@ -47,25 +50,25 @@ impl<'a> Source<'a> {
     /// The text of a record's line.
     #[must_use]
     pub fn line(&self, record: &Record) -> &'a [u8] {
-        record.line.of(self.bytes)
+        record.line.of(self.text.bytes())
     }
 
     /// The text of a field that is a string.
     #[must_use]
     pub fn text(&self, record: &Record, field: Field) -> Option<Cow<'a, str>> {
-        self.file.text(self.bytes, record, field)
+        self.file.text(self.text, record, field)
     }
 
     /// The number of a field that is one.
     #[must_use]
     pub fn int(&self, record: &Record, field: Field) -> Option<i64> {
-        self.file.int(self.bytes, record, field)
+        self.file.int(self.text, record, field)
     }
 
     /// The JSON text of a field; nothing where it is absent or `null`.
     #[must_use]
     pub fn raw(&self, record: &Record, field: Field) -> Option<&'a str> {
-        self.file.raw(self.bytes, record, field)
+        self.file.raw(self.text, record, field)
     }
 }
 

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::clock::Hybrid;
 use super::event::{Event, Writing};
-use super::file::{File, Reading, Stop};
+use super::file::{File, LINE_MAX, Reading, Stop};
 use super::folder::{LEGACY, MACHINES, SENTINEL};
 use super::names::is_machine_id;
 use super::schema::Log;
@@ -119,6 +119,12 @@ pub fn identity_copy_path() -> Path {
     Path::local("identity.json")
 }
 
+/// The path of the note that this machine has begun to migrate the folder: the id it does that under.
+#[must_use]
+pub fn migration_path() -> Path {
+    Path::local("migration")
+}
+
 /// The path of a machine's journal.
 #[must_use]
 pub fn journal_path(machine: &str, log: Log) -> Path {
@@ -191,7 +197,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
         )));
     }
     match identity(fs) {
-        Ok(own) if own.id == id => return Ok(Vec::new()),
+        Ok(own) if own.id == id => return Ok(sentinel(fs)),
         Ok(own) => {
             return Err(Refusal::Identity(format!(
                 "this machine is `{}` already; use journal rename",
@@ -202,9 +208,11 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
         Err(refusal) => return Err(refusal),
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
-    if machines
-        .iter()
-        .any(|entry| super::names::machine_of(&entry.name).is_some_and(|(known, _)| known == id))
+    let begun = super::migrate::begun(fs).is_some_and(|known| known == id);
+    if !begun
+        && machines
+            .iter()
+            .any(|entry| super::names::machine_of(&entry.name).is_some_and(|(known, _)| known == id))
     {
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }
@@ -215,10 +223,16 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
         FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) },
         FsOp::Replace { path: identity_path(), content },
     ];
-    if fs.read(&Path::shared(SENTINEL), 0).is_err() {
-        ops.push(FsOp::Replace { path: Path::shared(SENTINEL), content: Content::new([]) });
-    }
+    ops.extend(sentinel(fs));
     Ok(ops)
+}
+
+/// What says that the folder has the layout with machines, where nothing says so yet.
+fn sentinel(fs: &dyn Fs) -> Vec<FsOp> {
+    match fs.read(&Path::shared(SENTINEL), 0) {
+        Ok(_) => Vec::new(),
+        Err(_) => vec![FsOp::Replace { path: Path::shared(SENTINEL), content: Content::new([]) }],
+    }
 }
 
 /// One of the own journals, as far as an appender must know it.
@@ -327,7 +341,8 @@ impl Writer {
     /// *Elsewhere:* any prefix of the shared file.
     ///
     /// # Errors
-    /// [`Refusal::Event`] where the event is of no shared kind or does not say what it is about.
+    /// [`Refusal::Event`] where the event is of no shared kind, does not say what it is about, or is longer than a
+    /// reader takes ([`LINE_MAX`]).
     pub fn append(&mut self, event: &Event, now: Now) -> Result<(Vec<FsOp>, Appended), Refusal> {
         let log = event.log().filter(|log| Log::SHARED.contains(log)).ok_or_else(|| {
             Refusal::Event(
@@ -338,15 +353,17 @@ impl Writer {
             return Err(Refusal::Event(format!("a {} needs `{}`", event.kind().name(), field.name())));
         }
         let at = Log::SHARED.iter().position(|&known| known == log).expect("the log is a shared one");
-        self.clock = self.clock.next(now.wall);
-        self.identity.seq += 1;
-        let writing = Writing {
-            origin: &self.identity.id,
-            seq: self.identity.seq,
-            hybrid: self.clock,
-            prev: self.tails[at].last,
-        };
+        let (clock, seq) = (self.clock.next(now.wall), self.identity.seq + 1);
+        let writing = Writing { origin: &self.identity.id, seq, hybrid: clock, prev: self.tails[at].last };
         let line = event.clone().dated(now).hardened(&writing);
+        if line.len() >= LINE_MAX {
+            return Err(Refusal::Event(format!(
+                "the event's line would have {} bytes, and no reader takes {LINE_MAX}: put the text into a file and \
+                 say where it is",
+                line.len()
+            )));
+        }
+        (self.clock, self.identity.seq) = (clock, seq);
         let bytes = Content::from(format!("{line}\n"));
         let (shadow, shared) = (shadow_path(&self.identity.id, log), journal_path(&self.identity.id, log));
         let identity = serde_json::to_string(&self.identity).expect("plain fields");
@@ -482,11 +499,15 @@ impl Writer {
     }
 }
 
-/// Refuses a folder of the layout before machines: its files are read by nobody once it is migrated.
+/// Refuses a folder of the layout before machines: its files are read by nobody once it is migrated. One whose
+/// migration this machine has not finished is such a folder still.
 ///
 /// # Errors
 /// [`Refusal::Legacy`] with the name of the file.
 pub fn refuse_legacy(fs: &dyn Fs) -> Result<(), Refusal> {
+    if super::migrate::begun(fs).is_some() {
+        return Err(Refusal::Legacy("a migration was interrupted; the folder".to_owned()));
+    }
     if fs.read(&Path::shared(SENTINEL), 0).is_ok() || fs.list(&Path::shared(MACHINES)).is_ok() {
         return Ok(());
     }

@@ -6,10 +6,13 @@
 //! - [`bound`]: what no failure detector can beat on the same folder,
 //! - [`curve`]: other heartbeats and time-outs,
 //! - [`report`]: the figures as data.
+//!
+//! [`journal`] is `bench journal`, and has nothing to do with these.
 
 mod bound;
 mod cell;
 mod curve;
+pub(crate) mod journal;
 mod meter;
 mod quiet;
 pub(crate) mod report;

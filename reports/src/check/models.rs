@@ -1,18 +1,16 @@
 //! Bounded models: the files below `models`, each checked and judged.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use cloudchamber_folder::trace::Trace;
 use cloudchamber_model::{Checked, ModelSpec};
-use indicatif::ProgressBar;
 
 use crate::cli::{DesignName, PolicyName, SystemName};
 use crate::failure::Failure;
 use crate::files;
 use crate::json::{ModelReport, Property};
 use crate::known::{Known, Work, with_system};
+use crate::memory::weighed;
 use crate::progress;
 use crate::reproduce;
 use crate::story;
@@ -29,9 +27,6 @@ pub(crate) struct Wanted {
 
 /// Below how many states that differ the memory they took is lost among everything else.
 const STATES_ENOUGH: usize = 20_000;
-
-/// How often the memory is looked at while a model is explored.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// The model files below the scenarios' directory that are meant, by name.
 ///
@@ -105,7 +100,10 @@ impl Work for Explored<'_> {
     fn on<S: Known>(self) -> Result<Self::Output, Failure> {
         let spec = ModelSpec::<S>::parse(self.file, self.text)?;
         let bar = progress::spinner(&self.file.display().to_string());
-        let (checked, bytes) = weighed(&bar, || cloudchamber_model::check(spec, self.threads, None));
+        let (checked, bytes) = weighed(
+            |bytes| bar.set_message(format!("{} MiB", bytes >> 20)),
+            || cloudchamber_model::check(spec, self.threads, None),
+        );
         bar.finish_and_clear();
         let trace = checked.trace();
         let report = report::<S>(self.file, &checked, trace.as_ref(), bytes);
@@ -153,34 +151,4 @@ fn report<S: Known>(
         reproduce: reproduce::model(S::NAME, file),
         trace: None,
     }
-}
-
-/// Does something that takes memory, and tells how much it took at the most, where the system tells.
-fn weighed<T: Send>(bar: &ProgressBar, work: impl FnOnce() -> T + Send) -> (T, Option<u64>) {
-    let before = resident_bytes();
-    let most = AtomicU64::new(0);
-    let done = AtomicBool::new(false);
-    let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                let now = resident_bytes().unwrap_or(0);
-                most.fetch_max(now, Ordering::Relaxed);
-                bar.set_message(format!("{} MiB", now >> 20));
-                std::thread::park_timeout(LOOK);
-            }
-        });
-        let result = work();
-        most.fetch_max(resident_bytes().unwrap_or(0), Ordering::Relaxed);
-        done.store(true, Ordering::Relaxed);
-        result
-    });
-    (result, before.map(|before| most.into_inner().saturating_sub(before)))
-}
-
-/// The memory that this process has in use, as Linux tells it (proc(5), `statm`): its pages are of 4 KiB on the
-/// machines that this is built for. Nothing elsewhere.
-fn resident_bytes() -> Option<u64> {
-    const PAGE_BYTES: u64 = 4_096;
-    let statm = files::read(Path::new("/proc/self/statm")).ok()?;
-    statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE_BYTES)
 }

@@ -1,11 +1,11 @@
-//! `bench failover`: how long a failover takes, beside the bound.
+//! `bench failover`: how long a failover takes, beside the bound; `bench journal`: how fast journals are.
 
 use cloudchamber_folder::profile::Profile;
 
 use crate::bench::report::Mode;
 use crate::bench::{self, DESIGNS, Order};
 use crate::check::Out;
-use crate::cli::{BenchArgs, DesignName, PolicyName};
+use crate::cli::{BenchArgs, DesignName, JournalBenchArgs, PolicyName};
 use crate::commands::jobs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
@@ -49,6 +49,30 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
         files::print(&text);
     } else {
         files::print(&tables::bench::text(&report));
+    }
+    Ok(Verdict::AsExpected)
+}
+
+/// How many events the journals have, without and with `--quick`.
+pub(super) const EVENTS: [usize; 2] = [1_000_000, 40_000];
+
+/// How many machines have written them.
+pub(super) const MACHINES: usize = 8;
+
+/// Measures journals as the command line says.
+pub(crate) fn journal(args: &JournalBenchArgs, json: bool) -> Result<Verdict, Failure> {
+    let events = args.events.unwrap_or(EVENTS[usize::from(args.quick)]);
+    let report = bench::journal::run(events, args.machines)?;
+    let text = files::to_json(&report);
+    if let Some(dir) = &args.out {
+        let out = Out { dir };
+        out.write("bench-journal.json", &text)?;
+        out.write("bench-journal.html", &html::journal_page(&report))?;
+    }
+    if json {
+        files::print(&text);
+    } else {
+        files::print(&tables::journal::text(&report));
     }
     Ok(Verdict::AsExpected)
 }

@@ -80,6 +80,10 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         true => vec![failover_times(BENCH_SEEDS[size], jobs, args.quick)?],
         false => vec![],
     };
+    let journals = match has(SystemName::Journal.text()) {
+        true => vec![bench::journal::run(super::bench::EVENTS[size], super::bench::MACHINES)?],
+        false => vec![],
+    };
     let syncthing = syncthing::table();
 
     let models = bounded(&dir, &systems, args.quick, &out)?;
@@ -96,6 +100,7 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         models,
         documents: bench.iter().flat_map(|measured| documents::of(&measured.cells)).collect(),
         bench,
+        journals,
         claims,
         syncthing,
         wall_s: began.elapsed().as_secs_f64(),

@@ -184,6 +184,9 @@ fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, Strin
     if one.bench.is_empty() {
         (one.bench, one.documents) = (other.bench, other.documents);
     }
+    if one.journals.is_empty() {
+        one.journals = other.journals;
+    }
     for table in other.claims {
         if !one.claims.contains(&table) {
             one.claims.push(table);

@@ -20,6 +20,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     let json = cli.json;
     match cli.command {
         Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
+        Command::Bench { what: Bench::Journal(args) } => bench::journal(&args, json),
         Command::Check(args) => check::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file, story } => replay::run(&file, story, json),

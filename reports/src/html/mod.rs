@@ -3,6 +3,7 @@
 use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::bench::journal::JournalReport;
 use crate::bench::report::BenchReport;
 use crate::cli::SystemName;
 use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
@@ -10,6 +11,7 @@ use crate::tables::{duration, swarm_name, tally};
 
 mod bench;
 mod claims;
+mod journal;
 mod models;
 
 const STYLE: &str = include_str!("style.css");
@@ -37,6 +39,7 @@ pub(crate) fn page(report: &CheckReport) -> String {
         @for swarm in &report.swarms { (swarm_section(swarm)) }
         (convergence(&report.swarms))
         @for measured in &report.bench { (bench::section(measured)) }
+        @for measured in &report.journals { (journal::section(measured)) }
         (claims::documents(&report.documents))
         @for table in &report.claims { (claims::success(table)) }
         (measured(&report.syncthing))
@@ -48,6 +51,11 @@ pub(crate) fn page(report: &CheckReport) -> String {
 /// The page of a bench.
 pub(crate) fn bench_page(report: &BenchReport) -> String {
     whole("failover times", &bench::section(report))
+}
+
+/// The page of a bench of journals.
+pub(crate) fn journal_page(report: &JournalReport) -> String {
+    whole("journals", &journal::section(report))
 }
 
 /// A page with everything it needs.
@@ -79,12 +87,13 @@ fn badge(ok: bool) -> Markup {
 }
 
 /// The page's parts: the name of a link's target, and the title.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("scenarios", "scenarios"),
     ("regressions", "regressions"),
     ("swarms", "swarms"),
     ("convergence", "convergence"),
     ("failover-times", "failover times"),
+    ("journals", "journals"),
     ("claims", "claims"),
     ("syncthing", "Syncthing"),
     ("models", "models"),
@@ -250,6 +259,7 @@ mod tests {
             swarms: vec![],
             models: vec![],
             bench: vec![],
+            journals: vec![],
             documents: vec![],
             claims: vec![],
             syncthing: vec![],

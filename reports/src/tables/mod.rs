@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod claims;
+pub(crate) mod journal;
 pub(crate) mod models;
 
 use std::fmt::Write as _;
@@ -66,6 +67,9 @@ pub(crate) fn check(report: &CheckReport) {
     models::table(&mut text, &report.models);
     for measured in &report.bench {
         text.push_str(&bench::text(measured));
+    }
+    for measured in &report.journals {
+        text.push_str(&journal::text(measured));
     }
     for claim in &report.documents {
         claims::document(&mut text, claim);

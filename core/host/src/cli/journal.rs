@@ -16,14 +16,14 @@ use cloudchamber_core::journal::problem::{Problem, ProblemKind};
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::verify::{sequences, verify};
-use cloudchamber_core::journal::write::{identity, init};
+use cloudchamber_core::journal::write::{identity, init, refuse_legacy};
 use cloudchamber_core::{Content, Entry, Fs, FsError, FsOp, Path};
 use cloudchamber_host::appender::{Appender, apply, see};
 use cloudchamber_host::database::{Database, Rebuilt};
 use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::{Value, json};
 
-use super::{Bar, print_json, verdict};
+use super::{Bar, print_json, say, verdict};
 
 /// Per-machine journals in a shared folder.
 #[derive(Args)]
@@ -244,9 +244,9 @@ fn run_init(place: &Place, machine: &str, migrating: bool) -> anyhow::Result<Exi
     let ops = init(&roots.fs, machine, clock::now())?;
     apply(&mut roots.fs, &ops)?;
     if place.json {
-        print_json(&json!({ "machine": machine, "made": !ops.is_empty() }))?;
+        print_json(&json!({ "machine": machine, "made": !ops.is_empty() }));
     } else {
-        println!("this machine is {machine}");
+        say(&format!("this machine is {machine}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -275,6 +275,8 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
     let roots = place.roots()?;
     let design = Design::HARDENED;
     let aliases = Folder::find(&roots.fs, &design, &mut |_, _| Err(FsError::NotFound)).aliases;
+    // Before the question who this is: a migration gives that answer too.
+    refuse_legacy(&roots.fs)?;
     let own = identity(&roots.fs)?;
     let mut appender = Appender::open(roots.fs.clone(), &roots.local, design)?;
     for repaired in appender.repaired() {
@@ -297,10 +299,25 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
             acknowledged
                 .push(json!({ "seq": appended.seq, "file": appended.path.name(), "line": appended.line }));
         } else {
-            println!("{} {} {}", appended.seq, appended.path.name(), appended.line);
+            say(&format!("{} {} {}", appended.seq, appended.path.name(), appended.line));
         }
         Ok(())
     };
+    // What comes before a bad event counts, and whoever asked is told so.
+    let result = every_event(events, said, &mut append);
+    appender.seal()?;
+    if place.json {
+        print_json(&json!({ "machine": own.id, "events": acknowledged }));
+    }
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Hands on the events of a command line, and of standard input where that is named.
+fn every_event(
+    events: &[String],
+    said: Option<Event>,
+    append: &mut dyn FnMut(Event) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     if let Some(said) = said {
         append(said)?;
     }
@@ -310,17 +327,13 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
             continue;
         }
         for (at, line) in std::io::stdin().lock().lines().enumerate() {
-            let line = line?;
+            let line = line.with_context(|| format!("standard input, line {}", at + 1))?;
             if !line.trim().is_empty() {
                 append(event(&line, at + 1)?)?;
             }
         }
     }
-    appender.seal()?;
-    if place.json {
-        print_json(&json!({ "machine": own.id, "events": acknowledged }))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn rebuild(roots: &Roots, full: bool, design: DesignName) -> anyhow::Result<(Database, Rebuilt)> {
@@ -352,12 +365,12 @@ fn run_rebuild(place: &Place, full: bool, design: DesignName) -> anyhow::Result<
             "records": rebuilt.records,
             "digest": format!("{:016x}", database.digest()?),
             "problems": problems(&rebuilt.problems),
-        }))?;
+        }));
     } else {
-        match rebuilt.full {
-            Some(why) => println!("rebuilt {} records anew: {why}", rebuilt.records),
-            None => println!("took in {} new records", rebuilt.records),
-        }
+        say(&match rebuilt.full {
+            Some(why) => format!("rebuilt {} records anew: {why}", rebuilt.records),
+            None => format!("took in {} new records", rebuilt.records),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -370,13 +383,23 @@ fn run_watch(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
         // Whoever waits is gone only when the process ends.
         let _ = sender.send(change);
     })?;
-    watcher.watch(&roots.folder.join("shared"), RecursiveMode::Recursive)?;
+    let shared = roots.folder.join("shared");
+    watcher
+        .watch(&shared, RecursiveMode::Recursive)
+        .with_context(|| format!("{}: it cannot be watched: run journal init first", shared.display()))?;
     loop {
         let (_, rebuilt) = rebuild(&roots, false, DesignName::Hardened)?;
         report(&rebuilt.problems);
         if rebuilt.records > 0 {
             let line = json!({ "records": rebuilt.records, "full": rebuilt.full });
-            if place.json { println!("{line}") } else { println!("took in {} records", rebuilt.records) }
+            let told = if place.json {
+                say(&line.to_string())
+            } else {
+                say(&format!("took in {} records", rebuilt.records))
+            };
+            if !told {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
         // Notices are hints: they come late, in heaps or not at all.
         let wait = std::time::Duration::from_secs(every.max(1));
@@ -421,12 +444,12 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
             "files": folder.files.len(),
             "machines": marks.collect::<Value>(),
             "problems": problems(&found),
-        }))?;
+        }));
     } else {
         for problem in &found {
-            println!("{problem}: {}", problem.kind.advice());
+            say(&format!("{problem}: {}", problem.kind.advice()));
         }
-        println!("{} files, {} problems", folder.files.len(), found.len());
+        say(&format!("{} files, {} problems", folder.files.len(), found.len()));
     }
     Ok(verdict(!found.is_empty()))
 }
@@ -437,9 +460,9 @@ fn run_rename(place: &Place, old: &str, new: &str) -> anyhow::Result<ExitCode> {
     let ops = migrate::rename(&roots.fs, &Design::HARDENED, old, new)?;
     apply(&mut roots.fs, &ops)?;
     if place.json {
-        print_json(&json!({ "old": old, "new": new }))?;
+        print_json(&json!({ "old": old, "new": new }));
     } else {
-        println!("{old} is called {new} now; its directory keeps its name");
+        say(&format!("{old} is called {new} now; its directory keeps its name"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -457,7 +480,7 @@ fn run_show(place: &ShowPlace, design: Design) -> anyhow::Result<ExitCode> {
     }
     report(&found);
     if place.json {
-        print_json(&shown)?;
+        print_json(&shown);
     } else {
         people(&folder, &design);
     }
@@ -485,15 +508,17 @@ fn people(folder: &Folder, design: &Design) {
         for message in &view.messages {
             let agent = shown.text(message.created, Field::FromAgent).unwrap_or_default();
             let name = origins.displayed(&agent, &shown.origin(message.created));
-            println!("[{}] {name}: {}", shown.home(message), shown.body(message));
+            if !say(&format!("[{}] {name}: {}", shown.home(message), shown.body(message))) {
+                return;
+            }
         }
-        println!(
+        say(&format!(
             "{} messages, {} threads, {} questions, {} reactions",
             view.messages.len(),
             view.threads.len(),
             view.questions.len(),
             view.reactions.len()
-        );
+        ));
     });
 }
 
@@ -549,6 +574,6 @@ fn show_cases(path: &OsPath) -> anyhow::Result<ExitCode> {
             json!({ "id": case["id"], "published": published, "hardened": hardened, "problems": problems }),
         );
     }
-    print_json(&Value::Array(results))?;
+    print_json(&Value::Array(results));
     Ok(ExitCode::SUCCESS)
 }

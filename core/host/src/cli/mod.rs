@@ -20,12 +20,16 @@ pub(crate) fn verdict(violated: bool) -> ExitCode {
 }
 
 /// Prints the one document of a command on standard output.
-pub(crate) fn print_json(value: &Value) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &Value) {
+    say(&format!("{value:#}"));
+}
+
+/// Prints a line on standard output, and tells whether somebody still reads there. A reader that has gone away is
+/// nobody's mistake, and no reason to leave the work undone.
+pub(crate) fn say(line: &str) -> bool {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
 /// Shows on a terminal how far a long step is; elsewhere nothing.

@@ -36,7 +36,7 @@ impl<'a> FileRow<'a> {
             machine: &held.machine,
             log: held.log,
             stop: file.stop,
-            digest: xxh3_64(&held.content.bytes()[..whole]),
+            digest: prefix_digest(&held.content, whole),
             tail: whole < held.content.len(),
             signature,
         }
@@ -61,6 +61,11 @@ impl<'a> FileRow<'a> {
         ])?;
         Ok(())
     }
+}
+
+/// The digest of the first `len` bytes: of all of them it is known already.
+pub(super) fn prefix_digest(content: &Content, len: usize) -> u64 {
+    if len == content.len() { content.digest() } else { xxh3_64(&content.bytes()[..len]) }
 }
 
 /// An update, not a replacement: that would have SQLite look through all rows that refer to the file.

@@ -7,9 +7,8 @@ use std::time::Duration;
 use cloudchamber_core::journal::folder::{Folder, line_problems};
 use cloudchamber_core::journal::show::Shown;
 use rusqlite::Connection;
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::{FileRow, file_id};
+use super::files::{FileRow, file_id, prefix_digest};
 use super::rebuild::{events, insert_events, problems, set_clock};
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, INDEXES, PAGE_BYTES, SCHEMA, TABLES, VERSION, beside, remove};
@@ -55,16 +54,16 @@ fn fill(
     let mut connection = Connection::open(path)?;
     connection.execute_batch(&format!(
         "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-         PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+         PRAGMA locking_mode = EXCLUSIVE; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
     ))?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
     let mut places = Vec::new();
-    for source in shown.sources {
+    for (source, held) in shown.sources.iter().zip(&folder.files) {
         let id = file_id(source.name);
         places.push(Place { file: id, shifts: Vec::new() });
         let stop = source.file.stop;
-        let whole = usize::try_from(stop.at).unwrap_or(usize::MAX).min(source.bytes.len());
+        let whole = usize::try_from(stop.at).unwrap_or(usize::MAX).min(held.content.len());
         let row = FileRow {
             id,
             name: source.name,
@@ -72,8 +71,8 @@ fn fill(
             machine: source.machine,
             log: source.log,
             stop,
-            digest: xxh3_64(&source.bytes[..whole]),
-            tail: whole < source.bytes.len(),
+            digest: prefix_digest(&held.content, whole),
+            tail: whole < held.content.len(),
             signature: signatures.get(source.name).map_or(&[], Vec::as_slice),
         };
         row.insert(&transaction)?;

@@ -20,10 +20,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use rebuild::{Progress, Rebuilt};
 
 /// The version of the tables; any other is thrown away.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What is made when the tables are full: sorting once costs less than a search for each row.
-const INDEXES: &str = "CREATE UNIQUE INDEX messages_by_guid ON messages (guid, origin);";
+const INDEXES: &str = "CREATE INDEX messages_by_guid ON messages (guid);";
 const PAGE_BYTES: u32 = 8_192;
 /// How long another process may keep the database to itself before this one gives up.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(30);

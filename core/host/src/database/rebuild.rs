@@ -9,13 +9,13 @@ use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
-use cloudchamber_core::journal::line::Span;
+use cloudchamber_core::journal::line::{Span, Text};
 use cloudchamber_core::journal::merge::{merge, subject};
 use cloudchamber_core::journal::problem::Problem;
 use cloudchamber_core::journal::schema::{Log, Subject};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::Source;
-use cloudchamber_core::journal::{Reading, Trigger};
+use cloudchamber_core::journal::{Design, Reading, Trigger};
 use cloudchamber_core::{Content, Fs, FsError, Path, Root};
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3;
@@ -139,16 +139,8 @@ impl Database {
         progress: &dyn Progress,
     ) -> Result<Rebuilt, DatabaseError> {
         progress.step("reading the files", 0);
-        let mut folder = Folder::default();
-        let mut signatures = BTreeMap::new();
         let design = self.design;
-        folder.clone_from(&Folder::find(fs, &design, &mut |name, path| {
-            signatures.insert(name.to_owned(), signature(fs, path));
-            fs.read(path, 0)
-        }));
-        folder.files.sort_by(|a, b| a.name.cmp(&b.name));
-        progress.step("reading the lines", folder.files.len() as u64);
-        parse(&folder.files, design.reading);
+        let (folder, signatures) = read(fs, &design);
         folder.with_sources(&design, |sources| {
             progress.step("merging", sources.iter().map(|source| source.file.records.len() as u64).sum());
             let mut view = merge(&design, sources);
@@ -246,7 +238,7 @@ impl Database {
         let mut lines = Lines::new();
         for region in regions {
             let held = helds[&region.id];
-            let source = source(aliases, held, region.content.bytes(), &region.file);
+            let source = source(aliases, held, Text::new(region.content.bytes()), &region.file);
             for record in &region.file.records {
                 clock = clock.max(record.stamp);
                 if record.kind.subject() == Subject::Unknown {
@@ -267,14 +259,14 @@ impl Database {
         let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
         let mut sources: Vec<_> = minis
             .iter()
-            .map(|mini| source(aliases, helds[&mini.place.file], &mini.bytes, &mini.file))
+            .map(|mini| source(aliases, helds[&mini.place.file], Text::new(&mini.bytes), &mini.file))
             .collect();
         let mut places: Vec<_> = minis.iter().map(|mini| mini.place.clone()).collect();
         // The local log is short: it is taken in whole each time.
         let runtime = folder.files.iter().find(|held| held.log == Some(Log::Runtime));
         let parsed = runtime.map(|held| held.content.parsed(Salvaged::read));
         if let (Some(held), Some(parsed)) = (runtime, &parsed) {
-            sources.push(source(aliases, held, held.content.bytes(), &parsed.0));
+            sources.push(source(aliases, held, Text::new(held.content.bytes()), &parsed.0));
             places.push(Place { file: file_id(&held.name), shifts: Vec::new() });
         }
         let view = merge(&design, &sources);
@@ -297,9 +289,9 @@ impl Database {
         let shown = Shown { design: &design, sources: &sources, view: &view };
         rows::insert(&transaction, &shown, &places)?;
         insert_events(&transaction, &events(&shown, &places))?;
-        let new = regions
-            .iter()
-            .map(|region| source(aliases, helds[&region.id], region.content.bytes(), &region.file));
+        let new = regions.iter().map(|region| {
+            source(aliases, helds[&region.id], Text::new(region.content.bytes()), &region.file)
+        });
         let local = sources.last().filter(|source| source.log == Some(Log::Runtime)).copied();
         let told: Vec<_> = new.chain(local).collect();
         let found: Vec<Problem> = folder.problems.iter().cloned().chain(line_problems(&told)).collect();
@@ -356,22 +348,22 @@ impl Mini {
             bytes.push(b'\n');
             spans.push((span, start - i64::from(span.start), *stop));
         }
-        let (mut file, mut shifts) = (File::default(), Vec::new());
+        let (mut file, mut shifts, text) = (File::default(), Vec::new(), Text::new(&bytes));
         for (span, shift, stop) in spans {
-            file.push_line(&bytes, span, stop, reading);
+            file.push_line(text, span, stop, reading);
             shifts.resize(file.records.len(), shift);
         }
         Self { bytes, file, place: Place { file: id, shifts } }
     }
 }
 
-fn source<'a>(aliases: &'a Aliases, held: &'a Held, bytes: &'a [u8], file: &'a File) -> Source<'a> {
+fn source<'a>(aliases: &'a Aliases, held: &'a Held, text: Text<'a>, file: &'a File) -> Source<'a> {
     Source {
         name: &held.name,
         directory: &held.directory,
         machine: &held.machine,
         log: held.log,
-        bytes,
+        text,
         file,
         aliases,
     }
@@ -382,12 +374,34 @@ fn before(record: &Record) -> Stop {
     Stop { at: 0, lines: record.number - 1, index: record.index, carry_ms: record.stamp.ms, last: None }
 }
 
-/// Reads the lines of all files.
-fn parse(files: &[Held], reading: Reading) {
-    on_all_processors(files, |held| match reading {
-        Reading::Skip => drop(held.content.parsed(Skipped::read)),
-        Reading::Salvage => drop(held.content.parsed(Salvaged::read)),
+/// Reads all files and their lines, several at a time, and tells the signature that each had before it was read.
+fn read(fs: &OsFs, design: &Design) -> (Folder, BTreeMap<String, Vec<u8>>) {
+    let mut paths = Vec::new();
+    Folder::find(fs, design, &mut |name, path| {
+        paths.push((name.to_owned(), path.clone()));
+        Err(FsError::NotFound)
     });
+    let read = on_all_processors(&paths, |(_, path)| {
+        let signature = signature(fs, path);
+        let content = fs.read(path, 0);
+        match (&content, design.reading) {
+            (Ok(content), Reading::Skip) => drop(content.parsed(Skipped::read)),
+            (Ok(content), Reading::Salvage) => drop(content.parsed(Salvaged::read)),
+            (Err(_), _) => {}
+        }
+        (signature, content)
+    });
+    let mut read: BTreeMap<_, _> = paths.into_iter().map(|(name, _)| name).zip(read).collect();
+    let mut signatures = BTreeMap::new();
+    let mut folder = Folder::find(fs, design, &mut |name, path| {
+        // What was not there a moment ago is read when it is found.
+        let (signature, content) =
+            read.remove(name).unwrap_or_else(|| (signature(fs, path), fs.read(path, 0)));
+        signatures.insert(name.to_owned(), signature);
+        content
+    });
+    folder.files.sort_by(|a, b| a.name.cmp(&b.name));
+    (folder, signatures)
 }
 
 /// What a known file that has changed is now: its signature, and what has grown behind the known bytes.

@@ -6,7 +6,7 @@ use cloudchamber_core::journal::line::text;
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::{At, Entry, Message, Question, Thread};
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 /// Where the records of a source stand in their file.
 #[derive(Clone, Debug, Default)]
@@ -70,30 +70,63 @@ const MESSAGE_COLUMNS: usize = 25;
 
 fn messages(connection: &Connection, shown: &Shown<'_>, places: &[Place]) -> rusqlite::Result<()> {
     // In the order of the view, which is nearly that of the files: what is read lies side by side.
-    for messages in shown.view.messages.chunks(ROWS) {
-        let row = format!("({})", ["?"; MESSAGE_COLUMNS].join(","));
-        let rows = vec![row; messages.len()].join(",");
-        let mut statement =
-            connection.prepare_cached(&format!("INSERT OR IGNORE INTO messages VALUES {rows}"))?;
-        let mut values = Values { statement: &mut statement, bound: 0 };
-        for message in messages {
-            message_row(&mut values, shown, places, message)?;
-        }
-        statement.raw_execute()?;
+    let row = format!("({})", ["?"; MESSAGE_COLUMNS].join(","));
+    let rows = |count| format!("INSERT OR IGNORE INTO messages VALUES {}", vec![&*row; count].join(","));
+    let (whole, rest) = shown.view.messages.as_chunks::<ROWS>();
+    let mut statement = connection.prepare_cached(&rows(ROWS))?;
+    for messages in whole {
+        insert_messages(&mut statement, shown, places, messages)?;
+    }
+    let mut statement = connection.prepare_cached(&rows(1))?;
+    for message in rest {
+        insert_messages(&mut statement, shown, places, std::slice::from_ref(message))?;
     }
     Ok(())
 }
 
+fn insert_messages(
+    statement: &mut CachedStatement<'_>,
+    shown: &Shown<'_>,
+    places: &[Place],
+    messages: &[Message],
+) -> rusqlite::Result<()> {
+    let mut values = Values { statement, bound: 0, rest: String::new() };
+    for message in messages {
+        message_row(&mut values, shown, places, message)?;
+    }
+    values.statement.raw_execute().map(drop)
+}
+
 /// The values of a statement, in order.
 struct Values<'s, 'c> {
-    statement: &'s mut rusqlite::CachedStatement<'c>,
+    statement: &'s mut CachedStatement<'c>,
     bound: usize,
+    /// Room for the text of one value.
+    rest: String,
 }
 
 impl Values<'_, '_> {
     fn put(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
         self.bound += 1;
         self.statement.raw_bind_parameter(self.bound, value)
+    }
+
+    /// The fields of a message that have no column of their own, as one object.
+    fn put_rest(&mut self, shown: &Shown<'_>, at: At) -> rusqlite::Result<()> {
+        self.rest.clear();
+        for field in REST {
+            if let Some(raw) = shown.raw(at, field) {
+                self.rest.push(if self.rest.is_empty() { '{' } else { ',' });
+                self.rest += field.key();
+                self.rest += raw;
+            }
+        }
+        self.bound += 1;
+        if self.rest.is_empty() {
+            return self.statement.raw_bind_parameter(self.bound, rusqlite::types::Null);
+        }
+        self.rest.push('}');
+        self.statement.raw_bind_parameter(self.bound, &*self.rest)
     }
 }
 
@@ -124,7 +157,7 @@ fn message_row(
     values.put(shown.int(at, Field::Ts).unwrap_or(0))?;
     values.put(shown.raw(at, Field::Mentions).unwrap_or("[]"))?;
     values.put(shown.text(at, Field::ReplyTo))?;
-    values.put(rest(shown, at))?;
+    values.put_rest(shown, at)?;
     values.put(message.edited_at)?;
     values.put(message.archived_at)?;
     values.put(reactions)?;
@@ -135,19 +168,6 @@ fn message_row(
     values.put(record.line.len)?;
     values.put(record.number)?;
     values.put(record.stamp.ms)
-}
-
-fn rest(shown: &Shown<'_>, at: At) -> Option<String> {
-    let mut rest = String::new();
-    for field in REST {
-        if let Some(raw) = shown.raw(at, field) {
-            rest += if rest.is_empty() { "{\"" } else { ",\"" };
-            rest += field.name();
-            rest += "\":";
-            rest += raw;
-        }
-    }
-    (!rest.is_empty()).then(|| rest + "}")
 }
 
 fn threads(connection: &Connection, shown: &Shown<'_>) -> rusqlite::Result<()> {

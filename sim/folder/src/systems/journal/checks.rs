@@ -1,6 +1,6 @@
 //! What must hold of journals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
 use cloudchamber_core::journal::address::{Mention, Scope};
@@ -28,6 +28,7 @@ pub mod name {
     pub const PROGRAM_ORDER: &str = "program_order_holds";
     pub const LATER_WORD: &str = "an_edit_of_what_was_read_stands";
     pub const REBUILD: &str = "a_rebuild_never_fails";
+    pub const TAKEN_ONCE: &str = "a_mention_is_taken_up_once";
     pub const ONE_HANDLER: &str = "a_mention_has_one_handler";
     pub const WRITES_AGAIN: &str = "a_machine_can_write_again";
     pub const TRAVELS: &str = "an_append_reaches_another_machine";
@@ -66,6 +67,8 @@ struct Acknowledged {
     at_ms: u64,
     /// Who has read it, and when, ms of world time.
     read: BTreeMap<ReplicaId, u64>,
+    /// Who took a mention in it to be theirs at the moment they had read it.
+    takers: BTreeSet<ReplicaId>,
     /// Whether somebody who had long read it has said something else since.
     superseded: bool,
     /// Whether everybody has.
@@ -120,7 +123,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: PROGRAM_ORDER,
             kind: CheckerKind::Safety,
-            about: "Of two values that one machine gave the same thing, the earlier one is never shown in the end.",
+            about: "Of two values that one machine gave the same thing, under whatever name, the earlier one is never shown in the end.",
         },
         Checker {
             name: LATER_WORD,
@@ -131,6 +134,11 @@ impl Checks<JournalSystem> for JournalChecks {
             name: REBUILD,
             kind: CheckerKind::Safety,
             about: "Whatever mixture of files is there, a view can be made of it.",
+        },
+        Checker {
+            name: TAKEN_ONCE,
+            kind: CheckerKind::Safety,
+            about: "No two machines take a mention of an agent on one machine to be theirs when they read it, whatever is still under way.",
         },
         Checker {
             name: ONE_HANDLER,
@@ -166,6 +174,12 @@ impl Checks<JournalSystem> for JournalChecks {
         for told in &effects.events {
             if let Told::Acknowledged { machine, seq, line } = told {
                 self.acknowledged(world.now(), id, machine, *seq, line, findings);
+                let key = (machine.clone(), *seq, line_digest(line.as_bytes()));
+                if takes(setup, world, id, line)
+                    && let Some(event) = self.acknowledged.get_mut(&key)
+                {
+                    event.takers.insert(id);
+                }
             }
         }
         if matches!(choice, Choice::Apply { .. } | Choice::Crash { .. }) {
@@ -255,6 +269,10 @@ fn edited(line: &str) -> Option<String> {
 
 /// The mentions of one machine each that a message's line lists.
 fn mentions(line: &str) -> Vec<Mention> {
+    // Most lines have none, and reading them would take most of a run's time.
+    if !line.contains("\"mentions\"") {
+        return vec![];
+    }
     let Ok(event) = Event::parse(line) else { return vec![] };
     let listed: Vec<String> =
         event.raw(Field::Mentions).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
@@ -264,6 +282,13 @@ fn mentions(line: &str) -> Vec<Mention> {
         Some(Mention { agent: agent.to_owned(), scope: Scope::Machine(machine.to_owned()) })
     };
     listed.iter().filter_map(read).collect()
+}
+
+/// Whether a machine, as far as it knows now, is the one that a message's line mentions.
+fn takes(setup: &Setup<JournalSystem>, world: &World<JournalSystem>, id: ReplicaId, line: &str) -> bool {
+    let config = &setup.replicas[id.index()].config;
+    let meant = |mention: &Mention| world.replica(id).protocol()?.is_meant(config, mention);
+    mentions(line).iter().any(|mention| meant(mention) == Some(true))
 }
 
 fn violation(checker: &str, at_ms: u64, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
@@ -353,6 +378,7 @@ impl JournalChecks {
             line: line.to_owned(),
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
+            takers: BTreeSet::new(),
             superseded: false,
             spread: false,
         };
@@ -393,7 +419,7 @@ impl JournalChecks {
                     violation(REBUILD, now, vec![id], "a rebuild never fails", seen)
                 });
             }
-            self.spread(world, id, seen, findings);
+            self.spread(setup, world, id, seen, findings);
             Look { folder, events: seen.events_digest, view: seen.view_digest }
         });
         let differs = |(other, its): (&ReplicaId, &Look)| {
@@ -412,6 +438,7 @@ impl JournalChecks {
     /// Notes which events have arrived.
     fn spread(
         &mut self,
+        setup: &Setup<JournalSystem>,
         world: &World<JournalSystem>,
         id: ReplicaId,
         seen: &Seen<'_>,
@@ -429,6 +456,17 @@ impl JournalChecks {
                 findings.count(TRAVELS, 1);
             }
             event.read.insert(id, now);
+            if takes(setup, world, id, &event.line) {
+                event.takers.insert(id);
+                if event.takers.len() > 1 {
+                    findings.violated(TAKEN_ONCE, || {
+                        let seen =
+                            format!("{} machines take `{}` to be for them", event.takers.len(), event.line);
+                        let who = event.takers.iter().copied().collect();
+                        violation(TAKEN_ONCE, now, who, "a mention is taken up once", seen)
+                    });
+                }
+            }
             if running().all(|id| event.read.contains_key(&id)) {
                 event.spread = true;
                 findings.sample(SPREAD_MS, now - event.at_ms);
@@ -476,6 +514,30 @@ impl JournalChecks {
                 let text = format!("{id} reads two events of {machine} with number {seq}");
                 violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
             });
+        }
+        let edits = self
+            .acknowledged
+            .iter()
+            .filter_map(|((_, seq, digest), event)| Some((edited(&event.line)?, *seq, *digest, event)));
+        let edits: Vec<_> = edits.collect();
+        for (message, seq, digest, event) in &edits {
+            let outdone = edits.iter().find(|(other, later, _, after)| {
+                after.replica == event.replica && later > seq && other == message
+            });
+            let Some((_, _, _, later)) = outdone else { continue };
+            if kept(event) && seen.shows_edit(*digest) {
+                findings.violated(PROGRAM_ORDER, || {
+                    let text =
+                        format!("{id} shows `{}`, which its writer followed by `{}`", event.line, later.line);
+                    violation(
+                        PROGRAM_ORDER,
+                        now,
+                        vec![event.replica],
+                        "the later word of a machine stands",
+                        text,
+                    )
+                });
+            }
         }
         if let Some(text) = seen.overtaken() {
             findings.violated(PROGRAM_ORDER, || {
