@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cloudchamber_host::throughput::Load;
 
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
 ///
@@ -202,7 +203,7 @@ pub(crate) struct JournalBenchArgs {
     #[arg(long, value_name = "N", value_parser = events)]
     pub(crate) events: Option<usize>,
     /// How many machines have written them.
-    #[arg(long, value_name = "N", value_parser = machines, default_value = "8")]
+    #[arg(long, value_name = "N", value_parser = machines, default_value_t = Load::MILLION.machines)]
     pub(crate) machines: usize,
     /// A few events only: some seconds.
     #[arg(long, conflicts_with = "events")]

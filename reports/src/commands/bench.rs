@@ -1,6 +1,7 @@
 //! `bench failover`: how long a failover takes, beside the bound; `bench journal`: how fast journals are.
 
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_host::throughput::Load;
 
 use crate::bench::report::Mode;
 use crate::bench::{self, DESIGNS, Order};
@@ -54,10 +55,7 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
 }
 
 /// How many events the journals have, without and with `--quick`.
-pub(super) const EVENTS: [usize; 2] = [1_000_000, 40_000];
-
-/// How many machines have written them.
-pub(super) const MACHINES: usize = 8;
+pub(super) const EVENTS: [usize; 2] = [Load::MILLION.events, 40_000];
 
 /// Measures journals as the command line says.
 pub(crate) fn journal(args: &JournalBenchArgs, json: bool) -> Result<Verdict, Failure> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::trace::COMMIT;
+use cloudchamber_host::throughput::Load;
 
 use crate::bench::report::{BenchReport, Mode};
 use crate::bench::{self, DESIGNS, Order};
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
         false => vec![],
     };
     let journals = match has(SystemName::Journal.text()) {
-        true => vec![bench::journal::run(super::bench::EVENTS[size], super::bench::MACHINES)?],
+        true => vec![bench::journal::run(super::bench::EVENTS[size], Load::MILLION.machines)?],
         false => vec![],
     };
     let syncthing = syncthing::table();

@@ -46,11 +46,12 @@ impl Work for Replay<'_> {
             );
         }
         let tell = |line: String, counts: bool| {
-            if self.story && counts {
+            if counts {
                 files::print(&(line + "\n"));
             }
         };
-        let outcome = story::tell(&trace, tell).map_err(|(index, why)| {
+        let replayed = if self.story { story::tell(&trace, tell) } else { trace.replay(|_| {}) };
+        let outcome = replayed.map_err(|(index, why)| {
             // The head is the first line, so the first choice stands on the second.
             let line = index + 2;
             Failure::new(format!(

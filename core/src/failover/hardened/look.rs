@@ -45,6 +45,22 @@ impl Peer {
         self.heard
     }
 
+    /// Whether it can be counted on.
+    pub(super) fn is_live(&self, config: &Config, now: Mono) -> bool {
+        self.was_heard_within(config.hardened.live_ms(), now)
+    }
+
+    /// Whether it is worth asking: a client may have held up one of a standby's beats, and an offer harms nobody
+    /// until it is taken.
+    pub(super) fn may_live(&self, config: &Config, now: Mono) -> bool {
+        self.was_heard_within(2 * config.hardened.live_ms(), now)
+    }
+
+    /// Whether it has shown a sign of life in the last `ms`, and does not mean to go.
+    fn was_heard_within(&self, ms: u64, now: Mono) -> bool {
+        !self.said.leaving && now.since(self.progress) <= ms
+    }
+
     pub(super) fn visit(&mut self, id: &Arc<str>, visit: &mut dyn Visit) {
         Arc::make_mut(&mut self.said).visit(visit);
         visit.beat(id, self.heard.0, &mut self.heard.1);
@@ -390,17 +406,6 @@ impl Replica {
     fn forget_the_dead(&mut self, config: &Config, now: Mono) {
         let unseen_ms = config.timing.device_unseen_ms.saturating_mul(2);
         self.peers.retain(|_, peer| now.since(peer.progress) <= unseen_ms);
-    }
-
-    /// Whether a peer can be counted on.
-    pub(super) fn is_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
-        !peer.said.leaving && now.since(peer.progress) <= config.hardened.live_ms()
-    }
-
-    /// Whether it is worth asking: a client may have held up one of a standby's beats, and an offer harms nobody
-    /// until it is taken.
-    pub(super) fn may_live(&self, peer: &Peer, config: &Config, now: Mono) -> bool {
-        !peer.said.leaving && now.since(peer.progress) <= 2 * config.hardened.live_ms()
     }
 }
 

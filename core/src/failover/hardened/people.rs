@@ -53,7 +53,7 @@ impl Replica {
     /// The order of succession: whoever lives and may lead, by id; and a patience that suits all of them.
     fn order(&self, config: &Config, now: Mono) -> Lead {
         let hardened = &config.hardened;
-        let live = || self.peers.iter().filter(|(_, peer)| self.is_live(peer, config, now));
+        let live = || self.peers.iter().filter(|(_, peer)| peer.is_live(config, now));
         let asked = live().map(|(_, peer)| peer.said.wants_ms).max().unwrap_or(0);
         let may = |id: &str, name: &str| hardened.policy == Policy::Available || self.votes(id, name);
         Lead {
@@ -106,7 +106,7 @@ impl Replica {
         if wish.target == self.said.id {
             return self.obey(wish.number);
         }
-        let target = self.peers.get(&wish.target).filter(|peer| self.may_live(peer, config, now));
+        let target = self.peers.get(&wish.target).filter(|peer| peer.may_live(config, now));
         let may_lead = |name: &str| hardened.policy == Policy::Available || self.votes(&wish.target, name);
         let Some(peer) = target.filter(|peer| may_lead(&peer.name)) else {
             return self.refuse_wish(&wish, cx);
@@ -206,7 +206,7 @@ impl Replica {
         let Some(target) = self.find(device) else {
             return cx.event(refused(device.into(), RefusedBecause::Unknown));
         };
-        let stale = self.peers.get(&target).is_some_and(|peer| !self.may_live(peer, config, now));
+        let stale = self.peers.get(&target).is_some_and(|peer| !peer.may_live(config, now));
         if stale {
             return cx.event(refused(target, RefusedBecause::Stale));
         }
@@ -275,7 +275,7 @@ impl Replica {
         let Some((id, peer)) = id.and_then(|id| self.peers.get(&id).map(|peer| (id, peer))) else {
             return cx.event(refused(RefusedBecause::Unknown));
         };
-        let (name, live) = (peer.name.clone(), self.is_live(peer, config, cx.now().mono));
+        let (name, live) = (peer.name.clone(), peer.is_live(config, cx.now().mono));
         let files = Self::files_of(&id, &name, config, cx).collect();
         let listed =
             cx.read(&places::path(&id, 0)).ok().and_then(|content| match &*content.parsed(Record::parse) {

@@ -94,7 +94,7 @@ impl Overlap {
         let awake_ms = self.awake_ms.get(to).copied().unwrap_or(0);
         if *shown < said.beat
             && written
-                .is_some_and(|written| look.now - (*written).max(awake_ms).min(look.now) > bounds.late_ms_min)
+                .is_some_and(|written| look.now.saturating_sub((*written).max(awake_ms)) > bounds.late_ms_min)
         {
             self.came_late_ms = Some(look.now);
         }
