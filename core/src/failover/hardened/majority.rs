@@ -89,16 +89,33 @@ impl Replica {
         }
     }
 
-    /// A leader that says in the same life that it has stopped needs no promise any more: it stopped before it wrote
-    /// that. (A later life proves nothing: it may be a copy's.)
+    /// One that says in the same life that it leads no longer, or no longer wants to, in the term of the vote needs no
+    /// promise any more: it stopped before it wrote that, and begins another term before it leads again. (A later
+    /// life proves nothing: it may be a copy's.)
     fn take_back(&mut self) {
         let Some(vote) = &self.said.vote else { return };
-        let released = self.peers.get(&vote.candidate).is_some_and(|peer| {
-            peer.said.life == vote.life && peer.said.role == Role::Released && peer.said.term >= vote.term
-        });
-        if released {
+        let given_up = |said: &Said| {
+            let wants = matches!(said.role, Role::Active | Role::Candidate);
+            said.life == vote.life && said.term >= vote.term && !wants
+        };
+        let candidate = self.peers.get(&vote.candidate).map(|peer| &*peer.said);
+        let candidate = candidate.or_else(|| (vote.candidate == self.said.id).then_some(&self.said));
+        if candidate.is_some_and(given_up) {
             self.promise.until = Mono(0);
         }
+    }
+
+    /// Whether so many voters support others in this candidate's term, or a later one, that no majority is left for
+    /// it.
+    pub(super) fn is_outvoted(&self) -> bool {
+        let Some(voters) = self.said.voters.as_deref() else { return false };
+        let supports_another = |member: &&Arc<str>| {
+            let holders = self.peers.iter().filter(|(id, peer)| stands_for(member, id, &peer.name));
+            let mut votes = holders.filter_map(|(_, peer)| peer.said.vote.as_ref());
+            votes.any(|vote| vote.term >= self.said.term && vote.candidate != self.said.id)
+        };
+        let others = voters.members.iter().filter(supports_another).count();
+        voters.members.len() - others <= voters.members.len() / 2
     }
 
     /// Whom it would support: the highest that leads or wants to, is heard of, carries no older voters than this

@@ -209,6 +209,11 @@ impl Replica {
     fn wait_for_objections(&mut self, config: &Config, cx: &mut Context<'_>) {
         let (now, hardened) = (cx.now().mono, &config.hardened);
         if hardened.policy == Policy::Majority {
+            // Several came forward at once, and the votes were spread before all but the highest gave way: those
+            // who voted are free for it in the next term, not in this one.
+            if self.is_outvoted() {
+                self.claim(Role::Candidate, cx);
+            }
             let give_up = self.since.plus(2 * (hardened.promise_ms + hardened.settle_ms));
             if now < give_up {
                 self.decide_at(give_up);
@@ -216,7 +221,8 @@ impl Replica {
             }
             cx.event(Event::ClaimGivenUp { because: GivenUpBecause::NoMajority });
             self.take_role(Role::Standby, now);
-            self.not_before = now.plus(cx.rng().up_to(hardened.slot_ms));
+            // It may be the one whom no file reaches: the others are let pass first.
+            self.not_before = now.plus(hardened.slot_ms + cx.rng().up_to(hardened.slot_ms));
             return;
         }
         let end = self.since.plus(hardened.wait_ms);
