@@ -1,7 +1,5 @@
 //! The files a protocol sees, and what it asks to be done to them.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{Content, Path, WallMs};
@@ -38,14 +36,22 @@ pub trait FsMut: Fs {
 /// One entry of a directory.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Entry {
-    /// The name within the directory.
-    pub name: Arc<str>,
+    /// Where it is: what was listed, and the name within it.
+    pub path: Path,
     /// What it is.
     pub kind: EntryKind,
     /// The length in bytes that the file system tells, also where the bytes are not local.
     pub len: u64,
     /// The modification time that the file system tells. Sync clients keep, round, replace or delay it.
     pub modified: WallMs,
+}
+
+impl Entry {
+    /// The name within the directory.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.file_name()
+    }
 }
 
 /// What a directory entry is.

@@ -115,7 +115,9 @@ impl Path {
 
 /// Whether a name has no part that is empty, `.` or `..`, or holds a NUL.
 fn is_sound(name: &str) -> bool {
-    name.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
+    name.as_bytes()
+        .split(|byte| *byte == b'/')
+        .all(|part| !matches!(part, b"" | b"." | b"..") && !part.contains(&0))
 }
 
 impl fmt::Display for Path {

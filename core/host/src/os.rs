@@ -198,17 +198,18 @@ impl Fs for OsFs {
             };
             let kind = if metadata.is_dir() { EntryKind::Dir } else { EntryKind::File };
             let stub = name.strip_prefix('.').and_then(|name| name.strip_suffix(".icloud"));
+            let stub = stub.filter(|name| !matches!(*name, "" | "." | ".."));
             let modified =
                 metadata.mtime().saturating_mul(1_000).saturating_add(metadata.mtime_nsec() / 1_000_000);
             entries.push(Entry {
-                name: stub.unwrap_or(&name).into(),
+                path: dir.join(stub.unwrap_or(&name)),
                 kind,
                 len: if kind == EntryKind::Dir { 0 } else { metadata.len() },
                 modified: WallMs(modified),
             });
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        entries.dedup_by(|a, b| a.name == b.name);
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries.dedup_by(|a, b| a.path == b.path);
         Ok(entries)
     }
 }
@@ -256,7 +257,7 @@ mod tests {
         fs.apply(&FsOp::Flush { path: path.clone() }).unwrap();
         assert_eq!(fs.read(&path, 4), Ok(Content::from("two")));
         let names: Vec<_> =
-            fs.list(&Path::shared("a")).unwrap().into_iter().map(|e| (e.name, e.len)).collect();
+            fs.list(&Path::shared("a")).unwrap().into_iter().map(|e| (e.name().to_owned(), e.len)).collect();
         assert_eq!(names, [("b.json".into(), 7)]);
         let created = FsOp::CreateNew { path: path.clone(), content: Content::from("x") };
         assert_eq!(fs.apply(&created), Err(FsError::Exists));
@@ -273,7 +274,7 @@ mod tests {
         assert_eq!(fs.read(&Path::shared(""), 0), Err(FsError::Refused));
         fs::write(dir.path().join("shared/.gone.jsonl.icloud"), "").unwrap();
         assert_eq!(fs.read(&Path::shared("gone.jsonl"), 0), Err(FsError::NotLocal));
-        assert_eq!(&*fs.list(&Path::shared("")).unwrap()[0].name, "gone.jsonl");
+        assert_eq!(&*fs.list(&Path::shared("")).unwrap()[0].name(), "gone.jsonl");
         fs::remove_dir_all(dir.path().join("shared")).unwrap();
         assert_eq!(fs.read(&Path::shared("a"), 0), Err(FsError::Unavailable));
         assert_eq!(fs.read(&Path::local("a"), 0), Err(FsError::NotFound));

@@ -247,10 +247,10 @@ pub fn read_devices(fs: &dyn Fs, mut problem: impl FnMut(&Path, ProblemKind)) ->
     };
     let mut devices = BTreeMap::new();
     for entry in entries {
-        if entry.kind != EntryKind::File || !entry.name.ends_with(".json") {
+        if entry.kind != EntryKind::File || !entry.name().ends_with(".json") {
             continue;
         }
-        let path = dir.join(&entry.name);
+        let path = entry.path;
         let content = match fs.read(&path, 0) {
             Ok(content) => content,
             Err(error) => {

@@ -156,11 +156,11 @@ impl Survey {
         let dir = device::devices_dir();
         let mut survey = Self::default();
         for entry in fs.list(&dir).unwrap_or_default() {
-            let path = dir.join(&entry.name);
+            let path = entry.path;
             let Ok(content) = fs.read(&path, 0) else { continue };
             let Found::Record(record, file) = &*content.parsed(Record::parse) else { continue };
             survey.paths.insert(path.clone());
-            if !places::belongs(&entry.name, file) {
+            if !places::belongs(path.file_name(), file) {
                 problem(&path, ProblemKind::NameMismatch);
                 continue;
             }

@@ -53,9 +53,9 @@ impl Fs for Files {
                 Some((name, _)) => (name, EntryKind::Dir),
                 None => (below, EntryKind::File),
             };
-            if entries.last().is_none_or(|last| *last.name != *name) {
+            if entries.last().is_none_or(|last| last.name() != name) {
                 let len = content.len().try_into().unwrap();
-                entries.push(Entry { name: name.into(), kind, len, modified: WallMs(0) });
+                entries.push(Entry { path: dir.join(name), kind, len, modified: WallMs(0) });
             }
         }
         if entries.is_empty() && dir.parent().is_some() { Err(FsError::NotFound) } else { Ok(entries) }

@@ -125,8 +125,7 @@ impl Folder {
         read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
     ) {
         for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
-            let directory = &*entry.name;
-            let dir = Path::shared(MACHINES).join(directory);
+            let (directory, dir) = (entry.name(), &entry.path);
             let (machine, copy) = machine_of(directory).unwrap_or((directory, false));
             let note = |kind, detail: &str| Problem {
                 file: dir.name().into(),
@@ -150,21 +149,21 @@ impl Folder {
             };
             for file in files {
                 if file.kind == EntryKind::Dir {
-                    if log_of(&file.name).is_some() {
+                    if log_of(file.name()).is_some() {
                         self.problems.push(Problem {
-                            file: dir.join(&file.name).name().into(),
+                            file: file.path.name().into(),
                             ..note(ProblemKind::Unreadable, "a directory where a journal should be")
                         });
                     }
                     continue;
                 }
-                let Some((log, copy)) = log_of(&file.name).filter(|&(log, _)| log != Log::Runtime) else {
+                let Some((log, copy)) = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime) else {
                     continue;
                 };
                 if copy && design.copies == Copies::Foreign {
                     continue;
                 }
-                let path = dir.join(&file.name);
+                let path = &file.path;
                 if copy {
                     self.problems.push(Problem {
                         file: path.name().into(),
@@ -173,7 +172,7 @@ impl Folder {
                         detail: format!("a copy of {}", log.file_name()),
                     });
                 }
-                self.take(path.name(), directory, &machine, Some(log), &path, read);
+                self.take(path.name(), directory, &machine, Some(log), path, read);
             }
         }
     }
@@ -279,7 +278,7 @@ pub fn unread(name: &str, error: FsError) -> Problem {
 pub(super) fn own_aliases(fs: &dyn Fs, machines: &[Entry], problems: &mut Vec<Problem>) -> Vec<Aliases> {
     let mut given = Vec::new();
     for entry in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
-        let path = aliases_path(&entry.name);
+        let path = aliases_path(entry.name());
         let names = |content: Content| serde_json::from_slice::<BTreeMap<_, _>>(content.bytes());
         match fs.read(&path, 0).map(names) {
             Ok(Ok(names)) => given.push(Aliases::new(names)),
@@ -307,7 +306,7 @@ fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Con
         Copies::Foreign => vec![CONFIG.to_owned()],
         Copies::Versions => {
             let entries = fs.list(&Path::shared("")).unwrap_or_default();
-            let names = entries.iter().map(|entry| &*entry.name);
+            let names = entries.iter().map(|entry| entry.name());
             names
                 .filter(|&name| {
                     name == CONFIG

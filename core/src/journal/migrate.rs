@@ -120,8 +120,9 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         }
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
-    let known =
-        |id: &str| machines.iter().any(|entry| machine_of(&entry.name).is_some_and(|(known, _)| known == id));
+    let known = |id: &str| {
+        machines.iter().any(|entry| machine_of(entry.name()).is_some_and(|(known, _)| known == id))
+    };
     let own = identity(fs).ok();
     let is_own = own.as_ref().is_some_and(|own| own.id == old);
     let by_alias = design.renaming == Renaming::Alias;
@@ -164,7 +165,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         let to = Path::shared(MACHINES).join(new);
         let files = fs.list(&from).unwrap_or_default();
         ops.extend(
-            files.iter().map(|file| FsOp::Rename { from: from.join(&file.name), to: to.join(&file.name) }),
+            files.iter().map(|file| FsOp::Rename { from: file.path.clone(), to: to.join(file.name()) }),
         );
     }
     if let Some(mut own) = own.filter(|_| is_own) {

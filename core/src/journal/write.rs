@@ -212,7 +212,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
     if !begun
         && machines
             .iter()
-            .any(|entry| super::names::machine_of(&entry.name).is_some_and(|(known, _)| known == id))
+            .any(|entry| super::names::machine_of(entry.name()).is_some_and(|(known, _)| known == id))
     {
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }
@@ -310,7 +310,7 @@ impl Writer {
     fn refuse_absent(&self, fs: &dyn Fs) -> Result<(), Refusal> {
         let id = &self.identity.id;
         let entries = fs.list(&Path::shared(MACHINES).join(id)).unwrap_or_default();
-        let here = entries.iter().any(|entry| Log::from_file_name(&entry.name).is_some());
+        let here = entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some());
         if self.identity.seq > 0 && !here && self.tails.iter().all(|tail| tail.len == 0) {
             return Err(Refusal::Absent(id.clone()));
         }
@@ -527,9 +527,7 @@ pub fn seals(fs: &dyn Fs, path: &Path) -> std::collections::BTreeMap<String, Sea
 fn len(fs: &dyn Fs, path: &Path) -> Result<u64, Refusal> {
     let dir = path.parent().expect("a file lies in a directory");
     match fs.list(&dir) {
-        Ok(entries) => {
-            Ok(entries.iter().find(|entry| *entry.name == *path.file_name()).map_or(0, |entry| entry.len))
-        }
+        Ok(entries) => Ok(entries.iter().find(|entry| entry.path == *path).map_or(0, |entry| entry.len)),
         Err(FsError::NotFound) => Ok(0),
         Err(error) => Err(Refusal::Fs(dir, error)),
     }

@@ -44,7 +44,7 @@ impl Fs for Files {
             let (name, kind) =
                 rest.split_once('/').map_or((rest, EntryKind::File), |(name, _)| (name, EntryKind::Dir));
             let len = if kind == EntryKind::File { content.len() as u64 } else { 0 };
-            entries.insert(name, Entry { name: name.into(), kind, len, modified: WallMs(0) });
+            entries.insert(name, Entry { path: dir.join(name), kind, len, modified: WallMs(0) });
         }
         if entries.is_empty() { Err(FsError::NotFound) } else { Ok(entries.into_values().collect()) }
     }

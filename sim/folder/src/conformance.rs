@@ -124,7 +124,7 @@ fn is_missing(view: &dyn FsMut, path: &Path) {
 fn names(view: &dyn FsMut, dir: &Path) -> Vec<String> {
     let entries = view.list(dir).unwrap_or_else(|error| panic!("{dir} cannot be listed: {error}"));
     let name = |kind| if kind == EntryKind::Dir { "/" } else { "" };
-    entries.iter().map(|entry| format!("{}{}", entry.name, name(entry.kind))).collect()
+    entries.iter().map(|entry| format!("{}{}", entry.name(), name(entry.kind))).collect()
 }
 
 fn the_roots_are_there_from_the_start(view: &mut dyn FsMut) {
@@ -314,7 +314,7 @@ fn an_entry_tells_its_length(view: &mut dyn FsMut) {
     does(view, &append("a", "de"));
     does(view, &create("empty", ""));
     let entries = view.list(&shared("")).expect("the root can be listed");
-    let lengths: Vec<_> = entries.iter().map(|entry| (&*entry.name, entry.kind, entry.len)).collect();
+    let lengths: Vec<_> = entries.iter().map(|entry| (entry.name(), entry.kind, entry.len)).collect();
     assert_eq!(lengths, [("a", EntryKind::File, 5), ("empty", EntryKind::File, 0)]);
     assert!(entries.iter().all(|entry| entry.modified.0 > 0), "a file was changed some time after 1970");
 }

@@ -537,8 +537,7 @@ impl Fs for Case<'_> {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
         use cloudchamber_core::{EntryKind, WallMs};
-        let entry =
-            |name: &String, kind| Entry { name: name.as_str().into(), kind, len: 0, modified: WallMs(0) };
+        let entry = |name: &String, kind| Entry { path: dir.join(name), kind, len: 0, modified: WallMs(0) };
         let mut entries: Vec<_> = match dir.name() {
             "shared/machines" => self.0.keys().map(|name| entry(name, EntryKind::Dir)).collect(),
             name => {
@@ -547,7 +546,7 @@ impl Fs for Case<'_> {
                 files.keys().map(|name| entry(name, EntryKind::File)).collect()
             }
         };
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
 }

@@ -218,15 +218,15 @@ impl Replica {
         self.come_back(config, cx);
         let mut own_there = 0;
         for entry in entries {
-            if entry.kind != EntryKind::File || !places::may_be_one(&entry.name) {
+            if entry.kind != EntryKind::File || !places::may_be_one(&entry.path) {
                 continue;
             }
-            if let Some(place) = self.places.called(&entry.name) {
+            if let Some(place) = self.places.at(&entry.path) {
                 own_there += usize::from(place.beat > 0);
                 self.look_at_own(&place.clone(), config, cx);
                 continue;
             }
-            self.look_at_other(&dir.join(&entry.name), &entry.name, config, cx);
+            self.look_at_other(&entry.path, config, cx);
         }
         if own_there < self.places.iter().filter(|place| place.beat > 0).count() {
             // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
@@ -236,7 +236,7 @@ impl Replica {
         self.forget_the_dead(config, cx.now().mono);
     }
 
-    fn look_at_other(&mut self, path: &Path, name: &str, config: &Config, cx: &mut Context<'_>) {
+    fn look_at_other(&mut self, path: &Path, config: &Config, cx: &mut Context<'_>) {
         let content = match cx.read(path) {
             Ok(content) => content,
             Err(error) => {
@@ -245,7 +245,7 @@ impl Replica {
             }
         };
         let kind = match &*content.parsed(Record::parse) {
-            Found::Record(record, its) if places::belongs(name, its) => {
+            Found::Record(record, its) if places::belongs(path.file_name(), its) => {
                 if !self.troubles.is_empty() {
                     self.troubles.remove(path);
                 }
@@ -272,13 +272,14 @@ impl Replica {
     /// Takes what another said, where it is newer than what it said before.
     fn hear(&mut self, record: &Record, config: &Config, now: Mono) {
         let said = &record.coordination;
-        for (id, saw) in &said.saw {
-            if let Some(peer) = self.peers.get(id).filter(|peer| peer.heard < (saw.life, saw.beat)) {
-                let (active, heard) = (peer.said.role == Role::Active, peer.heard.0 == saw.life);
-                if active && heard {
-                    self.progressed(&id.clone(), (saw.life, saw.beat), &[], true, config, now);
-                }
-            }
+        let later = |(id, peer): (&Arc<str>, &Peer)| {
+            let saw = said.saw.get(id).filter(|_| peer.said.role == Role::Active)?;
+            let later = peer.heard.0 == saw.life && peer.heard.1 < saw.beat;
+            later.then(|| (id.clone(), (saw.life, saw.beat)))
+        };
+        let told: Vec<_> = self.peers.iter().filter_map(later).collect();
+        for (id, heard) in told {
+            self.progressed(&id, heard, &[], true, config, now);
         }
         if let Some(voters) = &said.voters
             && self.said.voters.as_ref().is_none_or(|own| own.stamp() < voters.stamp())

@@ -49,9 +49,9 @@ pub(in crate::failover) fn belongs(name: &str, device_file: &str) -> bool {
         || name.strip_prefix(stem(device_file)).is_some_and(|rest| beat_ending(rest) == Some(""))
 }
 
-/// Whether a file of this name may be one of a replica.
-pub(super) fn may_be_one(name: &str) -> bool {
-    name.ends_with(".json") || beat_ending(name).is_some()
+/// Whether this file may be one of a replica, by its name.
+pub(super) fn may_be_one(path: &Path) -> bool {
+    path.name().ends_with(".json") || beat_ending(path.name()).is_some()
 }
 
 /// What stands before the ending `.beat` and a digit.
@@ -80,10 +80,9 @@ impl Places {
         self.all.iter()
     }
 
-    /// The place of this file name.
-    pub(super) fn called(&self, name: &str) -> Option<&Place> {
-        // Most names differ in their ends already, and finding where a file name begins takes longer.
-        self.all.iter().find(|place| place.path.name().ends_with(name) && place.path.file_name() == name)
+    /// The place that this file is.
+    pub(super) fn at(&self, path: &Path) -> Option<&Place> {
+        self.all.iter().find(|place| place.path == *path)
     }
 
     /// Takes the next one for a beat, and says which and until when the one after it rests. What decides nothing
@@ -135,7 +134,8 @@ mod tests {
         for other in ["d-ab.beat1", "d-a.beat", "d-a.beat12", "d-a.beat1 2", "d-a 2.json", "d-a.b.beat1"] {
             assert!(!belongs(other, "d-a.json"), "{other}");
         }
-        assert!(may_be_one("d-a 2.json") && may_be_one("d-b.beat2") && !may_be_one("notes.txt"));
+        assert!(!may_be_one(&Path::shared("notes.txt")));
+        assert!(["d-a 2.json", "d-b.beat2"].iter().all(|name| may_be_one(&Path::shared(name))));
     }
 
     #[test]

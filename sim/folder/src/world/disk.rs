@@ -121,32 +121,32 @@ impl Disk {
         let mut entries: Vec<Entry> = Vec::new();
         // Files come in order of their paths. Placeholders and directories do not sort as their paths do.
         let mut sorted = true;
-        for (name, slot) in self.slots.below(dir) {
+        for (path, name, slot) in self.slots.below(dir) {
             let Some(body) = &slot.body else { continue };
             let last = entries.last();
             let entry = match name.split_once('/') {
                 Some((child, _)) => {
-                    if last.is_some_and(|last| last.kind == EntryKind::Dir && &*last.name == child) {
+                    if last.is_some_and(|last| last.kind == EntryKind::Dir && last.name() == child) {
                         continue;
                     }
-                    Entry { name: child.into(), kind: EntryKind::Dir, len: 0, modified: WallMs(0) }
+                    Entry { path: dir.join(child), kind: EntryKind::Dir, len: 0, modified: WallMs(0) }
                 }
                 None => Entry {
-                    name: match body.presence {
-                        Presence::Stub => format!(".{name}.icloud").into(),
-                        _ => name.into(),
+                    path: match body.presence {
+                        Presence::Stub => dir.join(&format!(".{name}.icloud")),
+                        _ => path.clone(),
                     },
                     kind: EntryKind::File,
                     len: body.content.len() as u64,
                     modified: slot.modified,
                 },
             };
-            sorted &= last.is_none_or(|last| last.name < entry.name);
+            sorted &= last.is_none_or(|last| last.path < entry.path);
             entries.push(entry);
         }
         if !sorted {
-            entries.sort_by(|one, other| one.name.cmp(&other.name));
-            entries.dedup_by(|next, one| next.name == one.name);
+            entries.sort_by(|one, other| one.path.cmp(&other.path));
+            entries.dedup_by(|next, one| next.path == one.path);
         }
         match entries.is_empty() && !dir.name().is_empty() {
             true if self.file(dir).is_some() => Err(FsError::Refused),
@@ -161,7 +161,7 @@ impl Disk {
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        path.name().is_empty() || self.slots.below(path).any(|(_, slot)| slot.body.is_some())
+        path.name().is_empty() || self.slots.below(path).any(|(_, _, slot)| slot.body.is_some())
     }
 
     /// Whether no file can come to be under this name: it is a directory, or would lie below a file.

@@ -73,14 +73,17 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
         }
     }
 
-    /// Everything below a directory: the name within the directory, and the value.
-    pub(super) fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = (&'a str, &'a V)> {
+    /// Everything below a directory: the path, the name within the directory, and the value.
+    pub(super) fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = (&'a Path, &'a str, &'a V)> {
         let before = |path: &Path| match path.root().cmp(&dir.root()) {
             Ordering::Equal => is_before_children(path.name(), dir.name()),
             order => order == Ordering::Less,
         };
         let start = self.items.partition_point(|place| before(&place.item.path));
-        self.items[start..].iter().map_while(|place| Some((place.item.path.below(dir)?, &place.item.value)))
+        self.items[start..].iter().map_while(|place| {
+            let Item { path, value, .. } = &*place.item;
+            Some((path, path.below(dir)?, value))
+        })
     }
 
     /// Sets a value, or removes it.
@@ -282,7 +285,7 @@ mod tests {
                     prop_assert_eq!(in_order(path), model.get(path));
                 }
                 for dir in model.keys().flat_map(|path| [Some(path.clone()), path.parent()]).flatten() {
-                    let below = model.iter().filter_map(|(path, value)| Some((path.below(&dir)?, value)));
+                    let below = model.iter().filter_map(|(path, value)| Some((path, path.below(&dir)?, value)));
                     prop_assert!(map.below(&dir).eq(below), "{dir}");
                 }
             }
