@@ -172,3 +172,27 @@ fn the_files_of_the_dead_are_removed_and_nobody_elses() {
     }
     assert_eq!(world.told("device-removed"), 2);
 }
+
+#[test]
+fn votes_that_were_spread_are_mended_at_once() {
+    let mut longest = 0;
+    for seed in 0..60 {
+        let weather = Weather { replicas: 4, delay_ms: [500, 14_000], ..Weather::calm(Policy::Majority) };
+        let mut world = World::new(weather, seed);
+        world.until(300_000);
+        let leader = world.only_active();
+        // The two that are left wait for votes until they lose patience, and then come forward together, with those
+        // who are back.
+        let back = 500_000 + 3_000 * seed;
+        world.crash(leader, back - world.now);
+        world.crash((leader + 1) % 4, back - world.now);
+        world.until(back);
+        while world.active().is_empty() {
+            world.until(world.now + 100);
+            assert!(world.now < back + 900_000, "nobody is elected");
+        }
+        longest = longest.max(world.now - back);
+    }
+    // What those who are back may have promised in the life before, and two ways there and back.
+    assert!(longest <= 64_000 + 4 * 15_000, "{longest} ms");
+}
