@@ -105,17 +105,23 @@ impl Replica {
         }
     }
 
-    /// Whether so many voters support others in this candidate's term, or a later one, that no majority is left for
-    /// it.
-    pub(super) fn is_outvoted(&self) -> bool {
+    /// Whether voters support others in this candidate's term, or a later one, and those who show signs of life and do
+    /// not are no majority.
+    pub(super) fn is_outvoted(&self, config: &Config, now: Mono) -> bool {
         let Some(voters) = self.said.voters.as_deref() else { return false };
-        let supports_another = |member: &&Arc<str>| {
-            let holders = self.peers.iter().filter(|(id, peer)| stands_for(member, id, &peer.name));
-            let mut votes = holders.filter_map(|(_, peer)| peer.said.vote.as_ref());
-            votes.any(|vote| vote.term >= self.said.term && vote.candidate != self.said.id)
+        let elsewhere = |said: &Said| {
+            let vote = said.vote.as_ref();
+            vote.is_some_and(|vote| vote.term >= self.said.term && vote.candidate != self.said.id)
         };
-        let others = voters.members.iter().filter(supports_another).count();
-        voters.members.len() - others <= voters.members.len() / 2
+        let (mut lost, mut left) = (false, 0);
+        for member in &voters.members {
+            let own = stands_for(member, &self.said.id, &self.name);
+            let holders = || self.peers.iter().filter(|(id, peer)| stands_for(member, id, &peer.name));
+            let gone = holders().any(|(_, peer)| elsewhere(&peer.said));
+            lost |= gone;
+            left += usize::from(own || !gone && holders().any(|(_, peer)| peer.is_live(config, now)));
+        }
+        lost && left <= voters.members.len() / 2
     }
 
     /// Whom it would support: the highest that leads or wants to, is heard of, carries no older voters than this

@@ -211,7 +211,7 @@ impl Replica {
         if hardened.policy == Policy::Majority {
             // Several came forward at once, and the votes were spread before all but the highest gave way: those
             // who voted are free for it in the next term, not in this one.
-            if self.is_outvoted() {
+            if self.is_outvoted(config, now) {
                 self.claim(Role::Candidate, cx);
             }
             let give_up = self.since.plus(2 * (hardened.promise_ms + hardened.settle_ms));

@@ -71,6 +71,8 @@ pub struct FailoverChecks {
     last_id: i64,
     /// The id below which every update is known to have been confirmed.
     confirmed: i64,
+    /// How many effects have repeated one.
+    repeated: u64,
     /// Who wrote each device file first.
     writers: BTreeMap<Path, ReplicaId>,
     /// When each replica's last heartbeat was written, ms.
@@ -96,6 +98,7 @@ impl FailoverChecks {
             reset: 0,
             last_id: 0,
             confirmed: 0,
+            repeated: 0,
             writers: BTreeMap::new(),
             beats: BTreeMap::new(),
             overlap: Overlap::default(),
@@ -273,6 +276,7 @@ impl Checks<FailoverSystem> for FailoverChecks {
         self.state_file(&look, findings);
         if matches!(choice, Choice::Serve { .. }) {
             self.confirmed(&look, findings);
+            self.repeated(&look, findings);
         }
         self.looked_ms = look.now;
     }
@@ -280,6 +284,7 @@ impl Checks<FailoverSystem> for FailoverChecks {
     fn forget(&mut self, checker: &str, fresh: &Self) {
         let kept = std::mem::replace(self, fresh.clone());
         self.active = kept.active;
+        self.repeated = kept.repeated;
         // That an active one was lost counts for `a_failover_happens`; when it was, only for how long that took.
         self.lost_ms = kept.lost_ms.map(|_| 0);
         self.lost = kept.lost;
@@ -339,17 +344,6 @@ impl Checks<FailoverSystem> for FailoverChecks {
                 expected: "every update written before faults stopped is handled in the end".into(),
                 seen: format!("{} still wait, the first is {first}", left.len()),
             });
-        }
-        let again: u64 = world.service().effects().map(|(_, effect)| u64::from(effect.times - 1)).sum();
-        if again > 0 {
-            findings.violated(ONCE, || Violation {
-                checker: ONCE.into(),
-                at_ms: now,
-                replicas: vec![],
-                expected: "an update takes effect once".into(),
-                seen: format!("{again} effects were repetitions"),
-            });
-            findings.count(ONCE, again - 1);
         }
     }
 }
@@ -593,6 +587,16 @@ impl FailoverChecks {
             }
         }
         self.confirmed = self.confirmed.max(floor - 1);
+    }
+
+    /// Updates that took effect again.
+    fn repeated(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        for _ in std::mem::replace(&mut self.repeated, look.world.service().repeated())..self.repeated {
+            findings.violated(ONCE, || {
+                let who = look.choice.replica().into_iter().collect();
+                look.violation(ONCE, who, "an update takes effect once", "it had taken effect before".into())
+            });
+        }
     }
 }
 

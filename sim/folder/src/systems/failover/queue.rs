@@ -30,6 +30,8 @@ pub struct UpdateQueue {
     open: BTreeMap<ReplicaId, Open>,
     /// How often each update took effect, and for whom first.
     effects: BTreeMap<i64, Effect>,
+    /// How many effects repeated one.
+    repeated: u64,
 }
 
 /// What became of one update out there.
@@ -76,9 +78,10 @@ impl UpdateQueue {
         self.effects.get(&id).copied()
     }
 
-    /// The ids that took effect, each with what became of it.
-    pub fn effects(&self) -> impl Iterator<Item = (i64, Effect)> {
-        self.effects.iter().map(|(id, effect)| (*id, *effect))
+    /// How many effects repeated one.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// The ids that no poll has confirmed.
@@ -89,7 +92,7 @@ impl UpdateQueue {
     /// Hashes it so that when it is does not count: only how long answers still take. From `never_ms` on they never
     /// come.
     pub(super) fn hash_from(&self, now: u64, never_ms: u64, hasher: &mut impl Hasher) {
-        let Self { waiting, takes_ms, last_id, open, effects } = self;
+        let Self { waiting, takes_ms, last_id, open, effects, repeated: _ } = self;
         (waiting, takes_ms, last_id, effects, open.len()).hash(hasher);
         for (replica, open) in open {
             let left = |at: u64| at.saturating_sub(now).min(never_ms);
@@ -134,6 +137,7 @@ impl Service for UpdateQueue {
             Call::Handle { update, .. } => {
                 let effect = self.effects.entry(update.id);
                 let effect = effect.or_insert(Effect { times: 0, first: from, last: from });
+                self.repeated += u64::from(effect.times > 0);
                 effect.times += 1;
                 effect.last = from;
                 let at = now + self.takes_ms.get(&update.id).copied().unwrap_or(0);
@@ -232,6 +236,7 @@ mod tests {
         assert_eq!((queue.due(A), queue.ready(A, 709), queue.ready(A, 710)), (Some(710), false, true));
         queue.call(B, Call::Handle { update, term: 0 }, 20);
         assert_eq!(queue.effect(1), Some(Effect { times: 2, first: A, last: B }));
+        assert_eq!(queue.repeated(), 1);
     }
 
     #[test]
