@@ -68,6 +68,7 @@ impl<S: System> Hash for State<S> {
 pub struct Budget {
     crashes: u8,
     sleeps: u8,
+    folders: u8,
     clocks: u8,
     failures: u8,
     commands: u8,
@@ -77,8 +78,8 @@ pub struct Budget {
 
 impl Budget {
     fn new(bounds: &Bounds) -> Self {
-        let Bounds { crashes, sleeps, clocks, failures, commands, acts, arrivals, .. } = *bounds;
-        Self { crashes, sleeps, clocks, failures, commands, acts, arrivals }
+        let Bounds { crashes, sleeps, folders, clocks, failures, commands, acts, arrivals, .. } = *bounds;
+        Self { crashes, sleeps, folders, clocks, failures, commands, acts, arrivals }
     }
 
     /// What a choice is paid from; nothing where it is free.
@@ -86,6 +87,7 @@ impl Budget {
         match choice {
             Choice::Crash { .. } => Some(&mut self.crashes),
             Choice::Sleep { .. } => Some(&mut self.sleeps),
+            Choice::Folder { reachable: false, .. } => Some(&mut self.folders),
             Choice::Clock { .. } => Some(&mut self.clocks),
             Choice::Fail { .. } => Some(&mut self.failures),
             Choice::Command { .. } => Some(&mut self.commands),
@@ -215,10 +217,16 @@ impl<S: System> FolderModel<S> {
             Choice::Download { path, .. } if self.is_own(path) => {
                 self.is_about_to_read(world, id) || state.late.presses(id, path, u64::MAX)
             }
-            Choice::Clock { .. } | Choice::Crash { .. } | Choice::Sleep { .. } if self.is_calm(world) => {
+            Choice::Clock { .. } | Choice::Crash { .. } | Choice::Sleep { .. } | Choice::Folder { .. }
+                if self.is_calm(world) =>
+            {
                 false
             }
-            Choice::Crash { .. } | Choice::Sleep { .. } if economy.busy_faults => self.is_busy(world, id),
+            Choice::Crash { .. } | Choice::Sleep { .. } | Choice::Folder { reachable: false, .. }
+                if economy.busy_faults =>
+            {
+                self.is_busy(world, id)
+            }
             _ => true,
         }
     }
@@ -287,8 +295,8 @@ impl<S: System> FolderModel<S> {
     /// An op that is applied before anything else: it concerns one disk, what follows it reads nothing that others
     /// wrote, and nothing may prevent it.
     fn op_first(&self, state: &State<S>) -> Option<ChoiceOf<S>> {
-        let Budget { crashes, sleeps, failures, .. } = state.budget;
-        let prevented = crashes > 0 || sleeps > 0 || failures > 0;
+        let Budget { crashes, sleeps, folders, failures, .. } = state.budget;
+        let prevented = crashes > 0 || sleeps > 0 || folders > 0 || failures > 0;
         if !self.spec.economy.own_files_read_when_woken || (prevented && !self.is_calm(&state.world)) {
             return None;
         }

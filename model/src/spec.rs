@@ -109,6 +109,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// How often a machine may fall asleep, over all replicas.
     pub sleeps: u8,
+    /// How often the shared folder may be lost to a replica, over all replicas. It can be found again at any time.
+    pub folders: u8,
     /// How often a wall clock may be set.
     pub clocks: u8,
     /// How often an op may fail.
@@ -282,6 +284,7 @@ impl<S: System> ModelSpec<S> {
             failures,
             evictions: false,
             sleep: self.bounds.sleeps > 0,
+            folder: self.bounds.folders > 0,
             network: false,
             clocks_ms,
             commands,

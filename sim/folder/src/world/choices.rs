@@ -28,6 +28,8 @@ pub struct Menu<S: System> {
     pub evictions: bool,
     /// Whether machines fall asleep, and wake up.
     pub sleep: bool,
+    /// Whether the shared folder is lost to replicas, and found again.
+    pub folder: bool,
     /// Whether machines lose their network, and find it again.
     pub network: bool,
     /// By how many milliseconds wall clocks are set.
@@ -52,6 +54,7 @@ impl<S: System> Menu<S> {
             failures: vec![],
             evictions: false,
             sleep: false,
+            folder: false,
             network: false,
             clocks_ms: vec![],
             commands: vec![],
@@ -84,6 +87,9 @@ impl<S: System> World<S> {
                     true => Choice::Sleep { replica },
                     false => Choice::Wake { replica },
                 });
+            }
+            if menu.folder {
+                out.push(Choice::Folder { replica, reachable: !state.machine().folder_reachable });
             }
             if menu.network {
                 out.push(Choice::Network { replica, online: !state.machine().online });
