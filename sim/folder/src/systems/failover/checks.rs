@@ -69,6 +69,10 @@ pub struct FailoverChecks {
     reset: u32,
     /// The highest id that the server's `state.json` has shown.
     last_id: i64,
+    /// Who wrote `state.json`, by when they last did.
+    state_writers: Vec<ReplicaId>,
+    /// Who last wrote it before what showed that id was written, one bit a replica.
+    state_earlier: u32,
     /// The id below which every update is known to have been confirmed.
     confirmed: i64,
     /// How many effects have repeated one.
@@ -97,6 +101,8 @@ impl FailoverChecks {
             troubled_ms: BTreeMap::new(),
             reset: 0,
             last_id: 0,
+            state_writers: Vec::new(),
+            state_earlier: 0,
             confirmed: 0,
             repeated: 0,
             writers: BTreeMap::new(),
@@ -212,7 +218,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         Checker {
             name: LAST_ID,
             kind: Kind::Safety,
-            about: "The server's state.json never shows a lower lastUpdateId than it has shown.",
+            about: "The server's state.json never shows a lower lastUpdateId than it has shown, but where a client \
+                    brings what was written before that.",
         },
         Checker {
             name: HANDLED,
@@ -293,7 +300,10 @@ impl Checks<FailoverSystem> for FailoverChecks {
             ACTIVATION => (self.hand_over, self.troubled_ms) = (kept.hand_over, kept.troubled_ms),
             NO_FILE_CONFLICT => self.reset = kept.reset,
             ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
-            LAST_ID => self.last_id = kept.last_id,
+            LAST_ID => {
+                self.last_id = kept.last_id;
+                (self.state_writers, self.state_earlier) = (kept.state_writers, kept.state_earlier);
+            }
             HANDLED => self.confirmed = kept.confirmed,
             KEEPS_PLACE => self.healthy_since = kept.healthy_since.into_keys().map(|id| (id, 0)).collect(),
             IN_TIME => self.beats = kept.beats,
@@ -549,12 +559,19 @@ impl FailoverChecks {
         }
     }
 
-    /// What the server's `state.json` shows.
+    /// What the server's `state.json` shows. A client that was cut off may bring an earlier write late, and win the
+    /// conflict: no replica wrote what was lower than what it could know of.
     fn state_file(&mut self, look: &Look<'_>, findings: &mut Findings) {
-        for commit in &look.effects.committed {
-            if commit.path.root() != Root::Shared || commit.path.name() != "state.json" {
-                continue;
-            }
+        let is_state = |path: &Path| path.root() == Root::Shared && path.name() == "state.json";
+        // After a crash a client sends whatever it has not sent yet, written then or long before.
+        let writes =
+            !matches!(look.choice, Choice::Crash { .. }) && look.effects.touched.iter().any(is_state);
+        if let Some(me) = look.choice.replica().filter(|_| writes) {
+            self.state_writers.retain(|writer| *writer != me);
+            self.state_writers.push(me);
+            self.state_earlier &= !(1 << me.0);
+        }
+        for commit in look.effects.committed.iter().filter(|commit| is_state(&commit.path)) {
             let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
             let content = newest.and_then(|version| version.content.as_ref());
             let Some(id) = content.and_then(|content| {
@@ -562,14 +579,18 @@ impl FailoverChecks {
             }) else {
                 continue;
             };
-            if id < self.last_id {
+            if id < self.last_id && self.state_earlier >> commit.author.0 & 1 == 0 {
                 let before = self.last_id;
                 findings.violated(LAST_ID, || {
                     let seen = format!("{} wrote {id} after {before} was there", commit.author);
                     look.violation(LAST_ID, vec![commit.author], "lastUpdateId only grows", seen)
                 });
             }
-            self.last_id = self.last_id.max(id);
+            if id > self.last_id {
+                self.last_id = id;
+                let earlier = self.state_writers.iter().take_while(|writer| **writer != commit.author);
+                self.state_earlier = earlier.fold(0, |earlier, writer| earlier | 1 << writer.0);
+            }
         }
     }
 
