@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cloudchamber_core::failover::records::StateRecord;
+use cloudchamber_core::Path;
 use cloudchamber_core::failover::{Config, Event, Failover};
-use cloudchamber_core::{Path, Root};
 
 use super::FailoverSystem;
 use super::overlap::Overlap;
 use super::settings::Bounds;
+use super::updates::Updates;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind, Violation};
 use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
@@ -67,21 +67,12 @@ pub struct FailoverChecks {
     troubled_ms: BTreeMap<ReplicaId, u64>,
     /// Whose client has forgotten what it had synced, one bit a replica.
     reset: u32,
-    /// The highest id that the server's `state.json` has shown.
-    last_id: i64,
-    /// Who wrote `state.json`, by when they last did.
-    state_writers: Vec<ReplicaId>,
-    /// Who last wrote it before what showed that id was written, one bit a replica.
-    state_earlier: u32,
-    /// The id below which every update is known to have been confirmed.
-    confirmed: i64,
-    /// How many effects have repeated one.
-    repeated: u64,
     /// Who wrote each device file first.
     writers: BTreeMap<Path, ReplicaId>,
     /// When each replica's last heartbeat was written, ms.
     beats: BTreeMap<ReplicaId, u64>,
     overlap: Overlap,
+    updates: Updates,
     /// Ids written before faults stopped; all of them have to be handled in the end.
     due_ids: Option<i64>,
 }
@@ -100,14 +91,10 @@ impl FailoverChecks {
             hand_over: None,
             troubled_ms: BTreeMap::new(),
             reset: 0,
-            last_id: 0,
-            state_writers: Vec::new(),
-            state_earlier: 0,
-            confirmed: 0,
-            repeated: 0,
             writers: BTreeMap::new(),
             beats: BTreeMap::new(),
             overlap: Overlap::default(),
+            updates: Updates::default(),
             due_ids: None,
         }
     }
@@ -280,31 +267,22 @@ impl Checks<FailoverSystem> for FailoverChecks {
                 });
             }
         }
-        self.state_file(&look, findings);
-        if matches!(choice, Choice::Serve { .. }) {
-            self.confirmed(&look, findings);
-            self.repeated(&look, findings);
-        }
+        self.updates.after(&look, findings);
         self.looked_ms = look.now;
     }
 
     fn forget(&mut self, checker: &str, fresh: &Self) {
         let kept = std::mem::replace(self, fresh.clone());
         self.active = kept.active;
-        self.repeated = kept.repeated;
         // That an active one was lost counts for `a_failover_happens`; when it was, only for how long that took.
         self.lost_ms = kept.lost_ms.map(|_| 0);
         self.lost = kept.lost;
+        self.updates = kept.updates.only(checker);
         match checker {
             NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
             ACTIVATION => (self.hand_over, self.troubled_ms) = (kept.hand_over, kept.troubled_ms),
             NO_FILE_CONFLICT => self.reset = kept.reset,
             ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
-            LAST_ID => {
-                self.last_id = kept.last_id;
-                (self.state_writers, self.state_earlier) = (kept.state_writers, kept.state_earlier);
-            }
-            HANDLED => self.confirmed = kept.confirmed,
             KEEPS_PLACE => self.healthy_since = kept.healthy_since.into_keys().map(|id| (id, 0)).collect(),
             IN_TIME => self.beats = kept.beats,
             _ => {}
@@ -555,67 +533,6 @@ impl FailoverChecks {
             findings.violated(IN_TIME, || {
                 let seen = format!("{gap} ms passed, the timers allow {beat_ms_min} to {beat_ms_max} ms");
                 look.violation(IN_TIME, vec![me], "a heartbeat comes when its timer says", seen)
-            });
-        }
-    }
-
-    /// What the server's `state.json` shows. A client that was cut off may bring an earlier write late, and win the
-    /// conflict: no replica wrote what was lower than what it could know of.
-    fn state_file(&mut self, look: &Look<'_>, findings: &mut Findings) {
-        let is_state = |path: &Path| path.root() == Root::Shared && path.name() == "state.json";
-        // After a crash a client sends whatever it has not sent yet, written then or long before.
-        let writes =
-            !matches!(look.choice, Choice::Crash { .. }) && look.effects.touched.iter().any(is_state);
-        if let Some(me) = look.choice.replica().filter(|_| writes) {
-            self.state_writers.retain(|writer| *writer != me);
-            self.state_writers.push(me);
-            self.state_earlier &= !(1 << me.0);
-        }
-        for commit in look.effects.committed.iter().filter(|commit| is_state(&commit.path)) {
-            let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
-            let content = newest.and_then(|version| version.content.as_ref());
-            let Some(id) = content.and_then(|content| {
-                content.parsed(StateRecord::parse).as_ref().ok().map(|state| state.last_update_id)
-            }) else {
-                continue;
-            };
-            if id < self.last_id && self.state_earlier >> commit.author.0 & 1 == 0 {
-                let before = self.last_id;
-                findings.violated(LAST_ID, || {
-                    let seen = format!("{} wrote {id} after {before} was there", commit.author);
-                    look.violation(LAST_ID, vec![commit.author], "lastUpdateId only grows", seen)
-                });
-            }
-            if id > self.last_id {
-                self.last_id = id;
-                let earlier = self.state_writers.iter().take_while(|writer| **writer != commit.author);
-                self.state_earlier = earlier.fold(0, |earlier, writer| earlier | 1 << writer.0);
-            }
-        }
-    }
-
-    /// Updates that left the queue.
-    fn confirmed(&mut self, look: &Look<'_>, findings: &mut Findings) {
-        let queue = look.world.service();
-        let floor = queue.waiting().next().unwrap_or(queue.last_id() + 1);
-        for id in self.confirmed + 1..floor {
-            if queue.effect(id).is_none() {
-                findings.violated(HANDLED, || {
-                    let who = look.choice.replica().into_iter().collect();
-                    let seen = format!("update {id} was confirmed to the service and never took effect");
-                    look.violation(HANDLED, who, "an update takes effect before it is confirmed", seen)
-                });
-            }
-        }
-        self.confirmed = self.confirmed.max(floor - 1);
-    }
-
-    /// Updates that took effect again.
-    fn repeated(&mut self, look: &Look<'_>, findings: &mut Findings) {
-        for _ in std::mem::replace(&mut self.repeated, look.world.service().repeated())..self.repeated {
-            findings.violated(ONCE, || {
-                let who = look.choice.replica().into_iter().collect();
-                look.violation(ONCE, who, "an update takes effect once", "it had taken effect before".into())
             });
         }
     }

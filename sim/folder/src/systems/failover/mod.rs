@@ -5,6 +5,7 @@ mod essence;
 mod overlap;
 mod queue;
 mod settings;
+mod updates;
 
 use cloudchamber_core::Rng;
 use cloudchamber_core::failover::{Command, Failover};

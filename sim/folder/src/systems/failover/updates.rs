@@ -1,0 +1,108 @@
+//! What becomes of updates: none is confirmed that was not handled, repetitions are counted, and what `state.json`
+//! shows of them only grows.
+
+use cloudchamber_core::failover::records::StateRecord;
+use cloudchamber_core::{Path, Root};
+
+use super::checks::Look;
+use super::checks::name::{HANDLED, LAST_ID, ONCE};
+use crate::ReplicaId;
+use crate::checks::Findings;
+use crate::world::Choice;
+
+/// What is remembered for it.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Updates {
+    /// The highest id that the server's `state.json` has shown.
+    last_id: i64,
+    /// Who wrote `state.json`, by when they last did.
+    state_writers: Vec<ReplicaId>,
+    /// Who last wrote it before what showed that id was written, one bit a replica.
+    state_earlier: u32,
+    /// The id below which every update is known to have been confirmed.
+    confirmed: i64,
+    /// How many effects have repeated one.
+    repeated: u64,
+}
+
+impl Updates {
+    /// Takes note of a choice.
+    pub(super) fn after(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        self.state_file(look, findings);
+        if matches!(look.choice, Choice::Serve { .. }) {
+            self.confirmed(look, findings);
+            self.repeated(look, findings);
+        }
+    }
+
+    /// What of it this checker needs. How many effects were repeated follows from the world and multiplies nothing.
+    pub(super) fn only(self, checker: &str) -> Self {
+        let rest = Self { repeated: self.repeated, ..Self::default() };
+        match checker {
+            LAST_ID => Self { confirmed: 0, ..self },
+            HANDLED => Self { confirmed: self.confirmed, ..rest },
+            _ => rest,
+        }
+    }
+
+    /// What the server's `state.json` shows. A client that was cut off may bring an earlier write late, and win the
+    /// conflict: no replica wrote what was lower than what it could know of.
+    fn state_file(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let is_state = |path: &Path| path.root() == Root::Shared && path.name() == "state.json";
+        // After a crash a client sends whatever it has not sent yet, written then or long before.
+        let writes =
+            !matches!(look.choice, Choice::Crash { .. }) && look.effects.touched.iter().any(is_state);
+        if let Some(me) = look.choice.replica().filter(|_| writes) {
+            self.state_writers.retain(|writer| *writer != me);
+            self.state_writers.push(me);
+            self.state_earlier &= !(1 << me.0);
+        }
+        for commit in look.effects.committed.iter().filter(|commit| is_state(&commit.path)) {
+            let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
+            let content = newest.and_then(|version| version.content.as_ref());
+            let Some(id) = content.and_then(|content| {
+                content.parsed(StateRecord::parse).as_ref().ok().map(|state| state.last_update_id)
+            }) else {
+                continue;
+            };
+            if id < self.last_id && self.state_earlier >> commit.author.0 & 1 == 0 {
+                let before = self.last_id;
+                findings.violated(LAST_ID, || {
+                    let seen = format!("{} wrote {id} after {before} was there", commit.author);
+                    look.violation(LAST_ID, vec![commit.author], "lastUpdateId only grows", seen)
+                });
+            }
+            if id > self.last_id {
+                self.last_id = id;
+                let earlier = self.state_writers.iter().take_while(|writer| **writer != commit.author);
+                self.state_earlier = earlier.fold(0, |earlier, writer| earlier | 1 << writer.0);
+            }
+        }
+    }
+
+    /// Updates that left the queue.
+    fn confirmed(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        let queue = look.world.service();
+        let floor = queue.waiting().next().unwrap_or(queue.last_id() + 1);
+        for id in self.confirmed + 1..floor {
+            if queue.effect(id).is_none() {
+                findings.violated(HANDLED, || {
+                    let who = look.choice.replica().into_iter().collect();
+                    let seen = format!("update {id} was confirmed to the service and never took effect");
+                    look.violation(HANDLED, who, "an update takes effect before it is confirmed", seen)
+                });
+            }
+        }
+        self.confirmed = self.confirmed.max(floor - 1);
+    }
+
+    /// Updates that took effect again.
+    fn repeated(&mut self, look: &Look<'_>, findings: &mut Findings) {
+        for _ in std::mem::replace(&mut self.repeated, look.world.service().repeated())..self.repeated {
+            findings.violated(ONCE, || {
+                let who = look.choice.replica().into_iter().collect();
+                look.violation(ONCE, who, "an update takes effect once", "it had taken effect before".into())
+            });
+        }
+    }
+}
