@@ -46,7 +46,7 @@
 //! | F13 double migration | scenarios f13 |
 //! | F14 two subjects of one GUID | scenarios f14, cases FR-E1, JC-D1 to JC-D3 |
 //! | F15 number file torn, numbers used twice | scenarios f15 (two pairs), model `journal-published-number-reused` |
-//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id ([`owner`]) |
+//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id ([`owner`]), model `journal-*-one-id` |
 //! | F18 removals that do not stick | scenarios f18, model `journal-*-removal-*`, case FR-G2 |
 //! | F19 a file or line that stops every rebuild | scenarios f19, the agent's tests |
 //! | F20 conflict copy ignored | scenarios f20, model `journal-*-conflict-copy`, cases FR-F1, JC-W2 |
