@@ -9,6 +9,7 @@ use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::owner::Nonce;
 use cloudchamber_core::journal::problem::ProblemKind;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
@@ -220,7 +221,7 @@ proptest! {
     ) {
         let mut files = Files::default();
         let mut wall = 1_767_137_342_000;
-        for op in init(&files, "laptop", now(wall)).unwrap() {
+        for op in init(&files, "laptop", now(wall), Some(Nonce(42))).unwrap() {
             files.apply(&op).unwrap();
         }
         let mut acknowledged = BTreeMap::new();
@@ -276,7 +277,7 @@ fn now(wall: i64) -> Now {
 /// A folder with five events of one machine, as the writer leaves it.
 fn written() -> Files {
     let mut files = Files::default();
-    for op in init(&files, "laptop", now(1_767_137_342_000)).unwrap() {
+    for op in init(&files, "laptop", now(1_767_137_342_000), Some(Nonce(42))).unwrap() {
         files.apply(&op).unwrap();
     }
     let (mut writer, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default()).unwrap();

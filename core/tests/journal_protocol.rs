@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
+use std::collections::BTreeSet;
+
 use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::address::{Mention, Scope};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::file::LINE_MAX;
 use cloudchamber_core::journal::protocol::{Command, Journal, Manage, Settings, Told, own_path};
@@ -295,4 +298,114 @@ fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
     assert_eq!(machine.driver.protocol().problems(&machine.settings), []);
     let folder = machine.driver.protocol().folder();
     assert_eq!(verify(&machine.files, &Design::HARDENED, folder), [], "numbers and checksums are sound");
+}
+
+/// A machine that has got an id, and this nonce for it, and has appended one message.
+fn owner(nonce: u32, body: &str) -> Machine {
+    let mut files = Files::default();
+    let identity = format!(r#"{{"id":"laptop","seq":0,"created_at":1767137000,"owner":"{nonce:08x}"}}"#);
+    files.0.insert(Path::local("machine-id"), Content::from(identity));
+    let mut machine = Machine::start(Design::HARDENED, "laptop", files);
+    machine.say(&format!("msg-{body}"), body);
+    machine.work();
+    machine
+}
+
+/// Brings the shared files of one machine to another. Where both have one the first one's stays, and nothing is left of
+/// the other's, as iCloud does with the edit that comes second.
+fn overwrite(from: &Machine, to: &mut Machine) {
+    let shared = from.files.0.iter().filter(|(path, _)| path.root() == Root::Shared);
+    to.files.0.extend(shared.map(|(path, content)| (path.clone(), content.clone())));
+}
+
+#[test]
+fn whoever_loses_an_id_loses_nothing_else_wherever_it_dies() {
+    let told = |machine: &Machine| {
+        let told = machine.told.iter().filter(|told| matches!(told, Told::Moved(_)));
+        told.cloned().collect::<Vec<_>>()
+    };
+    let to = |machine: &Machine, id: &str| {
+        let mention = Mention { agent: "opus".to_owned(), scope: Scope::Machine(id.to_owned()) };
+        machine.driver.protocol().is_meant(&machine.settings, &mention)
+    };
+    let mut crashes = 0;
+    for crash in 0.. {
+        let (mut winner, mut loser) = (owner(1, "one"), owner(2, "two"));
+        assert_eq!((to(&winner, "laptop"), to(&loser, "laptop")), (Some(true), Some(true)));
+        overwrite(&winner, &mut loser);
+        loser.feed(Input::Changed);
+        assert_eq!((told(&loser).len(), to(&loser, "laptop")), (1, None), "it stops at once");
+        let mut applied = 0;
+        while let Some(op) = loser.driver.pending_op().cloned().filter(|_| applied < crash) {
+            loser.files.apply(&op).unwrap();
+            let now = at(100 + crash);
+            loser.driver.applied(&loser.settings, Ok(()), now, Draw::Seed(0), &loser.files, &mut loser.told);
+            applied += 1;
+        }
+        let died = loser.driver.pending_op().is_some();
+        loser = Machine::start(Design::HARDENED, "laptop", loser.files);
+        loser.say("msg-three", "three");
+        loser.work();
+        assert!(
+            matches!(&loser.told[..], [.., Told::Acknowledged { machine, seq: 1, .. }] if machine == "laptop-00000002"),
+            "{crash}: {:?}",
+            loser.told
+        );
+        overwrite(&loser, &mut winner);
+        winner.feed(Input::Changed);
+        winner.work();
+        for machine in [&winner, &loser] {
+            let bodies: BTreeSet<_> = machine.bodies().into_iter().collect();
+            assert_eq!(bodies, ["one", "two", "three"].map(String::from).into(), "{crash}");
+            assert_eq!(machine.driver.protocol().problems(&machine.settings), [], "{crash}");
+            let folder = machine.driver.protocol().folder();
+            assert_eq!(verify(&machine.files, &Design::HARDENED, folder), [], "{crash}");
+        }
+        assert_eq!((to(&winner, "laptop"), to(&loser, "laptop")), (Some(true), Some(false)));
+        assert_eq!(
+            (to(&winner, "laptop-00000002"), to(&loser, "laptop-00000002")),
+            (Some(false), Some(true))
+        );
+        if !died {
+            break;
+        }
+        crashes += 1;
+    }
+    assert!(crashes > 4, "every op is a place to die: {crashes}");
+}
+
+#[test]
+fn an_elder_owner_is_not_displaced_and_writes_again_what_the_other_one_overwrote() {
+    let (mut elder, newcomer) = (owner(1, "one"), owner(2, "two"));
+    overwrite(&newcomer, &mut elder);
+    elder.feed(Input::Changed);
+    elder.work();
+    assert_eq!(elder.told.iter().filter(|told| matches!(told, Told::Moved(_))).count(), 0);
+    let journal = elder.files.0[&own_path(&elder.settings, Log::Messages)].clone();
+    let text = String::from_utf8(journal.bytes().to_vec()).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    elder.say("msg-three", "three");
+    elder.work();
+    // Both were said at one time under one number, and their order is that of their lines wherever those stand.
+    assert_eq!(elder.bodies(), ["one", "two", "three"]);
+}
+
+#[test]
+fn whoever_lost_an_id_gives_no_name_to_it() {
+    let (winner, mut loser) = (owner(1, "one"), owner(2, "two"));
+    // It has not looked yet when a person gives it another name.
+    overwrite(&winner, &mut loser);
+    let rename = Manage::Rename { old: "laptop".to_owned(), new: "desk".to_owned() };
+    loser.feed(Input::Command(Command::Manage(rename)));
+    loser.work();
+    loser.say("msg-three", "three");
+    loser.work();
+    let told = loser.told.last();
+    assert!(
+        matches!(told, Some(Told::Acknowledged { machine, seq: 1, .. }) if machine == "desk"),
+        "{told:?}"
+    );
+    assert_eq!(loser.driver.protocol().aliases().iter().count(), 0, "the old name is the winner's");
+    let bodies: BTreeSet<_> = loser.bodies().into_iter().collect();
+    assert_eq!(bodies, ["one", "two", "three"].map(String::from).into());
 }

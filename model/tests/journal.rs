@@ -105,3 +105,8 @@ fn hardened_reads_a_conflict_copy() {
 fn three_hardened_machines_lose_nothing() {
     holds("hardened-three-machines", &[name::QUIET_AGREE]);
 }
+
+#[test]
+fn published_has_two_of_one_id_answer() {
+    insta::assert_snapshot!(counterexample("published-one-id"));
+}

@@ -6,7 +6,9 @@ use std::path::Path as OsPath;
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::event::Event;
-use cloudchamber_core::journal::write::{Appended, Refusal, Writer};
+use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::owner::{self, Move, Nonce, Settled};
+use cloudchamber_core::journal::write::{Appended, Identity, Refusal, Writer, identity, refuse_legacy};
 use cloudchamber_core::{Content, Fs, FsError, FsMut, FsOp, Path};
 
 use crate::{Lock, OsFs, clock};
@@ -48,19 +50,34 @@ pub struct Appender {
     fs: OsFs,
     design: Design,
     writer: Writer,
+    moved: Option<Move>,
     _lock: Lock,
 }
 
 impl Appender {
-    /// Waits for the lock, reads how the own files end and repairs what a crash left.
+    /// Waits for the lock, gives up an id that is another machine's, reads how the own files end and repairs what a
+    /// crash left.
     ///
     /// # Errors
     /// Where the machine may not write there, or a file can be neither read nor repaired.
     pub fn open(mut fs: OsFs, local: &OsPath, design: Design) -> Result<Self, AppendError> {
         let lock = Lock::wait(local).map_err(AppendError::Lock)?;
+        let moved = settle(&mut fs, &design)?;
         let (writer, repairs) = Writer::open(&fs, &design, seen(&fs))?;
         apply(&mut fs, &repairs)?;
-        Ok(Self { fs, design, writer, _lock: lock })
+        Ok(Self { fs, design, writer, moved, _lock: lock })
+    }
+
+    /// Who appends.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        self.writer.identity()
+    }
+
+    /// How it came to another id when it was opened, where it did.
+    #[must_use]
+    pub fn moved(&self) -> Option<&Move> {
+        self.moved.as_ref()
     }
 
     /// What was repaired when it was opened.
@@ -91,6 +108,29 @@ impl Appender {
             None => Ok(()),
         }
     }
+}
+
+/// Says in the folder whose this machine's directory is, or gives its id up where that is another's and tells how. Only
+/// who holds the lock may ask.
+///
+/// # Errors
+/// As [`owner::settle`], and where a file could not be written.
+pub fn settle(fs: &mut OsFs, design: &Design) -> Result<Option<Move>, AppendError> {
+    // Before the question who this is: a migration gives that answer too.
+    refuse_legacy(fs)?;
+    let own = identity(fs)?;
+    let nonce = own.owner.unwrap_or_else(|| Nonce::draw(&mut clock::draw().rng()));
+    let folder = names(fs, design);
+    match owner::settle(fs, design, &folder, &own, nonce)? {
+        Settled::Owned(ops) => apply(fs, &ops).map(|()| None),
+        Settled::Moves(leaving) => apply(fs, &leaving.ops).map(|()| Some(leaving)),
+    }
+}
+
+/// What the folder says without its journals: who is who.
+#[must_use]
+pub fn names(fs: &OsFs, design: &Design) -> Folder {
+    Folder::find(fs, design, &mut |_, _| Err(FsError::NotFound))
 }
 
 /// Applies ops in order.

@@ -534,6 +534,194 @@ fn watch_takes_in_what_others_write() {
     assert_eq!((&rebuilt["records"], &rebuilt["full"]), (&0.into(), &Value::Null));
 }
 
+/// Every file below a directory, by its path within.
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![root.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in dir.read_dir().unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                dirs.push(entry.path());
+            } else {
+                let name = entry.path().strip_prefix(root).unwrap().to_owned();
+                found.insert(name, std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What a sync client makes of two folders that were in step when both had `before`: where both changed a file the first
+/// one's version stays, and of a journal the other one's becomes a conflict copy.
+fn sync(folders: [&Path; 2], before: &BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<PathBuf, Vec<u8>> {
+    let [mut stays, other] = folders.map(files);
+    for (name, bytes) in other {
+        let (first, known) = (stays.get(&name), before.get(&name));
+        if known == Some(&bytes) || first == Some(&bytes) {
+            continue;
+        }
+        if first == known {
+            stays.insert(name, bytes);
+        } else if name.extension().is_some_and(|extension| extension == "jsonl") {
+            let stem = name.file_stem().unwrap().to_str().unwrap();
+            let copy = format!("{stem} (conflicted copy 2026-01-01).jsonl");
+            stays.insert(name.with_file_name(copy), bytes);
+        }
+    }
+    for (folder, (name, bytes)) in
+        folders.iter().flat_map(|folder| stays.iter().map(move |file| (folder, file)))
+    {
+        std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    stays
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn two_machines_that_chose_one_id_settle_whose_it_is() {
+    // Once the version of the one that keeps the id stays in the folder, and once that of the other.
+    for stays in [0, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut machines = ["a", "b"].map(|name| {
+            let (folder, local) = (dir.path().join(name), dir.path().join(format!("local-{name}")));
+            let made = json(&run(&folder, &local, &["init", "--machine", "laptop", "--json"]));
+            ok(&run(&folder, &local, &["append", "--from", "opus", "--say", &format!("before {name}")]));
+            let claims = files(&folder.join("shared/machines/laptop")).into_keys();
+            let mut claims = claims.filter(|file| file.to_str().unwrap().starts_with("owner-"));
+            let claim = claims.next().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(claims.next(), None);
+            let owner = made["owner"].as_str().unwrap().to_owned();
+            assert!(claim.ends_with(&format!("-{owner}.json")), "{claim}");
+            (claim, owner, folder, local)
+        });
+        // Both within a second or in two: the elder one, and then the lower nonce. The times have as many digits.
+        machines.sort();
+        let [(claim, owner, winner, winner_local), (_, other, loser, loser_local)] = &machines;
+        let both = if stays == 0 { [winner, loser] } else { [loser, winner] }.map(PathBuf::as_path);
+        let met = sync(both, &BTreeMap::new());
+
+        let verified = run(loser, loser_local, &["verify", "--json"]);
+        assert_eq!(verified.status.code(), Some(1));
+        let problems = json(&verified)["problems"].clone();
+        let contested: Vec<_> =
+            problems.as_array().unwrap().iter().filter(|problem| problem["kind"] == "contested-id").collect();
+        let detail = contested[0]["detail"].as_str().unwrap();
+        assert!(contested.len() == 1 && detail.contains(owner) && detail.contains(other), "{problems}");
+        assert!(problems.as_array().unwrap().iter().all(|problem| problem["kind"] != "sequence-reuse"));
+        for (command, told) in [("verify", &verified), ("show", &run(loser, loser_local, &["show"]))] {
+            let said = said(told);
+            assert!(said.contains(claim) && said.contains("belongs to another machine"), "{command}: {said}");
+        }
+
+        let fresh = format!("laptop-{other}");
+        let appended =
+            run(loser, loser_local, &["append", "--json", "--from", "opus", "--say", "after @dev"]);
+        let said_so = said(&appended);
+        assert!(
+            said_so.contains(claim) && said_so.contains(&fresh) && said_so.contains("rename"),
+            "{said_so}"
+        );
+        let appended = json(&appended);
+        assert_eq!(appended["machine"], *fresh);
+        let line = appended["events"][0]["line"].as_str().unwrap();
+        assert!(line.contains(&format!("dev@{fresh}")), "{line}");
+        let appended = run(winner, winner_local, &["append", "--from", "opus", "--say", "after"]);
+        assert!(ok(&appended).contains("shared/machines/laptop/messages.jsonl"));
+        sync(both, &met);
+
+        for (folder, local) in [(winner, winner_local), (loser, loser_local)] {
+            let verified = json(&run(folder, local, &["verify", "--json"]));
+            let kinds: BTreeSet<_> = verified["problems"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|problem| problem["kind"].as_str().unwrap())
+                .collect();
+            assert_eq!(kinds, BTreeSet::from(["conflict-copy"]), "{verified}");
+            let owners = verified["owners"].as_array().unwrap();
+            let told: Vec<_> = owners
+                .iter()
+                .map(|row| (row["machine"].as_str().unwrap(), row["owner"].as_str().unwrap(), &row["moved"]))
+                .collect();
+            let expected = [("laptop", owner, Value::Null), ("laptop", other, (*fresh).into())];
+            for ((machine, owner, moved), expected) in told.iter().zip(&expected) {
+                assert_eq!((*machine, *owner, *moved), (expected.0, expected.1.as_str(), &expected.2));
+            }
+            let text = ok_or_one(&run(folder, local, &["verify"]));
+            let sentence = format!("laptop belongs to {owner}; {other} chose it too, and is {fresh} now");
+            assert!(text.contains(&sentence), "{text}");
+        }
+
+        // What the other one kept lies beside: the conflict copies can go.
+        for folder in both {
+            for name in files(folder).into_keys().filter(|name| name.to_str().unwrap().contains("conflicted"))
+            {
+                std::fs::remove_file(folder.join(name)).unwrap();
+            }
+        }
+        for (folder, local) in [(winner, winner_local), (loser, loser_local)] {
+            ok(&run(folder, local, &["verify"]));
+            let shown = json(&run(folder, local, &["show", "--json"]));
+            let bodies: BTreeSet<_> = shown["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|message| message["body"].as_str().unwrap())
+                .collect();
+            assert_eq!(bodies, BTreeSet::from(["before a", "before b", "after @dev", "after"]));
+        }
+
+        // The way back is closed, and the one to a better name is open.
+        let again = run(loser, loser_local, &["init", "--machine", "laptop"]);
+        assert!(again.status.code() == Some(2) && said(&again).contains(&fresh), "{again:?}");
+        ok(&run(loser, loser_local, &["rename", &fresh, "desk"]));
+        let appended = ok(&run(loser, loser_local, &["append", "--from", "opus", "--say", "named"]));
+        assert!(appended.contains("shared/machines/desk/messages.jsonl"), "{appended}");
+        ok(&run(loser, loser_local, &["verify"]));
+    }
+}
+
+/// What a command printed that may have found problems.
+fn ok_or_one(output: &Output) -> String {
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_machine_that_was_there_before_there_were_owners_claims_its_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
+    copy(&data("multi/dogfood-3"), &folder);
+    std::fs::create_dir_all(&local).unwrap();
+    std::fs::write(local.join("machine-id"), r#"{"id":"laptop","seq":0,"created_at":1767137000}"#).unwrap();
+    let machine = folder.join("shared/machines/laptop");
+    let before = files(&machine);
+    ok(&run(&folder, &local, &["show"]));
+    assert_eq!(files(&machine), before, "who only looks changes nothing");
+    ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]));
+    let made: Vec<_> = files(&machine).into_keys().filter(|name| !before.contains_key(name)).collect();
+    let claim = made.iter().find_map(|name| name.to_str()?.strip_prefix("owner-1767137000-")).unwrap();
+    let identity: Value = serde_json::from_slice(&std::fs::read(local.join("machine-id")).unwrap()).unwrap();
+    assert_eq!(format!("{}.json", identity["owner"].as_str().unwrap()), claim);
+    // Programs that know nothing of owners write the identity without: the copy knows it.
+    let seq = identity["seq"].as_i64().unwrap();
+    let text = format!(r#"{{"id":"laptop","seq":{seq},"created_at":1767137000}}"#);
+    std::fs::write(local.join("machine-id"), text).unwrap();
+    let again = run(&folder, &local, &["append", "--from", "opus", "--say", "again"]);
+    assert!(ok(&again).contains("shared/machines/laptop/") && said(&again).is_empty(), "{again:?}");
+    assert_eq!(made.len(), files(&machine).len() - before.len());
+    // A newcomer that has not heard of it gives way, whatever its nonce.
+    let (other, other_local) = (dir.path().join("other"), dir.path().join("other-local"));
+    ok(&run(&other, &other_local, &["init", "--machine", "laptop"]));
+    copy(&folder, &other);
+    let newcomer = run(&other, &other_local, &["append", "--from", "opus", "--say", "hi"]);
+    assert!(ok(&newcomer).contains("shared/machines/laptop-") && !said(&newcomer).is_empty(), "{newcomer:?}");
+}
+
 /// Kills writers at random moments: every acknowledged event is there, no number is used twice, and the files
 /// are sound after the next append. `CLOUDCHAMBER_KILLS` sets how many kills (1000 take a few minutes).
 #[test]

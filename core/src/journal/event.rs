@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::clock::Hybrid;
 use super::line::{fits, text};
+use super::owner::Nonce;
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Log};
 use crate::{Now, Rng};
@@ -34,6 +35,8 @@ pub struct Writing<'a> {
     pub hybrid: Hybrid,
     /// The digest of the line before it.
     pub prev: Option<u64>,
+    /// What tells the machine from another that chose the same id.
+    pub owner: Option<Nonce>,
 }
 
 impl Event {
@@ -196,6 +199,9 @@ impl Event {
         if let Some(prev) = writing.prev {
             event = event.with_text(Field::Prev, &format!("{prev:016x}"));
         }
+        if let Some(owner) = writing.owner {
+            event = event.with_text(Field::Owner, &owner.to_string());
+        }
         event.line()
     }
 
@@ -279,8 +285,14 @@ mod tests {
             .with_text(Field::Body, "hi \"you\"\n")
             .named(&mut Draw::Fraction(0).rng());
         let hybrid = Hybrid { ms: 1_767_137_342_123, count: 2 };
-        let line = event.dated(now).hardened(&Writing { origin: "laptop", seq: 7, hybrid, prev: Some(255) });
-        insta::assert_snapshot!(line, @r#"{"type":"message","body":"hi \"you\"\n","id":"msg-00000000","ts":1767137342,"origin":"laptop","seq":7,"hlc":[1767137342123,2],"prev":"00000000000000ff"}"#);
+        let line = event.dated(now).hardened(&Writing {
+            origin: "laptop",
+            seq: 7,
+            hybrid,
+            prev: Some(255),
+            owner: Some(Nonce(42)),
+        });
+        insta::assert_snapshot!(line, @r#"{"type":"message","body":"hi \"you\"\n","id":"msg-00000000","ts":1767137342,"origin":"laptop","seq":7,"hlc":[1767137342123,2],"prev":"00000000000000ff","owner":"0000002a"}"#);
     }
 
     #[test]

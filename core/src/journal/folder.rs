@@ -10,11 +10,12 @@ use super::file::{Reading, Salvaged, Skipped};
 use super::line::Text;
 use super::merge::merge;
 use super::names::{copied, log_of, machine_of};
+use super::owner::{Claim, Owners, keeper};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
 use super::write::aliases_path;
-use super::{Copies, Design, Renaming};
+use super::{Copies, Design, Owning, Renaming};
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// Where the machines' directories lie.
@@ -67,6 +68,8 @@ pub struct Folder {
     pub problems: Vec<Problem>,
     /// Names that machines had.
     pub aliases: Aliases,
+    /// Whose the machines' directories are.
+    pub owners: Owners,
     /// Whether it has the layout before machines.
     pub legacy: bool,
     /// Whether a file could not be read: published rebuilds nothing then.
@@ -138,6 +141,7 @@ impl Folder {
             } else if copy {
                 self.problems.push(note(ProblemKind::ConflictCopy, &format!("a copy of {machine}")));
             }
+            let id = machine;
             let machine = self.aliases.resolve(machine, design.following).to_owned();
             let files = match fs.list(&dir) {
                 Ok(files) => files,
@@ -147,6 +151,12 @@ impl Folder {
                     continue;
                 }
             };
+            let claims: Vec<_> = match design.owning {
+                Owning::Assumed => Vec::new(),
+                Owning::Claimed => files.iter().filter_map(|file| Claim::parse(file.name())).collect(),
+            };
+            claims.iter().for_each(|claim| self.owners.add(&machine, *claim, id));
+            let keeps = |nonce| claims.iter().any(|claim| claim.nonce == nonce);
             for file in files {
                 if file.kind == EntryKind::Dir {
                     if log_of(file.name()).is_some() {
@@ -164,7 +174,8 @@ impl Folder {
                     continue;
                 }
                 let path = &file.path;
-                if copy {
+                // What somebody kept who gave up this id is no accident.
+                if copy && !keeper(file.name()).is_some_and(keeps) {
                     self.problems.push(Problem {
                         file: path.name().into(),
                         line: 0,
@@ -175,6 +186,7 @@ impl Folder {
                 self.take(path.name(), directory, &machine, Some(log), path, read);
             }
         }
+        self.problems.extend(self.owners.problems());
     }
 
     fn take(

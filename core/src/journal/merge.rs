@@ -169,16 +169,19 @@ impl<'a> Merger<'a> {
     fn gather(&self, groups: &Groups, group: &Group, events: &mut Vec<Event>) {
         events.clear();
         let mut at = group.first;
-        let mut before = (u32::MAX, Hybrid::default());
+        // The source, the latest of its records so far, and of those without a hybrid clock.
+        let mut before = (u32::MAX, Hybrid::default(), Hybrid::default());
         while at != END {
             let link = &groups.links[at as usize];
             let mut key = self.key(link.at);
             if self.design.order == Ordering::Causal {
-                // Records of one file about one subject keep their order.
-                if before.0 == link.at.source {
-                    key.stamp = key.stamp.max(before.1);
-                }
-                before = (link.at.source, key.stamp);
+                // Records of one file about one subject keep their order. Those with hybrid clocks say it themselves,
+                // and where two machines wrote one file theirs is the only one.
+                let causal = self.record(link.at).causal;
+                let (any, old) =
+                    if before.0 == link.at.source { (before.1, before.2) } else { Default::default() };
+                key.stamp = key.stamp.max(if causal { old } else { any });
+                before = (link.at.source, any.max(key.stamp), if causal { old } else { old.max(key.stamp) });
             }
             events.push(Event { key, at: link.at });
             at = link.next;
@@ -209,7 +212,9 @@ impl<'a> Merger<'a> {
             Ordering::AsWritten => Hybrid { ms: record.time, count: 0 },
             Ordering::Causal => record.stamp,
         };
-        Key { stamp, machine, seq: record.seq.unwrap_or(i64::from(index)), index }
+        // Two machines of one id give one number to two events, which may meet in one file or not.
+        let index = if record.causal && record.seq.is_some() { 0 } else { index };
+        Key { stamp, machine, seq: record.seq.unwrap_or(i64::from(record.index)), index }
     }
 
     /// Drops records that are there again in another file: the same line, at the same place or under the same
@@ -244,11 +249,16 @@ impl<'a> Merger<'a> {
             sources[at.source as usize]
                 .text(&sources[at.source as usize].file.records[at.record as usize], field)
         };
+        let line = |at: At| {
+            let source = &sources[at.source as usize];
+            source.line(&source.file.records[at.record as usize])
+        };
+        let order = |a: (Key, At), b: (Key, At)| a.0.cmp(&b.0).then_with(|| line(a.1).cmp(line(b.1)));
         let mut view = self.view;
-        view.messages.sort_by_key(|message| message.key);
-        view.threads.sort_by_key(|thread| thread.key);
-        view.questions.sort_by_key(|question| question.key);
-        view.reactions.sort_by_key(|reaction| reaction.key);
+        view.messages.sort_by(|a, b| order((a.key, a.created), (b.key, b.created)));
+        view.threads.sort_by(|a, b| order((a.key, a.guid.at), (b.key, b.guid.at)));
+        view.questions.sort_by(|a, b| order((a.key, a.created), (b.key, b.created)));
+        view.reactions.sort_by(|a, b| order((a.key, a.at), (b.key, b.at)));
         for entries in [
             &mut view.faves,
             &mut view.roles,
@@ -258,7 +268,7 @@ impl<'a> Merger<'a> {
             &mut view.pins,
             &mut view.sessions,
         ] {
-            entries.sort_by_key(|entry| entry.key);
+            entries.sort_by(|a, b| order((a.key, a.at), (b.key, b.at)));
         }
         view.agents.sort_by_key(|agent| text(agent.created, Field::AgentId));
         view.collisions.sort();

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::address::Aliases;
 use super::file::{File, Reading};
-use super::folder::{CONFIG, LEGACY, MACHINES, SENTINEL, own_aliases};
+use super::folder::{CONFIG, Folder, LEGACY, MACHINES, SENTINEL, own_aliases};
 use super::names::{is_machine_id, machine_of};
+use super::owner::{Claim, Nonce, leave, winner_over};
 use super::schema::{Kind, Log};
 use super::write::{
     Refusal, aliases_path, found, identity, identity_copy_path, identity_path, journal_path, migration_path,
@@ -39,7 +40,7 @@ pub fn begun(fs: &dyn Fs) -> Option<String> {
 /// # Errors
 /// As [`init`](super::write::init), where an old file cannot be read, where the folder has the layout with machines
 /// already, and where another name for this machine was given the first time.
-pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+pub fn migrate(fs: &dyn Fs, machine: &str, now: Now, owner: Option<Nonce>) -> Result<Vec<FsOp>, Refusal> {
     match begun(fs) {
         Some(known) if known != machine => {
             return Err(Refusal::Identity(format!(
@@ -74,7 +75,7 @@ pub fn migrate(fs: &dyn Fs, machine: &str, now: Now) -> Result<Vec<FsOp>, Refusa
     }
     // The empty journal that a new machine starts with must not replace the one that was moved.
     let taken: BTreeSet<_> = copies.iter().map(|op| op.path().clone()).collect();
-    let made = found(fs, machine, now)?.into_iter().filter(|op| !taken.contains(op.path()));
+    let made = found(fs, machine, now, owner)?.into_iter().filter(|op| !taken.contains(op.path()));
     let note = FsOp::Replace { path: migration_path(), content: Content::from(format!("{machine}\n")) };
     let mut ops = vec![note];
     ops.extend(copies);
@@ -108,6 +109,9 @@ fn split(content: &Content) -> (Content, Content) {
 /// the machine starts another one under the new name: a directory that is renamed while its machine sleeps comes
 /// back with everything in it twice. What was interrupted is finished by asking again.
 ///
+/// A machine that lost its id to another which chose it too gets the new name without an alias: the old one is not its
+/// own to give away.
+///
 /// Published: an alias in the configuration, then the directory's files, then the own identity.
 ///
 /// # Errors
@@ -119,12 +123,18 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
             return refuse(format!("`{id}` is no machine id (1 to 20 of a-z, 0-9 and -)"));
         }
     }
+    let own = identity(fs).ok();
+    let is_own = own.as_ref().is_some_and(|own| own.id == old);
+    if let Some((own, nonce)) = own.as_ref().filter(|_| is_own).and_then(|own| Some((own, own.owner?))) {
+        let folder = Folder::find(fs, design, &mut |_, _| Err(FsError::NotFound));
+        if let Some(winner) = winner_over(design, &folder, own, nonce) {
+            return leave(fs, &folder, own, Claim::of(own, nonce), winner, new).map(|leaving| leaving.ops);
+        }
+    }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
     let known = |id: &str| {
         machines.iter().any(|entry| machine_of(entry.name()).is_some_and(|(known, _)| known == id))
     };
-    let own = identity(fs).ok();
-    let is_own = own.as_ref().is_some_and(|own| own.id == old);
     let by_alias = design.renaming == Renaming::Alias;
     let mut config = object(fs, &Path::shared(CONFIG))?;
     let aliases = config.entry("machine_aliases").or_insert_with(|| serde_json::json!({}));
@@ -173,6 +183,9 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         let content = Content::from(format!("{}\n", serde_json::to_string(&own).expect("plain fields")));
         if by_alias {
             // The new name starts a directory of its own; the numbers go on.
+            if let Some(nonce) = own.owner {
+                ops.push(Claim::of(&own, nonce).op(new));
+            }
             ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
             ops.push(FsOp::Replace { path: identity_copy_path(), content: content.clone() });
             ops.push(FsOp::Replace { path: identity_path(), content });

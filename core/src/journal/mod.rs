@@ -2,7 +2,8 @@
 //!
 //! The layout is upstream fray's (docs/MULTI-MACHINE-SYNC-SPEC.md at e921f28): `shared/machines/<id>/` holds
 //! `messages.jsonl`, `threads.jsonl`, `questions.jsonl` and `agent-state.jsonl` of one machine, written by that
-//! machine alone; `runtime.jsonl` and the machine's identity lie in the local folder and never leave it.
+//! machine alone; `runtime.jsonl` and the machine's identity lie in the local folder and never leave it. Which machine
+//! that is where two chose one id is told by claims beside the journals ([`owner`]).
 //!
 //! # From bytes to a view
 //! [`file::File`] turns the bytes of one file into records and problems, copying nothing: a record is a handful
@@ -19,12 +20,12 @@
 //! of upstream's programs do not, and some have no time at all. They are ordered by these rules:
 //! 1. Times are compared in milliseconds, whichever unit they were written in.
 //! 2. A record without a time has the last time told before it in its own file.
-//! 3. Records of one file about one subject keep their order, whatever their times say.
+//! 3. Records of one file about one subject keep their order, whatever their times say; new records say theirs.
 //! 4. A question's status does not go back (unasked, open, answered, closed) because of another machine's record
 //!    without a time.
 //! 5. Within an hour, wall clocks of two machines prove nothing: an old edit by another machine does not replace
 //!    one made on the machine the message comes from.
-//! 6. Ties go by machine, sequence number, line, and at last by the text of the line.
+//! 6. Ties go by machine, sequence number, line (new records leave that out), and at last by the text of the line.
 //!
 //! # Known faults of the published design, and what shows them
 //! Scenarios lie in `scenarios/journal/` (published expecting the violation, hardened holding), models in
@@ -45,7 +46,7 @@
 //! | F13 double migration | scenarios f13 |
 //! | F14 two subjects of one GUID | scenarios f14, cases FR-E1, JC-D1 to JC-D3 |
 //! | F15 number file torn, numbers used twice | scenarios f15 (two pairs), model `journal-published-number-reused` |
-//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id, which nothing in a folder prevents, and `verify` names what both used |
+//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id ([`owner`]), model `journal-*-one-id` |
 //! | F18 removals that do not stick | scenarios f18, model `journal-*-removal-*`, case FR-G2 |
 //! | F19 a file or line that stops every rebuild | scenarios f19, the agent's tests |
 //! | F20 conflict copy ignored | scenarios f20, model `journal-*-conflict-copy`, cases FR-F1, JC-W2 |
@@ -62,6 +63,7 @@ pub mod line;
 pub mod merge;
 pub mod migrate;
 pub mod names;
+pub mod owner;
 pub mod problem;
 pub mod protocol;
 pub mod sample;
@@ -98,6 +100,8 @@ pub struct Design {
     pub following: address::Following,
     /// How a machine gets another name.
     pub renaming: Renaming,
+    /// Whose a machine's directory is.
+    pub owning: Owning,
 }
 
 /// What decides which record is later.
@@ -172,6 +176,15 @@ pub enum Renaming {
     Directory,
 }
 
+/// Whose a machine's directory is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Owning {
+    /// It is told by claims in it, and one of them holds: see [`owner`].
+    Claimed,
+    /// Whoever has its id takes it to be his, and two that chose one id both do.
+    Assumed,
+}
+
 impl Design {
     /// As upstream's code does it, faults included.
     pub const PUBLISHED: Self = Self {
@@ -185,6 +198,7 @@ impl Design {
         checksums: Checksums::Shared,
         following: address::Following::OneStep,
         renaming: Renaming::Directory,
+        owning: Owning::Assumed,
     };
 
     /// The same job with the faults repaired.
@@ -199,5 +213,6 @@ impl Design {
         checksums: Checksums::PerMachine,
         following: address::Following::ToTheEnd,
         renaming: Renaming::Alias,
+        owning: Owning::Claimed,
     };
 }

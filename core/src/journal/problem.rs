@@ -62,6 +62,8 @@ problems! {
     ConflictCopy "conflict-copy" "its records are merged; remove the copy when every machine has rebuilt";
     /// A value nested deeper than 127 levels.
     DeepNesting "deep-nesting" "the line is ignored; its writer is faulty";
+    /// Two machines chose one id, and one of them has not given it up yet.
+    ContestedId "contested-id" "the machine that lost it goes on under another id when it appends or watches next";
     /// Two records from different machines name their subjects alike.
     DuplicateGuid "duplicate-guid" "both are kept; refer to one of them as guid@machine";
     /// A line differs from what its successor or an earlier reading says it was.
@@ -91,7 +93,7 @@ problems! {
     /// A sequence number is missing.
     SequenceGap "sequence-gap" "wait for the rest to arrive, or restore the file from a machine that has it";
     /// Two different records of one machine have the same sequence number.
-    SequenceReuse "sequence-reuse" "two installations share a machine id: give one of them a new id";
+    SequenceReuse "sequence-reuse" "two installations share a machine id or a copied local directory: give one of them a new id";
     /// A file is shorter than it is known to have been.
     ShortenedFile "shortened-file" "wait for the rest to arrive; an own file is repaired by the next append";
     /// The last line is cut.

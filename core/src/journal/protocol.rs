@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Aliases, Mention};
+use super::address::{Aliases, Mention, Scope};
 use super::clock::Hybrid;
 use super::event::Event;
 use super::folder::Folder;
 use super::merge::merge;
 use super::migrate;
+use super::owner::{self, Claim, Nonce, Settled};
 use super::problem::Problem;
 use super::show::Shown;
 use super::view::View;
 use super::write::{
     Identity, Refusal, Seal, Writer, checksums_path, identity, identity_path, init, journal_path,
 };
-use super::{Checksums, Design};
+use super::{Checksums, Design, Owning};
 use crate::{Content, Cx, Fs, FsOp, Input, Mono, Never, Path, Protocol};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -80,6 +81,8 @@ pub enum Told {
     Refused(String),
     /// What a crash had left was repaired.
     Repaired(String),
+    /// Its id is another machine's, and it goes on under another one: what happened, in words.
+    Moved(String),
 }
 
 /// What the machine is doing.
@@ -153,11 +156,35 @@ impl Journal {
     }
 
     /// Whether this machine is the one, or one of those, that a mention is for; nothing while it does not know who
-    /// it is.
+    /// it is. One that lost its id to another machine is meant only where everybody is.
     #[must_use]
     pub fn is_meant(&self, settings: &Settings, mention: &Mention) -> Option<bool> {
         let own = self.writer.as_ref()?.identity();
-        Some(mention.is_for(&own.id, &self.folder.aliases, settings.design.following))
+        let named = mention.is_for(&own.id, &self.folder.aliases, settings.design.following);
+        Some(named && (mention.scope == Scope::All || !self.has_lost(settings)))
+    }
+
+    /// Whether another machine has its id.
+    fn has_lost(&self, settings: &Settings) -> bool {
+        let own = self.writer.as_ref().map(Writer::identity);
+        let claim = own.and_then(|own| Some((own, own.owner?)));
+        claim.is_some_and(|(own, nonce)| {
+            owner::winner_over(&settings.design, &self.folder, own, nonce).is_some()
+        })
+    }
+
+    /// Whether what it knew of its files when it opened them holds no longer: it has lost its id, its claim is gone, or
+    /// somebody else wrote its journals.
+    fn is_unsettled(&self, settings: &Settings) -> bool {
+        let Some(writer) = self.writer.as_ref().filter(|_| settings.design.owning == Owning::Claimed) else {
+            return false;
+        };
+        let own = writer.identity();
+        // A folder that is not here right now is no reason to claim anything in its place.
+        let here = self.folder.files.iter().any(|held| *held.directory == *own.id);
+        let claims = |nonce| self.folder.owners.has(&own.id, Claim::of(own, nonce));
+        let unclaimed = here && !own.owner.is_some_and(claims);
+        unclaimed || self.has_lost(settings) || writer.is_outdone(&self.folder)
     }
 
     /// The names that machines had, as far as this one knows.
@@ -199,24 +226,50 @@ impl Journal {
             return;
         }
         match identity(cx.fs()) {
-            Err(Refusal::NoIdentity) => match init(cx.fs(), &settings.machine, cx.now()) {
-                Ok(ops) => {
-                    ops.into_iter().for_each(|op| cx.op(op));
-                    self.phase = Phase::Starting;
+            Err(Refusal::NoIdentity) => {
+                let drawn = drawn(design, cx);
+                match init(cx.fs(), &settings.machine, cx.now(), drawn) {
+                    Ok(ops) => {
+                        ops.into_iter().for_each(|op| cx.op(op));
+                        self.phase = Phase::Starting;
+                    }
+                    Err(refusal) => self.refuse(&refusal, cx),
                 }
-                Err(refusal) => self.refuse(&refusal, cx),
-            },
+            }
             Err(refusal) => self.refuse(&refusal, cx),
-            Ok(_) => match Writer::open(cx.fs(), design, self.clock(settings)) {
-                Ok((writer, ops)) => {
-                    writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
-                    self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
-                    ops.into_iter().for_each(|op| cx.op(op));
-                    self.writer = Some(writer);
-                    self.go_on(settings, cx);
-                }
-                Err(refusal) => self.refuse(&refusal, cx),
-            },
+            Ok(own) => self.settle(&own, settings, cx),
+        }
+    }
+
+    /// Goes on as the machine that it is, or as another one where its id is somebody else's.
+    fn settle(&mut self, own: &Identity, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        let design = &settings.design;
+        let nonce = own.owner.or_else(|| drawn(design, cx)).unwrap_or(Nonce(0));
+        let claims = match owner::settle(cx.fs(), design, &self.folder, own, nonce) {
+            Ok(Settled::Owned(ops)) => ops,
+            Ok(Settled::Moves(leaving)) => {
+                cx.event(Told::Moved(leaving.to_string()));
+                leaving.ops.into_iter().for_each(|op| cx.op(op));
+                (self.phase, self.writer) = (Phase::Managing, None);
+                return;
+            }
+            Err(refusal) => return self.refuse(&refusal, cx),
+        };
+        if !claims.is_empty() {
+            // Nothing is appended before the claim is there, so that whoever has written there has one.
+            claims.into_iter().for_each(|op| cx.op(op));
+            (self.phase, self.writer) = (Phase::Managing, None);
+            return;
+        }
+        match Writer::open(cx.fs(), design, self.clock(settings)) {
+            Ok((writer, ops)) => {
+                writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
+                self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
+                ops.into_iter().for_each(|op| cx.op(op));
+                self.writer = Some(writer);
+                self.go_on(settings, cx);
+            }
+            Err(refusal) => self.refuse(&refusal, cx),
         }
     }
 
@@ -258,7 +311,10 @@ impl Journal {
 
     fn manage(&mut self, manage: &Manage, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let planned = match manage {
-            Manage::Migrate => migrate::migrate(cx.fs(), &settings.machine, cx.now()),
+            Manage::Migrate => {
+                let drawn = drawn(&settings.design, cx);
+                migrate::migrate(cx.fs(), &settings.machine, cx.now(), drawn)
+            }
             Manage::Rename { old, new } => migrate::rename(cx.fs(), &settings.design, old, new),
         };
         match planned {
@@ -280,6 +336,10 @@ impl Journal {
             }
             Phase::Appending(told) => {
                 cx.event(told);
+                if self.is_unsettled(settings) {
+                    self.start(settings, cx);
+                    return;
+                }
                 let writer =
                     self.writer.as_mut().filter(|_| settings.design.checksums == Checksums::PerMachine);
                 if let Some(op) = writer.and_then(|writer| writer.seal(cx.fs(), &settings.design, cx.now())) {
@@ -287,18 +347,28 @@ impl Journal {
                     self.phase = Phase::Sealing;
                 }
             }
-            Phase::Repairing | Phase::Ready | Phase::Sealing => {}
+            Phase::Repairing | Phase::Ready | Phase::Sealing => {
+                if self.is_unsettled(settings) {
+                    self.start(settings, cx);
+                    return;
+                }
+            }
         }
         self.go_on(settings, cx);
     }
 }
 
+/// A nonce, where the design wants one.
+fn drawn(design: &Design, cx: &mut Cx<'_, Journal>) -> Option<Nonce> {
+    (design.owning == Owning::Claimed).then(|| Nonce::draw(cx.rng()))
+}
+
 /// The ops of one append as upstream does it: the number first, truncated and written in place; then the line,
 /// without a look at the end of the file; then everybody's checksums.
 fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, Told), Refusal> {
-    let Identity { id, seq, created_at } = identity(fs)?;
+    let Identity { id, seq, created_at, owner } = identity(fs)?;
     let log = event.log().ok_or_else(|| Refusal::Event("the event is of no shared kind".to_owned()))?;
-    let next = Identity { id: id.clone(), seq: seq + 1, created_at };
+    let next = Identity { id: id.clone(), seq: seq + 1, created_at, owner };
     let text = serde_json::to_string(&next).expect("plain fields");
     let line = event.clone().dated(now).published(&id, next.seq).line();
     let path = journal_path(&id, log);
@@ -359,7 +429,8 @@ impl Protocol for Journal {
             }
             Input::Changed | Input::Timer => {
                 self.look(settings, cx);
-                if self.phase == Phase::Closed {
+                let waits = self.phase == Phase::Ready && self.is_unsettled(settings);
+                if self.phase == Phase::Closed || waits {
                     self.start(settings, cx);
                 }
             }

@@ -1,7 +1,7 @@
 //! What kinds of records there are, which fields each has, and what a field must look like.
 //!
 //! The tables follow upstream fray (adamavenir/fray, `internal/db/jsonl_records_*.go` at 04cca61 and
-//! `internal/db/jsonl_read_*.go` at 83c8ef6); `again`, `hlc` and `prev` are this project's own.
+//! `internal/db/jsonl_read_*.go` at 83c8ef6); `again`, `hlc`, `owner` and `prev` are this project's own.
 
 /// What the JSON text of a field must look like. `null` is allowed everywhere and means absent.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -111,7 +111,7 @@ fields! {
     MessageGuid "message_guid" Text, MessageType "message_type" Text, MovedAt "moved_at" Int,
     MovedBy "moved_by" Text, MustRead "must_read" Flag, MutedAt "muted_at" Int, Name "name" Text,
     NewHome "new_home" Text, OldHome "old_home" Text, Options "options" Any, Origin "origin" Text,
-    ParentThread "parent_thread" Text, PinnedAt "pinned_at" Int, PinnedBy "pinned_by" Text,
+    Owner "owner" Text, ParentThread "parent_thread" Text, PinnedAt "pinned_at" Int, PinnedBy "pinned_by" Text,
     Presence "presence" Text, Prev "prev" Text, Purpose "purpose" Text,
     QuoteMessageGuid "quote_message_guid" Text, Re "re" Text, ReactedAt "reacted_at" Int,
     Reactions "reactions" TextLists, Reason "reason" Text, References "references" Text,

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Design;
+use super::file::Record;
 use super::folder::{Folder, unread};
 use super::merge::merge;
+use super::owner::may_share_owner;
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::Source;
@@ -33,14 +35,20 @@ pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
         seq: i64,
         line: u64,
         source: &'a Source<'a>,
+        record: &'a Record,
         number: u32,
+    }
+    impl<'a> Numbered<'a> {
+        fn text(&self) -> &'a [u8] {
+            self.source.line(self.record)
+        }
     }
     let mut machines: BTreeMap<String, Vec<Numbered<'_>>> = BTreeMap::new();
     for source in sources.iter().filter(|source| !matches!(source.log, None | Some(Log::Runtime))) {
         for record in &source.file.records {
             let Some(seq) = record.seq.filter(|&seq| seq > 0) else { continue };
             let line = xxh3_64(source.line(record));
-            let numbered = Numbered { seq, line, source, number: record.number };
+            let numbered = Numbered { seq, line, source, record, number: record.number };
             // What a machine numbers stands in its own directory, under whatever name it had then.
             match machines.get_mut(source.machine) {
                 Some(list) => list.push(numbered),
@@ -53,42 +61,39 @@ pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
     for (machine, mut list) in machines {
         list.sort_by_key(|numbered| (numbered.seq, numbered.source.name, numbered.number));
         let mut mark = Watermark { machine, ..Watermark::default() };
-        let mut before: Option<&Numbered<'_>> = None;
-        for numbered in &list {
-            let note = |kind, detail| Problem {
+        for same in list.chunk_by(|a, b| a.seq == b.seq) {
+            let (seq, last) = (same[0].seq, mark.max);
+            let note = |numbered: &Numbered<'_>, kind, detail| Problem {
                 file: numbered.source.name.into(),
                 line: numbered.number,
                 kind,
                 detail,
             };
-            let last = before.map_or(0, |before| before.seq);
-            if let Some(before) = before.filter(|before| before.seq == numbered.seq) {
-                if before.line != numbered.line {
-                    let place = format!("{}:{}", before.source.name, before.number);
-                    let detail =
-                        format!("number {} of {} is that of {place} too", numbered.seq, mark.machine);
-                    problems.push(note(ProblemKind::SequenceReuse, detail));
-                }
-            } else if numbered.seq > last + 1 {
-                let detail = match numbered.seq - last {
-                    2 => {
-                        format!("number {} of {} is missing before {}", last + 1, mark.machine, numbered.seq)
-                    }
-                    _ => format!(
-                        "numbers {} to {} of {} are missing",
-                        last + 1,
-                        numbered.seq - 1,
-                        mark.machine
-                    ),
+            if seq > last + 1 {
+                let detail = match seq - last {
+                    2 => format!("number {} of {} is missing before {seq}", last + 1, mark.machine),
+                    _ => format!("numbers {} to {} of {} are missing", last + 1, seq - 1, mark.machine),
                 };
-                problems.push(note(ProblemKind::SequenceGap, detail));
+                problems.push(note(&same[0], ProblemKind::SequenceGap, detail));
             }
-            if numbered.seq == mark.contiguous + 1 {
-                mark.contiguous = numbered.seq;
+            for (at, numbered) in same.iter().enumerate() {
+                let before = &same[..at];
+                if before.iter().any(|before| before.line == numbered.line) {
+                    continue;
+                }
+                // Two owners of one id count from the same number until one of them gives it up.
+                let reused = |before: &&Numbered<'_>| may_share_owner(before.text(), numbered.text());
+                if let Some(before) = before.iter().rev().find(reused) {
+                    let place = format!("{}:{}", before.source.name, before.number);
+                    let detail = format!("number {seq} of {} is that of {place} too", mark.machine);
+                    problems.push(note(numbered, ProblemKind::SequenceReuse, detail));
+                }
             }
-            mark.max = mark.max.max(numbered.seq);
-            mark.numbered += 1;
-            before = Some(numbered);
+            if seq == mark.contiguous + 1 {
+                mark.contiguous = seq;
+            }
+            mark.max = seq;
+            mark.numbered += same.len() as u64;
         }
         watermarks.push(mark);
     }

@@ -99,7 +99,7 @@ pub struct Key {
     pub machine: u32,
     /// The sequence number, or the index where there is none.
     pub seq: i64,
-    /// The index of the line.
+    /// The index of the line; 0 where a hybrid clock and a number say enough.
     pub index: u32,
 }
 

@@ -15,8 +15,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::clock::Hybrid;
 use super::event::{Event, Writing};
 use super::file::{File, LINE_MAX, Reading, Stop};
-use super::folder::{LEGACY, MACHINES, SENTINEL};
+use super::folder::{Folder, LEGACY, MACHINES, SENTINEL};
 use super::names::is_machine_id;
+use super::owner::{Claim, Nonce};
 use super::schema::Log;
 use super::{Checksums, Design};
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
@@ -32,6 +33,10 @@ pub struct Identity {
     /// When it was made, in seconds since 1970.
     #[serde(default)]
     pub created_at: i64,
+    /// What tells this machine from another that chose the same id; nothing in identities that were made before
+    /// there were owners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Nonce>,
 }
 
 /// What one file was when its checksum was taken.
@@ -78,6 +83,15 @@ pub enum Refusal {
     Fs(Path, FsError),
     /// The identity cannot be used.
     Identity(String),
+    /// The id is another machine's, and so is the one to go on under.
+    Lost {
+        /// The claim of the other machine.
+        file: String,
+        /// The id.
+        old: String,
+        /// What it was to go on under.
+        new: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -101,6 +115,11 @@ impl fmt::Display for Refusal {
             Self::Identity(what) => {
                 write!(f, "local:machine-id: {what}: choose a new id with journal init --machine ID")
             }
+            Self::Lost { file, old, new } => write!(
+                f,
+                "{file}: `{old}` belongs to another machine that chose it too, and `{new}` is taken: give this one \
+                 another name with journal rename {old} NAME"
+            ),
         }
     }
 }
@@ -172,25 +191,33 @@ pub fn identity(fs: &dyn Fs) -> Result<Identity, Refusal> {
         },
     };
     if is_machine_id(&found.id) {
-        Ok(found)
+        let owner = match found.owner {
+            Some(owner) => Some(owner),
+            // Upstream's programs write the first file without what they do not know.
+            None => {
+                read(&identity_copy_path())?.filter(|copy| copy.id == found.id).and_then(|copy| copy.owner)
+            }
+        };
+        Ok(Identity { owner, ..found })
     } else {
         Err(Refusal::Identity(format!("`{}` is no machine id (1 to 20 of a-z, 0-9 and -)", found.id)))
     }
 }
 
-/// The ops that give this machine an identity and the folder the layout with machines.
+/// The ops that give this machine an identity and the folder the layout with machines. With an `owner`, drawn for
+/// this, the directory tells whose it is.
 ///
 /// # Errors
 /// [`Refusal::Legacy`] where the folder has to be migrated first. [`Refusal::Identity`] where the id is malformed or taken as far as this replica can see, or this machine has
-/// another already. *Elsewhere:* another machine may take the same id before either sees the other: then their
-/// directories meet as conflict copies or their sequence numbers collide, and `verify` says so.
-pub fn init(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+/// another already. *Elsewhere:* another machine may take the same id before either sees the other: then one of them
+/// gives it up ([`settle`](super::owner::settle)).
+pub fn init(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Result<Vec<FsOp>, Refusal> {
     refuse_legacy(fs)?;
-    found(fs, id, now)
+    found(fs, id, now, owner)
 }
 
 /// As [`init`], also where the folder has the layout before machines.
-pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusal> {
+pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Result<Vec<FsOp>, Refusal> {
     if !is_machine_id(id) {
         return Err(Refusal::Identity(format!(
             "`{id}` is no machine id (1 to 20 of a-z, 0-9 and -, not `all`)"
@@ -200,8 +227,8 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
         Ok(own) if own.id == id => return Ok(sentinel(fs)),
         Ok(own) => {
             return Err(Refusal::Identity(format!(
-                "this machine is `{}` already; use journal rename",
-                own.id
+                "this machine is `{}` already; use journal rename {} {id}",
+                own.id, own.id
             )));
         }
         Err(Refusal::NoIdentity | Refusal::Identity(_)) => {}
@@ -216,13 +243,18 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now) -> Result<Vec<FsOp>, Refusa
     {
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }
-    let identity = Identity { id: id.to_owned(), seq: 0, created_at: now.wall.0.div_euclid(1_000) };
+    let created_at = now.wall.0.div_euclid(1_000);
+    let identity = Identity { id: id.to_owned(), seq: 0, created_at, owner };
     let content = Content::from(format!("{}\n", serde_json::to_string(&identity).expect("plain fields")));
     let mut ops = vec![
         FsOp::Replace { path: identity_copy_path(), content: content.clone() },
         FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) },
         FsOp::Replace { path: identity_path(), content },
     ];
+    if let Some(owner) = owner {
+        // Whoever has written there has a claim there.
+        ops.insert(1, Claim::of(&identity, owner).op(id));
+    }
     ops.extend(sentinel(fs));
     Ok(ops)
 }
@@ -296,25 +328,15 @@ impl Writer {
             writer.tails[at] = tail;
         }
         if design.checksums == Checksums::PerMachine {
-            writer.refuse_absent(fs)?;
+            if is_absent(fs, &writer.identity)? {
+                return Err(Refusal::Absent(writer.identity.id));
+            }
             let seals = seals(fs, &checksums_path(design, &writer.identity.id));
             for (at, log) in Log::SHARED.into_iter().enumerate() {
                 writer.tails[at].sealed = seals.get(log.file_name()).map_or(0, |seal| seal.bytes);
             }
         }
         Ok((writer, ops))
-    }
-
-    /// Refuses to count from memory: where events were written and neither a journal nor a shadow is here, the
-    /// folder has not arrived yet, and numbers that this machine does not know of are used.
-    fn refuse_absent(&self, fs: &dyn Fs) -> Result<(), Refusal> {
-        let id = &self.identity.id;
-        let entries = fs.list(&Path::shared(MACHINES).join(id)).unwrap_or_default();
-        let here = entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some());
-        if self.identity.seq > 0 && !here && self.tails.iter().all(|tail| tail.len == 0) {
-            return Err(Refusal::Absent(id.clone()));
-        }
-        Ok(())
     }
 
     /// Who it is.
@@ -327,6 +349,21 @@ impl Writer {
     #[must_use]
     pub fn clock(&self) -> Hybrid {
         self.clock
+    }
+
+    /// Whether somebody else changed an own journal since it was opened, as far as its end tells. What is not here or
+    /// cannot be read is no change: the next open finds out.
+    #[must_use]
+    pub fn is_outdone(&self, folder: &Folder) -> bool {
+        self.tails.iter().zip(Log::SHARED).any(|(tail, log)| {
+            let path = journal_path(&self.identity.id, log);
+            let held = folder.files.iter().find(|held| *held.name == *path.name());
+            held.is_some_and(|held| {
+                let bytes = held.content.bytes();
+                let last = bytes.rsplit(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+                bytes.len() as u64 != tail.len || last.map(xxh3_64) != tail.last
+            })
+        })
     }
 
     /// Takes note of a record that was seen.
@@ -354,7 +391,13 @@ impl Writer {
         }
         let at = Log::SHARED.iter().position(|&known| known == log).expect("the log is a shared one");
         let (clock, seq) = (self.clock.next(now.wall), self.identity.seq + 1);
-        let writing = Writing { origin: &self.identity.id, seq, hybrid: clock, prev: self.tails[at].last };
+        let writing = Writing {
+            origin: &self.identity.id,
+            seq,
+            hybrid: clock,
+            prev: self.tails[at].last,
+            owner: self.identity.owner,
+        };
         let line = event.clone().dated(now).hardened(&writing);
         if line.len() >= LINE_MAX {
             return Err(Refusal::Event(format!(
@@ -517,6 +560,24 @@ pub fn refuse_legacy(fs: &dyn Fs) -> Result<(), Refusal> {
     }
 }
 
+/// Whether events were written and neither a journal nor a shadow is here: then the folder has not arrived yet, and
+/// numbers that this machine does not know of are used.
+pub(super) fn is_absent(fs: &dyn Fs, own: &Identity) -> Result<bool, Refusal> {
+    if own.seq == 0 {
+        return Ok(false);
+    }
+    let entries = fs.list(&Path::shared(MACHINES).join(&own.id)).unwrap_or_default();
+    if entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some()) {
+        return Ok(false);
+    }
+    for log in Log::SHARED {
+        if len(fs, &shadow_path(&own.id, log))? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The seals of a checksum file, by file name; none where it cannot be read.
 #[must_use]
 pub fn seals(fs: &dyn Fs, path: &Path) -> std::collections::BTreeMap<String, Seal> {
@@ -533,7 +594,7 @@ fn len(fs: &dyn Fs, path: &Path) -> Result<u64, Refusal> {
     }
 }
 
-fn bytes(fs: &dyn Fs, path: &Path, from: u64) -> Result<Content, Refusal> {
+pub(super) fn bytes(fs: &dyn Fs, path: &Path, from: u64) -> Result<Content, Refusal> {
     match fs.read(path, from) {
         Ok(content) => Ok(content),
         Err(FsError::NotFound) => Ok(Content::new([])),

@@ -12,13 +12,14 @@ use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::migrate;
+use cloudchamber_core::journal::owner::{Claim, Lost, Move, Nonce, Owners};
 use cloudchamber_core::journal::problem::{Problem, ProblemKind};
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::verify::{sequences, verify};
-use cloudchamber_core::journal::write::{identity, init, refuse_legacy};
+use cloudchamber_core::journal::write::{identity, init};
 use cloudchamber_core::{Content, Entry, Fs, FsError, FsOp, Path};
-use cloudchamber_host::appender::{Appender, apply, see};
+use cloudchamber_host::appender::{Appender, apply, names, see, settle};
 use cloudchamber_host::database::{Database, Rebuilt};
 use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::{Value, json};
@@ -58,7 +59,8 @@ enum DesignName {
 enum Command {
     /// Give this machine an id and its own directory in the folder.
     ///
-    /// The id is 1 to 20 of a-z, 0-9 and -, and no other machine's. A folder of the layout before machines is
+    /// The id is 1 to 20 of a-z, 0-9 and -, and no other machine's. Where two machines chose one before they had heard of
+    /// each other, the elder keeps it and the other one goes on under a new id and says so. A folder of the layout before machines is
     /// migrated with --migrate, once.
     #[command(
         after_help = "Example:\n  cloudchamber-agent journal init --folder ~/Sync/project --machine laptop"
@@ -238,17 +240,46 @@ fn run_init(place: &Place, machine: &str, migrating: bool) -> anyhow::Result<Exi
         if !migrating {
             bail!("{}: it has the layout before machines: add --migrate", roots.folder.display());
         }
-        let ops = migrate::migrate(&roots.fs, machine, clock::now())?;
+        let ops = migrate::migrate(&roots.fs, machine, clock::now(), Some(nonce()))?;
         apply(&mut roots.fs, &ops)?;
     }
-    let ops = init(&roots.fs, machine, clock::now())?;
+    let ops = init(&roots.fs, machine, clock::now(), Some(nonce()))?;
     apply(&mut roots.fs, &ops)?;
+    let moved = settle(&mut roots.fs, &Design::HARDENED)?;
+    tell_moved(moved.as_ref());
+    let own = identity(&roots.fs)?;
     if place.json {
-        print_json(&json!({ "machine": machine, "made": !ops.is_empty() }));
+        let owner = own.owner.map(|owner| owner.to_string());
+        print_json(&json!({ "machine": own.id, "owner": owner, "made": !ops.is_empty() }));
     } else {
-        say(&format!("this machine is {machine}"));
+        say(&format!("this machine is {}", own.id));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn nonce() -> Nonce {
+    Nonce::draw(&mut clock::draw().rng())
+}
+
+/// Says that this machine goes on under another id.
+fn tell_moved(moved: Option<&Move>) {
+    if let Some(moved) = moved {
+        eprintln!("warning: {moved}");
+    }
+}
+
+/// Says that this machine is about to lose its id, to whoever only looks.
+fn tell_lost(fs: &OsFs, owners: &Owners) {
+    let claim = identity(fs).ok().and_then(|own| Some((Claim::of(&own, own.owner?), own.id)));
+    let Some((claim, id)) = claim else { return };
+    if let Some(lost) = owners.lost().find(|lost| lost.claim == claim && lost.id == id) {
+        let winner = lost.winner.path(id.as_str());
+        eprintln!(
+            "warning: {}: `{id}` belongs to another machine that chose it too: this one takes up none of its mentions, \
+             and gets an id of its own when it appends or watches next",
+            winner.name()
+        );
+    }
 }
 
 fn said(body: &str, from: &str, home: &str) -> Event {
@@ -274,11 +305,10 @@ fn event(text: &str, line: usize) -> anyhow::Result<Event> {
 fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::Result<ExitCode> {
     let roots = place.roots()?;
     let design = Design::HARDENED;
-    let aliases = Folder::find(&roots.fs, &design, &mut |_, _| Err(FsError::NotFound)).aliases;
-    // Before the question who this is: a migration gives that answer too.
-    refuse_legacy(&roots.fs)?;
-    let own = identity(&roots.fs)?;
     let mut appender = Appender::open(roots.fs.clone(), &roots.local, design)?;
+    let aliases = names(&roots.fs, &design).aliases;
+    let own = appender.identity().id.clone();
+    tell_moved(appender.moved());
     for repaired in appender.repaired() {
         eprintln!("repaired: {repaired}");
     }
@@ -288,7 +318,7 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
         let unsaid = event.raw(Field::Mentions).is_none_or(|raw| raw == "[]");
         let event = match event.text(Field::Body) {
             Some(body) if event.kind() == Kind::Message && unsaid => {
-                let mentions = Mention::all_in(&body, &own.id, &aliases, design.following);
+                let mentions = Mention::all_in(&body, &own, &aliases, design.following);
                 let stored: Vec<_> = mentions.iter().map(Mention::stored).collect();
                 event.clone().with_raw("mentions", serde_json::to_string(&stored)?)
             }
@@ -307,7 +337,7 @@ fn run_append(place: &Place, events: &[String], said: Option<Event>) -> anyhow::
     let result = every_event(events, said, &mut append);
     appender.seal()?;
     if place.json {
-        print_json(&json!({ "machine": own.id, "events": acknowledged }));
+        print_json(&json!({ "machine": own, "events": acknowledged }));
     }
     result.map(|()| ExitCode::SUCCESS)
 }
@@ -388,6 +418,14 @@ fn run_watch(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
         .watch(&shared, RecursiveMode::Recursive)
         .with_context(|| format!("{}: it cannot be watched: run journal init first", shared.display()))?;
     loop {
+        if identity(&roots.fs).is_ok() {
+            let _lock = Lock::wait(&roots.local)?;
+            match settle(&mut roots.fs.clone(), &Design::HARDENED) {
+                Ok(moved) => tell_moved(moved.as_ref()),
+                // Whoever appends is stopped by it; what others write is taken in all the same.
+                Err(error) => eprintln!("warning: {error}"),
+            }
+        }
         let (_, rebuilt) = rebuild(&roots, false, DesignName::Hardened)?;
         report(&rebuilt.problems);
         if rebuilt.records > 0 {
@@ -435,6 +473,7 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
     let folder = Folder::read(&roots.fs, &design);
     let found = verify(&roots.fs, &design, &folder);
     let (marks, _) = folder.with_sources(&design, sequences);
+    tell_lost(&roots.fs, &folder.owners);
     if place.json {
         let marks = marks.iter().map(|mark| {
             json!({ "machine": mark.machine, "contiguous": mark.contiguous, "max": mark.max, "numbered": mark.numbered })
@@ -443,15 +482,37 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
             "ok": found.is_empty(),
             "files": folder.files.len(),
             "machines": marks.collect::<Value>(),
+            "owners": owners(&folder.owners),
             "problems": problems(&found),
         }));
     } else {
         for problem in &found {
             say(&format!("{problem}: {}", problem.kind.advice()));
         }
+        for Lost { name, claim, winner, moved, .. } in folder.owners.lost() {
+            let now = moved.map_or("has not heard of it".to_owned(), |moved| format!("is {moved} now"));
+            say(&format!("{name} belongs to {}; {} chose it too, and {now}", winner.nonce, claim.nonce));
+        }
         say(&format!("{} files, {} problems", folder.files.len(), found.len()));
     }
     Ok(verdict(!found.is_empty()))
+}
+
+/// Every claim, and whether it holds.
+fn owners(owners: &Owners) -> Value {
+    let lost: Vec<_> = owners.lost().collect();
+    let row = |(name, claim, id): (&str, Claim, &str)| {
+        let lost = lost.iter().find(|lost| lost.claim == claim && lost.id == id);
+        json!({
+            "machine": name,
+            "owner": claim.nonce.to_string(),
+            "since": claim.since,
+            "file": claim.path(id).name(),
+            "holds": lost.is_none(),
+            "moved": lost.and_then(|lost| lost.moved),
+        })
+    };
+    owners.claims().map(row).collect()
 }
 
 fn run_rename(place: &Place, old: &str, new: &str) -> anyhow::Result<ExitCode> {
@@ -461,8 +522,10 @@ fn run_rename(place: &Place, old: &str, new: &str) -> anyhow::Result<ExitCode> {
     apply(&mut roots.fs, &ops)?;
     if place.json {
         print_json(&json!({ "old": old, "new": new }));
-    } else {
+    } else if names(&roots.fs, &Design::HARDENED).aliases.get(old).is_some() {
         say(&format!("{old} is called {new} now; its directory keeps its name"));
+    } else {
+        say(&format!("this machine is {new} now; {old} belongs to another one that chose it too"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -479,6 +542,7 @@ fn run_show(place: &ShowPlace, design: Design) -> anyhow::Result<ExitCode> {
         see(&mut roots.fs.clone(), clock)?;
     }
     report(&found);
+    tell_lost(&roots.fs, &folder.owners);
     if place.json {
         print_json(&shown);
     } else {

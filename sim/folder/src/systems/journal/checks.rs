@@ -6,10 +6,12 @@ use cloudchamber_core::Path;
 use cloudchamber_core::journal::address::{Mention, Scope};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::SENTINEL;
+use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::protocol::{Journal, Told};
 use cloudchamber_core::journal::schema::{Field, Kind};
 
 use super::JournalSystem;
+use super::claims::Claims;
 use super::seen::{Seen, folder_digest, line_digest, see};
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
@@ -46,8 +48,10 @@ use name::*;
 pub struct JournalChecks {
     /// What was acknowledged, by machine, number and digest of the line.
     acknowledged: BTreeMap<(String, i64, u64), Acknowledged>,
-    /// Who wrote each shared file first.
-    writers: BTreeMap<Path, ReplicaId>,
+    /// Who wrote each shared file, and whose claims had long reached them when they did.
+    writers: BTreeMap<Path, BTreeMap<ReplicaId, BTreeSet<ReplicaId>>>,
+    /// Who claims what another one claims too.
+    claims: Claims,
     /// What each replica saw when its folder had last changed.
     looks: BTreeMap<ReplicaId, Look>,
     /// Whether faults have stopped.
@@ -63,12 +67,14 @@ struct Acknowledged {
     replica: ReplicaId,
     /// Its line.
     line: String,
+    /// How many events the same replica had told before, under whatever id.
+    nth: usize,
     /// When, ms of world time.
     at_ms: u64,
     /// Who has read it, and when, ms of world time.
     read: BTreeMap<ReplicaId, u64>,
-    /// Who took a mention in it to be theirs at the moment they had read it.
-    takers: BTreeSet<ReplicaId>,
+    /// Who took a mention in it to be theirs at the moment they had read it, and of whose claims they knew.
+    takers: BTreeMap<ReplicaId, BTreeSet<ReplicaId>>,
     /// Whether somebody who had long read it has said something else since.
     superseded: bool,
     /// Whether everybody has.
@@ -113,12 +119,12 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: USED_ONCE,
             kind: CheckerKind::Safety,
-            about: "No two events of one machine have the same sequence number.",
+            about: "No two events of one machine have the same sequence number; two machines that chose one id are told apart by their owners.",
         },
         Checker {
             name: ONE_WRITER,
             kind: CheckerKind::Safety,
-            about: "No file below shared/ is ever written by two machines, the empty sentinel aside.",
+            about: "No file below shared/ is ever written by two machines, the empty sentinel aside. Excused are two that chose one id, until each has had the other's claim for so long that it has read it.",
         },
         Checker {
             name: PROGRAM_ORDER,
@@ -138,7 +144,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: TAKEN_ONCE,
             kind: CheckerKind::Safety,
-            about: "No two machines take a mention of an agent on one machine to be theirs when they read it, whatever is still under way.",
+            about: "No two machines take a mention of an agent on one machine to be theirs when they read it, whatever is still under way. Excused are two that chose one id, of which one had not read the other's claim.",
         },
         Checker {
             name: ONE_HANDLER,
@@ -171,6 +177,11 @@ impl Checks<JournalSystem> for JournalChecks {
         findings: &mut Findings,
     ) {
         let Some(id) = choice.replica() else { return };
+        let writes = matches!(choice, Choice::Apply { .. } | Choice::Crash { .. });
+        if writes {
+            effects.touched.iter().for_each(|path| self.claims.written(id, path));
+        }
+        self.claims.look(world);
         for told in &effects.events {
             if let Told::Acknowledged { machine, seq, line } = told {
                 self.acknowledged(world.now(), id, machine, *seq, line, findings);
@@ -178,13 +189,16 @@ impl Checks<JournalSystem> for JournalChecks {
                 if takes(setup, world, id, line)
                     && let Some(event) = self.acknowledged.get_mut(&key)
                 {
-                    event.takers.insert(id);
+                    event.takers.insert(id, self.claims.read(world, id));
                 }
             }
         }
-        if matches!(choice, Choice::Apply { .. } | Choice::Crash { .. }) {
+        if writes {
+            // What was planned before a claim had arrived is written all the same.
+            let planned_ms = SURELY_READ_MS + setup.replicas[id.index()].config.scan_ms;
+            let heard = self.claims.heard(id, world.now().saturating_sub(planned_ms));
             for path in &effects.touched {
-                self.written(world.now(), id, path, findings);
+                self.written(world.now(), id, path, &heard, findings);
             }
         }
         let steps = matches!(
@@ -205,13 +219,17 @@ impl Checks<JournalSystem> for JournalChecks {
         }
     }
 
-    /// What was read last is needed by [`SAME_VIEW`] alone, and who wrote a file by [`ONE_WRITER`].
+    /// What was read last is needed by [`SAME_VIEW`] alone, who wrote a file by [`ONE_WRITER`], and who
+    /// claims what by that and [`TAKEN_ONCE`].
     fn forget(&mut self, checker: &str, fresh: &Self) {
         if checker != SAME_VIEW {
             self.looks.clone_from(&fresh.looks);
         }
         if checker != ONE_WRITER {
             self.writers.clone_from(&fresh.writers);
+        }
+        if checker != ONE_WRITER && checker != TAKEN_ONCE {
+            self.claims.clone_from(&fresh.claims);
         }
     }
 
@@ -359,7 +377,10 @@ impl JournalChecks {
         let digest = line_digest(line.as_bytes());
         let key = |digest| (machine.to_owned(), seq, digest);
         let mut same_number = self.acknowledged.range(key(0)..=key(u64::MAX));
-        if let Some((_, known)) = same_number.find(|(_, known)| known.line != line) {
+        let reused = |known: &Acknowledged| {
+            known.line != line && may_share_owner(known.line.as_bytes(), line.as_bytes())
+        };
+        if let Some((_, known)) = same_number.find(|(_, known)| reused(known)) {
             let who = if known.replica == id { vec![id] } else { vec![known.replica, id] };
             findings.violated(USED_ONCE, || {
                 let seen = format!("{machine} gave number {seq} to `{}` and to `{line}`", known.line);
@@ -373,29 +394,41 @@ impl JournalChecks {
                 known.superseded = read && edited(&known.line).is_some_and(|other| other == message);
             }
         }
+        let nth = self.acknowledged.values().filter(|known| known.replica == id).count();
         let event = Acknowledged {
             replica: id,
             line: line.to_owned(),
+            nth,
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
-            takers: BTreeSet::new(),
+            takers: BTreeMap::new(),
             superseded: false,
             spread: false,
         };
         self.acknowledged.insert(key(digest), event);
     }
 
-    fn written(&mut self, now: u64, id: ReplicaId, path: &Path, findings: &mut Findings) {
+    fn written(
+        &mut self,
+        now: u64,
+        id: ReplicaId,
+        path: &Path,
+        heard: &BTreeSet<ReplicaId>,
+        findings: &mut Findings,
+    ) {
         if path.below(&Path::shared("shared")).is_none() || path.name() == SENTINEL {
             return;
         }
-        let first = *self.writers.entry(path.clone()).or_insert(id);
-        if first != id {
+        let writers = self.writers.entry(path.clone()).or_default();
+        let at_fault =
+            |&(other, its): &(&ReplicaId, _)| *other != id && !self.claims.excuse((id, heard), (*other, its));
+        if let Some((&other, _)) = writers.iter().find(at_fault) {
             findings.violated(ONE_WRITER, || {
-                let seen = format!("{path} was written by {first} and by {id}");
-                violation(ONE_WRITER, now, vec![first, id], "a shared file has one writer", seen)
+                let seen = format!("{path} was written by {other} and by {id}");
+                violation(ONE_WRITER, now, vec![other, id], "a shared file has one writer", seen)
             });
         }
+        writers.entry(id).or_default().extend(heard);
     }
 
     /// Looks at what a replica has read, where that has changed.
@@ -457,15 +490,17 @@ impl JournalChecks {
             }
             event.read.insert(id, now);
             if takes(setup, world, id, &event.line) {
-                event.takers.insert(id);
-                if event.takers.len() > 1 {
+                let known = self.claims.read(world, id);
+                let at_fault = |&(other, its): &(&ReplicaId, _)| {
+                    *other != id && !self.claims.excuse((id, &known), (*other, its))
+                };
+                if let Some((&other, _)) = event.takers.iter().find(at_fault) {
                     findings.violated(TAKEN_ONCE, || {
-                        let seen =
-                            format!("{} machines take `{}` to be for them", event.takers.len(), event.line);
-                        let who = event.takers.iter().copied().collect();
-                        violation(TAKEN_ONCE, now, who, "a mention is taken up once", seen)
+                        let seen = format!("{other} and {id} take `{}` to be for them", event.line);
+                        violation(TAKEN_ONCE, now, vec![other, id], "a mention is taken up once", seen)
                     });
                 }
+                event.takers.insert(id, known);
             }
             if running().all(|id| event.read.contains_key(&id)) {
                 event.spread = true;
@@ -518,13 +553,13 @@ impl JournalChecks {
         let edits = self
             .acknowledged
             .iter()
-            .filter_map(|((_, seq, digest), event)| Some((edited(&event.line)?, *seq, *digest, event)));
+            .filter_map(|((_, _, digest), event)| Some((edited(&event.line)?, *digest, event)));
         let edits: Vec<_> = edits.collect();
-        for (message, seq, digest, event) in &edits {
-            let outdone = edits.iter().find(|(other, later, _, after)| {
-                after.replica == event.replica && later > seq && other == message
+        for (message, digest, event) in &edits {
+            let outdone = edits.iter().find(|(other, _, after)| {
+                after.replica == event.replica && after.nth > event.nth && other == message
             });
-            let Some((_, _, _, later)) = outdone else { continue };
+            let Some((_, _, later)) = outdone else { continue };
             if kept(event) && seen.shows_edit(*digest) {
                 findings.violated(PROGRAM_ORDER, || {
                     let text =

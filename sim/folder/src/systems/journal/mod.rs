@@ -1,6 +1,7 @@
 //! Journals: every machine appends to its own files, and all that have the same events see the same.
 
 mod checks;
+mod claims;
 mod seen;
 mod settings;
 mod work;

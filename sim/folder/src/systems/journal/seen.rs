@@ -6,6 +6,7 @@ use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
+use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::{Cell, Entry};
@@ -139,15 +140,20 @@ impl Seen<'_> {
 
     /// Two events of one machine with one number: the machine and the number.
     pub(super) fn reused(&self) -> Option<(String, i64)> {
-        let mut lines: BTreeMap<(&str, i64), u64> = BTreeMap::new();
+        let mut lines: BTreeMap<(&str, i64), Vec<&[u8]>> = BTreeMap::new();
         let shared = self.shown.sources.iter().filter(|source| source.log != Some(Log::Runtime));
         for source in shared {
             for record in &source.file.records {
                 let Some(seq) = record.seq else { continue };
-                let digest = line_digest(source.line(record));
-                if *lines.entry((source.machine, seq)).or_insert(digest) != digest {
+                let line = source.line(record);
+                let known = lines.entry((source.machine, seq)).or_default();
+                if known.contains(&line) {
+                    continue;
+                }
+                if known.iter().any(|other| may_share_owner(other, line)) {
                     return Some((source.machine.to_owned(), seq));
                 }
+                known.push(line);
             }
         }
         None
@@ -157,17 +163,24 @@ impl Seen<'_> {
         format!("`{}`", self.shown.cell(cell).unwrap_or_default())
     }
 
-    /// What an update of `kind` later in the same file sets the cell's field to.
+    /// What an update of `kind` later in the same file sets the cell's field to. New records say by their numbers which
+    /// is later, wherever a repair has put them; and of two machines that chose one id neither is.
     fn set_later(&self, cell: Cell, kind: Kind, key: Field) -> Option<String> {
         let source = &self.shown.sources[cell.at.source as usize];
         let records = &source.file.records;
-        let subject = source.text(&records[cell.at.record as usize], key)?;
-        let shown = source.text(&records[cell.at.record as usize], cell.field);
-        let later = records.iter().skip(cell.at.record as usize + 1).rev().find(|record| {
-            record.kind == kind
+        let at = cell.at.record as usize;
+        let (set, line) = (&records[at], source.line(&records[at]));
+        let subject = source.text(set, key)?;
+        let shown = source.text(set, cell.field);
+        let later = records.iter().enumerate().filter(|(place, record)| {
+            let after = if set.causal && record.causal { record.seq > set.seq } else { *place > at };
+            after
+                && record.kind == kind
                 && source.text(record, key).is_some_and(|other| other == subject)
                 && source.text(record, cell.field).is_some()
-        })?;
+                && may_share_owner(line, source.line(record))
+        });
+        let (_, later) = later.max_by_key(|(place, record)| (record.causal.then_some(record.seq), *place))?;
         let text = source.text(later, cell.field)?;
         (Some(&text) != shown.as_ref()).then(|| format!("`{text}`"))
     }
