@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(fs.read(&Path::shared(""), 0), Err(FsError::Refused));
         fs::write(dir.path().join("shared/.gone.jsonl.icloud"), "").unwrap();
         assert_eq!(fs.read(&Path::shared("gone.jsonl"), 0), Err(FsError::NotLocal));
-        assert_eq!(&*fs.list(&Path::shared("")).unwrap()[0].name(), "gone.jsonl");
+        assert_eq!(fs.list(&Path::shared("")).unwrap()[0].name(), "gone.jsonl");
         fs::remove_dir_all(dir.path().join("shared")).unwrap();
         assert_eq!(fs.read(&Path::shared("a"), 0), Err(FsError::Unavailable));
         assert_eq!(fs.read(&Path::local("a"), 0), Err(FsError::NotFound));

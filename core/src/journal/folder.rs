@@ -143,7 +143,7 @@ impl Folder {
             }
             let id = machine;
             let machine = self.aliases.resolve(machine, design.following).to_owned();
-            let files = match fs.list(&dir) {
+            let files = match fs.list(dir) {
                 Ok(files) => files,
                 Err(error) => {
                     self.unreadable = true;
