@@ -11,6 +11,7 @@ use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::show::{Shown, common};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use support::Files;
 
 mod support;
@@ -105,8 +106,14 @@ fn assert_same(shown: &Value, expected: &Value) {
 
 #[test]
 fn published_merges_three_machines_as_upstream_does() {
-    let (shown, problems) = load("multi/dogfood-3").shown(&Design::PUBLISHED);
+    let (mut shown, problems) = load("multi/dogfood-3").shown(&Design::PUBLISHED);
     assert_eq!(problems, [""; 0]);
+    // The bodies themselves stand in the logs.
+    for message in shown["messages"].as_array_mut().unwrap() {
+        let digest = Sha256::digest(message["body"].as_str().unwrap().as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        message["body"] = format!("sha256:{hex}").into();
+    }
     assert_same(&shown, &load_json("multi/dogfood-3/expected-upstream-merge.json"));
 }
 

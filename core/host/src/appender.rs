@@ -119,12 +119,18 @@ pub fn settle(fs: &mut OsFs, design: &Design) -> Result<Option<Move>, AppendErro
     // Before the question who this is: a migration gives that answer too.
     refuse_legacy(fs)?;
     let own = identity(fs)?;
-    let nonce = own.owner.unwrap_or_else(|| Nonce::draw(&mut clock::draw().rng()));
+    let nonce = own.owner.unwrap_or_else(nonce);
     let folder = names(fs, design);
     match owner::settle(fs, design, &folder, &own, nonce)? {
         Settled::Owned(ops) => apply(fs, &ops).map(|()| None),
         Settled::Moves(leaving) => apply(fs, &leaving.ops).map(|()| Some(leaving)),
     }
+}
+
+/// A machine's nonce, drawn anew.
+#[must_use]
+pub fn nonce() -> Nonce {
+    Nonce::draw(&mut clock::draw().rng())
 }
 
 /// What the folder says without its journals: who is who.

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::address::Aliases;
 use super::file::{File, Reading};
 use super::folder::{CONFIG, Folder, LEGACY, MACHINES, SENTINEL, own_aliases};
-use super::names::{is_machine_id, machine_of};
+use super::names::{are_of, is_machine_id};
 use super::owner::{Claim, Nonce, leave, winner_over};
 use super::schema::{Kind, Log};
 use super::write::{
-    Refusal, aliases_path, found, identity, identity_copy_path, identity_path, journal_path, migration_path,
-    refuse_legacy,
+    Refusal, aliases_path, found, identity, identity_path, journal_path, migration_path, refuse_legacy,
 };
 use super::{Design, Renaming};
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
@@ -132,9 +131,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         }
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
-    let known = |id: &str| {
-        machines.iter().any(|entry| machine_of(entry.name()).is_some_and(|(known, _)| known == id))
-    };
+    let known = |id: &str| are_of(&machines, id);
     let by_alias = design.renaming == Renaming::Alias;
     let mut config = object(fs, &Path::shared(CONFIG))?;
     let aliases = config.entry("machine_aliases").or_insert_with(|| serde_json::json!({}));
@@ -180,17 +177,15 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
     }
     if let Some(mut own) = own.filter(|_| is_own) {
         own.id = new.to_owned();
-        let content = Content::from(format!("{}\n", serde_json::to_string(&own).expect("plain fields")));
         if by_alias {
             // The new name starts a directory of its own; the numbers go on.
             if let Some(nonce) = own.owner {
                 ops.push(Claim::of(&own, nonce).op(new));
             }
             ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
-            ops.push(FsOp::Replace { path: identity_copy_path(), content: content.clone() });
-            ops.push(FsOp::Replace { path: identity_path(), content });
+            ops.extend(own.ops());
         } else {
-            ops.push(FsOp::Overwrite { path: identity_path(), content });
+            ops.push(FsOp::Overwrite { path: identity_path(), content: own.content() });
         }
     }
     Ok(ops)

@@ -1,6 +1,7 @@
 //! Names: machine ids, the files of a folder, and the copies that sync clients make of them.
 
 use super::schema::Log;
+use crate::Entry;
 
 /// Whether this is a machine id: 1 to 20 lower-case letters, digits and hyphens (upstream specification,
 /// "Machine ID Stability", at e921f28). `all` means everybody and is none.
@@ -51,6 +52,12 @@ pub fn log_of(file_name: &str) -> Option<(Log, bool)> {
         });
         (named || copied(stem) == Some(base)).then_some((log, true))
     })
+}
+
+/// Whether one of these directories is this machine's, or a copy of it.
+#[must_use]
+pub fn are_of(directories: &[Entry], id: &str) -> bool {
+    directories.iter().any(|entry| machine_of(entry.name()).is_some_and(|(machine, _)| machine == id))
 }
 
 /// The machine whose directory this is, and whether the directory is a conflict copy; nothing where the name is

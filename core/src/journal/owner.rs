@@ -40,13 +40,10 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::folder::{Folder, MACHINES};
-use super::names::machine_of;
+use super::names::are_of;
 use super::problem::{Problem, ProblemKind};
 use super::schema::{Field, Log};
-use super::write::{
-    Identity, Refusal, bytes, identity_copy_path, identity_path, is_absent, journal_path, refuse_legacy,
-    shadow_path,
-};
+use super::write::{Identity, Refusal, bytes, is_absent, journal_path, refuse_legacy, shadow_path};
 use super::{Design, Owning};
 use crate::{Content, Fs, FsError, FsOp, Path, Rng};
 
@@ -271,7 +268,7 @@ pub fn settle(
     let nonce = own.owner.unwrap_or(drawn);
     let named = Identity { owner: Some(nonce), ..own.clone() };
     // Kept before it is shown, so that a crash does not leave a claim that nobody knows to be his.
-    let mut ops = if own.owner.is_none() { kept(&named).to_vec() } else { Vec::new() };
+    let mut ops = if own.owner.is_none() { named.ops().to_vec() } else { Vec::new() };
     let claim = Claim::of(&named, nonce);
     if !folder.owners.has(&own.id, claim) {
         ops.push(claim.op(&own.id));
@@ -302,7 +299,7 @@ pub(super) fn leave(
     let held = folder.owners.claims().find(|&(_, known, _)| known == winner);
     let winner = winner.path(held.map_or(own.id.as_str(), |(_, _, id)| id));
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
-    let known = machines.iter().any(|entry| machine_of(entry.name()).is_some_and(|(id, _)| id == new));
+    let known = are_of(&machines, new);
     if new == own.id || folder.aliases.get(new).is_some() || (known && !folder.owners.has(new, claim)) {
         return Err(Refusal::Lost {
             file: winner.name().to_owned(),
@@ -325,15 +322,8 @@ pub(super) fn leave(
         ops.push(FsOp::Replace { path: journal, content: Content::new([]) });
     }
     let named = Identity { id: new.to_owned(), seq: 0, ..own.clone() };
-    ops.extend(kept(&named));
+    ops.extend(named.ops());
     Ok(Move { old: own.id.clone(), new: new.to_owned(), winner, ops })
-}
-
-/// The ops that make an identity this machine's.
-fn kept(own: &Identity) -> [FsOp; 2] {
-    let text = serde_json::to_string(own).expect("plain fields");
-    let content = Content::from(format!("{text}\n"));
-    [identity_copy_path(), identity_path()].map(|path| FsOp::Replace { path, content: content.clone() })
 }
 
 /// Where a machine keeps what it appended under an id that it gave up: read as a copy of the id's journal.

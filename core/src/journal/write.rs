@@ -16,7 +16,7 @@ use super::clock::Hybrid;
 use super::event::{Event, Writing};
 use super::file::{File, LINE_MAX, Reading, Stop};
 use super::folder::{Folder, LEGACY, MACHINES, SENTINEL};
-use super::names::is_machine_id;
+use super::names::{are_of, is_machine_id};
 use super::owner::{Claim, Nonce};
 use super::schema::Log;
 use super::{Checksums, Design};
@@ -37,6 +37,19 @@ pub struct Identity {
     /// there were owners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Nonce>,
+}
+
+impl Identity {
+    /// Its file's content.
+    pub(super) fn content(&self) -> Content {
+        Content::from(format!("{}\n", serde_json::to_string(self).expect("plain fields")))
+    }
+
+    /// The ops that make it this machine's, the copy first.
+    pub(super) fn ops(&self) -> [FsOp; 2] {
+        let content = self.content();
+        [identity_copy_path(), identity_path()].map(|path| FsOp::Replace { path, content: content.clone() })
+    }
 }
 
 /// What one file was when its checksum was taken.
@@ -236,25 +249,17 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
     let begun = super::migrate::begun(fs).is_some_and(|known| known == id);
-    if !begun
-        && machines
-            .iter()
-            .any(|entry| super::names::machine_of(entry.name()).is_some_and(|(known, _)| known == id))
-    {
+    if !begun && are_of(&machines, id) {
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }
     let created_at = now.wall.0.div_euclid(1_000);
     let identity = Identity { id: id.to_owned(), seq: 0, created_at, owner };
-    let content = Content::from(format!("{}\n", serde_json::to_string(&identity).expect("plain fields")));
-    let mut ops = vec![
-        FsOp::Replace { path: identity_copy_path(), content: content.clone() },
-        FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) },
-        FsOp::Replace { path: identity_path(), content },
-    ];
-    if let Some(owner) = owner {
-        // Whoever has written there has a claim there.
-        ops.insert(1, Claim::of(&identity, owner).op(id));
-    }
+    let [copy, named] = identity.ops();
+    let mut ops = vec![copy];
+    // Whoever has written there has a claim there.
+    ops.extend(owner.map(|owner| Claim::of(&identity, owner).op(id)));
+    ops.push(FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) });
+    ops.push(named);
     ops.extend(sentinel(fs));
     Ok(ops)
 }

@@ -12,14 +12,14 @@ use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::migrate;
-use cloudchamber_core::journal::owner::{Claim, Lost, Move, Nonce, Owners};
+use cloudchamber_core::journal::owner::{Claim, Lost, Move, Owners};
 use cloudchamber_core::journal::problem::{Problem, ProblemKind};
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::verify::{sequences, verify};
 use cloudchamber_core::journal::write::{identity, init};
 use cloudchamber_core::{Content, Entry, Fs, FsError, FsOp, Path};
-use cloudchamber_host::appender::{Appender, apply, names, see, settle};
+use cloudchamber_host::appender::{Appender, apply, names, nonce, see, settle};
 use cloudchamber_host::database::{Database, Rebuilt};
 use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::{Value, json};
@@ -59,9 +59,9 @@ enum DesignName {
 enum Command {
     /// Give this machine an id and its own directory in the folder.
     ///
-    /// The id is 1 to 20 of a-z, 0-9 and -, and no other machine's. Where two machines chose one before they had heard of
-    /// each other, the elder keeps it and the other one goes on under a new id and says so. A folder of the layout before machines is
-    /// migrated with --migrate, once.
+    /// The id is 1 to 20 of a-z, 0-9 and -, and no other machine's. Where two machines chose one before they had
+    /// heard of each other, the elder keeps it and the other one goes on under a new id and says so. A folder of the
+    /// layout before machines is migrated with --migrate, once.
     #[command(
         after_help = "Example:\n  cloudchamber-agent journal init --folder ~/Sync/project --machine laptop"
     )]
@@ -255,10 +255,6 @@ fn run_init(place: &Place, machine: &str, migrating: bool) -> anyhow::Result<Exi
         say(&format!("this machine is {}", own.id));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn nonce() -> Nonce {
-    Nonce::draw(&mut clock::draw().rng())
 }
 
 /// Says that this machine goes on under another id.

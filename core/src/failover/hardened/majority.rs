@@ -116,10 +116,9 @@ impl Replica {
         let (mut lost, mut left) = (false, 0);
         for member in &voters.members {
             let own = stands_for(member, &self.said.id, &self.name);
-            let holders = || self.peers.iter().filter(|(id, peer)| stands_for(member, id, &peer.name));
-            let gone = holders().any(|(_, peer)| elsewhere(&peer.said));
+            let gone = self.holders(member).any(|peer| elsewhere(&peer.said));
             lost |= gone;
-            left += usize::from(own || !gone && holders().any(|(_, peer)| peer.is_live(config, now)));
+            left += usize::from(own || !gone && self.holders(member).any(|peer| peer.is_live(config, now)));
         }
         lost && left <= voters.members.len() / 2
     }
@@ -197,19 +196,24 @@ impl Replica {
         beats.get(voters.members.len() / 2).copied()
     }
 
+    /// The others that a member of the voters stands for.
+    fn holders<'a>(&'a self, member: &'a str) -> impl Iterator<Item = &'a Peer> {
+        self.peers.iter().filter(move |(id, peer)| stands_for(member, id, &peer.name)).map(|(_, peer)| peer)
+    }
+
     /// When it decided to write the newest beat that a member acknowledged.
     fn support_of(&self, member: &str, now: Mono) -> Option<Mono> {
-        let mut holders = self.peers.iter().filter(|(id, peer)| stands_for(member, id, &peer.name));
+        let mut holders = self.holders(member);
         if stands_for(member, &self.said.id, &self.name) {
             // Somebody else who lives under its name makes the member ambiguous.
-            let alone = !holders.any(|(_, peer)| peer.moved);
+            let alone = !holders.any(|peer| peer.moved);
             let free = now >= self.promise.from
                 && (now >= self.promise.until
                     || self.said.vote.as_ref().is_none_or(|vote| vote.candidate == self.said.id));
             return self.written.back().filter(|_| alone && free).map(|(_, at)| *at);
         }
-        let mut living = holders.filter(|(_, peer)| peer.moved);
-        let (_, peer) = living.next()?;
+        let mut living = holders.filter(|peer| peer.moved);
+        let peer = living.next()?;
         if living.next().is_some() {
             return None;
         }
@@ -241,9 +245,7 @@ impl Replica {
         }
         let carries = |member: &&Arc<str>| {
             let own = stands_for(member, &self.said.id, &self.name);
-            own || self.peers.iter().any(|(id, peer)| {
-                stands_for(member, id, &peer.name) && peer.said.voters.as_deref() == Some(&*voters)
-            })
+            own || self.holders(member).any(|peer| peer.said.voters.as_deref() == Some(&*voters))
         };
         let count = voters.members.iter().filter(carries).count();
         if voters.term != self.said.term || count <= voters.members.len() / 2 {

@@ -30,8 +30,6 @@ pub struct UpdateQueue {
     open: BTreeMap<ReplicaId, Open>,
     /// How often each update took effect, and for whom first.
     effects: BTreeMap<i64, Effect>,
-    /// How many effects repeated one.
-    repeated: u64,
 }
 
 /// What became of one update out there.
@@ -78,10 +76,13 @@ impl UpdateQueue {
         self.effects.get(&id).copied()
     }
 
-    /// How many effects repeated one.
+    /// The update that a replica's handler is at, or has just handled; nothing where it waits for none.
     #[must_use]
-    pub fn repeated(&self) -> u64 {
-        self.repeated
+    pub fn handling(&self, replica: ReplicaId) -> Option<i64> {
+        match self.open.get(&replica) {
+            Some(Open::Answer { reply: Reply::Handled { id }, .. }) => Some(*id),
+            _ => None,
+        }
     }
 
     /// The ids that no poll has confirmed.
@@ -92,7 +93,7 @@ impl UpdateQueue {
     /// Hashes it so that when it is does not count: only how long answers still take. From `never_ms` on they never
     /// come.
     pub(super) fn hash_from(&self, now: u64, never_ms: u64, hasher: &mut impl Hasher) {
-        let Self { waiting, takes_ms, last_id, open, effects, repeated: _ } = self;
+        let Self { waiting, takes_ms, last_id, open, effects } = self;
         (waiting, takes_ms, last_id, effects, open.len()).hash(hasher);
         for (replica, open) in open {
             let left = |at: u64| at.saturating_sub(now).min(never_ms);
@@ -137,7 +138,6 @@ impl Service for UpdateQueue {
             Call::Handle { update, .. } => {
                 let effect = self.effects.entry(update.id);
                 let effect = effect.or_insert(Effect { times: 0, first: from, last: from });
-                self.repeated += u64::from(effect.times > 0);
                 effect.times += 1;
                 effect.last = from;
                 let at = now + self.takes_ms.get(&update.id).copied().unwrap_or(0);
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!((queue.due(A), queue.ready(A, 709), queue.ready(A, 710)), (Some(710), false, true));
         queue.call(B, Call::Handle { update, term: 0 }, 20);
         assert_eq!(queue.effect(1), Some(Effect { times: 2, first: A, last: B }));
-        assert_eq!(queue.repeated(), 1);
+        assert_eq!((queue.handling(B), queue.handling(ReplicaId(2))), (Some(1), None));
     }
 
     #[test]

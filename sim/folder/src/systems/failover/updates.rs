@@ -21,8 +21,6 @@ pub(super) struct Updates {
     state_earlier: u32,
     /// The id below which every update is known to have been confirmed.
     confirmed: i64,
-    /// How many effects have repeated one.
-    repeated: u64,
 }
 
 impl Updates {
@@ -31,17 +29,16 @@ impl Updates {
         self.state_file(look, findings);
         if matches!(look.choice, Choice::Serve { .. }) {
             self.confirmed(look, findings);
-            self.repeated(look, findings);
+            Self::repeated(look, findings);
         }
     }
 
-    /// What of it this checker needs. How many effects were repeated follows from the world and multiplies nothing.
+    /// What of it this checker needs.
     pub(super) fn only(self, checker: &str) -> Self {
-        let rest = Self { repeated: self.repeated, ..Self::default() };
         match checker {
             LAST_ID => Self { confirmed: 0, ..self },
-            HANDLED => Self { confirmed: self.confirmed, ..rest },
-            _ => rest,
+            HANDLED => Self { confirmed: self.confirmed, ..Self::default() },
+            _ => Self::default(),
         }
     }
 
@@ -96,12 +93,14 @@ impl Updates {
         self.confirmed = self.confirmed.max(floor - 1);
     }
 
-    /// Updates that took effect again.
-    fn repeated(&mut self, look: &Look<'_>, findings: &mut Findings) {
-        for _ in std::mem::replace(&mut self.repeated, look.world.service().repeated())..self.repeated {
+    /// An update that took effect again with the call that was served.
+    fn repeated(look: &Look<'_>, findings: &mut Findings) {
+        let (queue, me) = (look.world.service(), look.choice.replica());
+        let effect = me.and_then(|me| queue.effect(queue.handling(me)?));
+        if effect.is_some_and(|effect| effect.times > 1) {
             findings.violated(ONCE, || {
-                let who = look.choice.replica().into_iter().collect();
-                look.violation(ONCE, who, "an update takes effect once", "it had taken effect before".into())
+                let seen = "it had taken effect before".into();
+                look.violation(ONCE, me.into_iter().collect(), "an update takes effect once", seen)
             });
         }
     }
