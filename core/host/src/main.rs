@@ -13,7 +13,9 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  cloudchamber-agent journal init --folder ~/Sync/project --machine laptop\n  \
+    after_help = "Examples:\n  cloudchamber-agent run --folder ~/Sync/team --provider syncthing -- ./mirror\n  \
+                  cloudchamber-agent status --folder ~/Sync/team\n  \
+                  cloudchamber-agent journal init --folder ~/Sync/project --machine laptop\n  \
                   cloudchamber-agent journal append --folder ~/Sync/project --from opus --say 'hello @dev@server'\n  \
                   cloudchamber-agent journal show --folder ~/Sync/project\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
@@ -25,12 +27,15 @@ struct Agent {
 
 #[derive(Subcommand)]
 enum Group {
+    #[command(flatten)]
+    Failover(cli::failover::Failover),
     /// Per-machine journals: messages, threads, questions and agents' state, merged from every machine.
     Journal(cli::journal::Journal),
 }
 
 fn main() -> ExitCode {
     let result = match Agent::parse().group {
+        Group::Failover(failover) => failover.run(),
         Group::Journal(journal) => journal.run(),
     };
     match result {

@@ -230,10 +230,27 @@ impl Lock {
     /// # Errors
     /// Where the lock file cannot be made.
     pub fn wait(local: &OsPath) -> io::Result<Self> {
-        fs::create_dir_all(local)?;
-        let file = OpenOptions::new().append(true).create(true).open(local.join("lock"))?;
+        let file = Self::file(local)?;
         flock(&file, FlockOperation::LockExclusive)?;
         Ok(Self(file))
+    }
+
+    /// Takes the lock if no other process holds it.
+    ///
+    /// # Errors
+    /// Where the lock file cannot be made.
+    pub fn attempt(local: &OsPath) -> io::Result<Option<Self>> {
+        let file = Self::file(local)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn file(local: &OsPath) -> io::Result<File> {
+        fs::create_dir_all(local)?;
+        OpenOptions::new().append(true).create(true).open(local.join("lock"))
     }
 }
 

@@ -64,6 +64,26 @@ impl Failover {
         }
     }
 
+    /// Until when it is active if it takes no further step, on its monotonic clock; nothing where it is not. In the
+    /// published design, and without the shared folder, that is for ever.
+    #[must_use]
+    pub fn active_until(&self, now: Now) -> Option<Mono> {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.act_until(now).filter(|until| now.mono < *until),
+            Machine::Published(machine) => machine.is_active(now).then_some(Mono(u64::MAX)),
+        }
+    }
+
+    /// Whether a hand-over that its target has taken waits only for the update that is being handled. The published
+    /// design does not wait.
+    #[must_use]
+    pub fn is_handing_over(&self) -> bool {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.is_handing_over(),
+            Machine::Published(_) => false,
+        }
+    }
+
     /// The device id that this replica last saw named as active.
     #[must_use]
     pub fn leader(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! The groups of commands.
 
+pub(crate) mod failover;
 pub(crate) mod journal;
 
 use std::cell::RefCell;

@@ -201,7 +201,7 @@ impl Replica {
     }
 
     /// Until when it may act.
-    fn act_until(&self, now: Now) -> Option<Mono> {
+    pub(super) fn act_until(&self, now: Now) -> Option<Mono> {
         match self.away {
             Some(_) => self.acting.then_some(Mono(u64::MAX)),
             // Nor while it is unknown whether it slept: its next step will tell.

@@ -145,7 +145,7 @@ impl Replica {
     }
 
     /// Whether a hand-over waits only for the update that is being handled.
-    pub(super) fn is_handing_over(&self) -> bool {
+    pub(in crate::failover) fn is_handing_over(&self) -> bool {
         let taken = |offer: &Nomination| {
             let accept = Some(Accept { number: offer.number, term: self.said.term });
             self.peers.get(&offer.target).is_some_and(|peer| peer.said.accept == accept)

@@ -1,0 +1,161 @@
+//! How people reach the agent of their machine: a request is a file in the local directory, and so is its answer.
+//!
+//! Files, because they work on every file system and for paths of any length, and because only who may write there may
+//! ask.
+
+use std::time::Duration;
+
+use cloudchamber_core::failover::{Command, Event, RefusedBecause};
+use cloudchamber_core::{Content, Fs, FsError, FsMut, FsOp, Path};
+use serde::{Deserialize, Serialize};
+
+use crate::{OsFs, clock};
+
+/// How often an answer is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the agent said to a request.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// It is written down, and the active one will see to it.
+    Written,
+    /// It waits for something else first.
+    Waits,
+    /// It was refused.
+    Refused {
+        /// Why, in words.
+        because: String,
+    },
+}
+
+impl Answer {
+    /// What the events of the step that took a request say about it.
+    #[must_use]
+    pub fn of(events: &[Event]) -> Self {
+        let answer = events.iter().find_map(|event| match event {
+            Event::Nominated { .. } | Event::ActivationWritten { .. } | Event::VotersWritten { .. } => {
+                Some(Self::Written)
+            }
+            Event::ActivationRefused { because, .. }
+            | Event::RemovalRefused { because, .. }
+            | Event::VotersRefused { because } => Some(Self::Refused { because: words(*because).into() }),
+            _ => None,
+        });
+        answer.unwrap_or(Self::Waits)
+    }
+}
+
+/// Why a wish was refused, and the way out.
+#[must_use]
+pub fn words(because: RefusedBecause) -> &'static str {
+    match because {
+        RefusedBecause::Unknown => "no device file names it: `status` lists all that are known",
+        RefusedBecause::Stale => "it was not seen for too long: see that its agent runs and its client syncs",
+        RefusedBecause::LocalOnly => "the shared folder cannot be reached from here",
+        RefusedBecause::StateUnreadable => "state.json cannot be read",
+        RefusedBecause::StateUnwritten => "state.json cannot be written",
+        RefusedBecause::Alive => "it lives, and on another machine: end it there",
+        RefusedBecause::ChangePending => {
+            "the last change of the voters has not reached a majority: try again later"
+        }
+        RefusedBecause::LastVoters => "fewer than two voters would be left",
+        RefusedBecause::NotActive => "only the active one can do it: ask on its machine",
+    }
+}
+
+fn asks() -> Path {
+    Path::local("asks")
+}
+
+fn answers() -> Path {
+    Path::local("answers")
+}
+
+/// Asks the agent of this machine, and waits for its answer; nothing where none came in time.
+///
+/// # Errors
+/// Where the local directory cannot be written.
+pub fn ask(fs: &mut OsFs, command: &Command, wait: Duration) -> Result<Option<Answer>, FsError> {
+    let name = format!("{}-{}.json", clock::now().mono.0, std::process::id());
+    let (question, answer) = (asks().join(&name), answers().join(&name));
+    let content = Content::new(serde_json::to_vec(command).expect("a request has text keys"));
+    fs.apply(&FsOp::Replace { path: question.clone(), content })?;
+    let mut left = wait;
+    loop {
+        if let Ok(content) = fs.read(&answer, 0) {
+            let removed = fs.apply(&FsOp::Remove { path: answer });
+            return removed.map(|()| serde_json::from_slice(content.bytes()).ok());
+        }
+        let Some(less) = left.checked_sub(LOOK) else {
+            // Whoever reads it later would do what nobody waits for any more.
+            return match fs.apply(&FsOp::Remove { path: question }) {
+                Ok(()) | Err(FsError::NotFound) => Ok(None),
+                Err(error) => Err(error),
+            };
+        };
+        left = less;
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Takes the requests that are there: the name to answer to, and what is asked.
+pub fn take(fs: &mut OsFs) -> Vec<(String, Result<Command, String>)> {
+    let entries = fs.list(&asks()).unwrap_or_default();
+    let taken = entries.into_iter().filter_map(|entry| {
+        let content = fs.read(&entry.path, 0).ok()?;
+        // What cannot be removed would be done again and again.
+        fs.apply(&FsOp::Remove { path: entry.path.clone() }).ok()?;
+        let command = serde_json::from_slice(content.bytes()).map_err(|error| error.to_string());
+        Some((entry.path.file_name().to_owned(), command))
+    });
+    taken.collect()
+}
+
+/// Answers a request.
+///
+/// # Errors
+/// Where the local directory cannot be written.
+pub fn answer(fs: &mut OsFs, name: &str, answer: &Answer) -> Result<(), FsError> {
+    let content = Content::new(serde_json::to_vec(answer).expect("an answer has text keys"));
+    fs.apply(&FsOp::Replace { path: answers().join(name), content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_taken_once_and_its_answer_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut fs = OsFs::new(dir.path().join("shared"), dir.path().join("local"));
+        assert_eq!(take(&mut fs), []);
+        let mut asking = fs.clone();
+        let command = Command::Activate { device: "h:/x".into() };
+        let asked = command.clone();
+        let asker = std::thread::spawn(move || ask(&mut asking, &asked, Duration::from_secs(60)));
+        let (name, taken) = loop {
+            if let Some(taken) = take(&mut fs).pop() {
+                break taken;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(taken, Ok(command.clone()));
+        assert_eq!(take(&mut fs), []);
+        let refused = Answer::of(&[Event::ActivationRefused {
+            target: "h:/x".into(),
+            because: RefusedBecause::Unknown,
+        }]);
+        answer(&mut fs, &name, &refused).unwrap();
+        assert_eq!(asker.join().unwrap(), Ok(Some(refused)));
+        assert_eq!(fs.list(&answers()).unwrap(), []);
+        assert_eq!(ask(&mut fs, &command, Duration::ZERO), Ok(None));
+        assert_eq!(take(&mut fs), []);
+    }
+
+    #[test]
+    fn what_a_step_tells_is_the_answer() {
+        assert_eq!(Answer::of(&[Event::Nominated { target: "a".into() }]), Answer::Written);
+        assert_eq!(Answer::of(&[Event::Returned]), Answer::Waits);
+    }
+}

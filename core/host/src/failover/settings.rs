@@ -1,0 +1,131 @@
+//! What the agent can be told: a provider, a policy, and single constants from a file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider};
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
+/// [`Hardened`]'s fields.
+///
+/// # Errors
+/// Where the file cannot be read, names something unknown, or gives a value of the wrong kind.
+pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
+    let constants = Hardened::at(provider, policy);
+    let Some(file) = file else { return Ok(constants) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
+    let given: toml::Table = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let mut all = serde_json::to_value(&constants)?;
+    let names = all.as_object_mut().context("constants have names")?;
+    for (name, value) in given {
+        let known = names.keys().cloned().collect::<Vec<_>>().join(", ");
+        let Some(place) = names.get_mut(&name) else {
+            bail!("{}: `{name}` is no constant: there are {known}", file.display());
+        };
+        *place = serde_json::to_value(value)?;
+        // One at a time, so that the one at fault is named.
+        let one: Result<Hardened, _> = serde_json::from_value(Value::Object(names.clone()));
+        one.with_context(|| format!("{}: `{name}` has a value of the wrong kind", file.display()))?;
+    }
+    Ok(serde_json::from_value(all)?)
+}
+
+/// The config of this machine's replica.
+///
+/// # Errors
+/// The first relation between the constants that does not hold.
+pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> {
+    let process_id = std::process::id();
+    let config = Config { process_id, hardened, ..Config::hardened(identity, Policy::Available) };
+    config.check()?;
+    Ok(config)
+}
+
+/// Who this machine's replica of a folder is.
+///
+/// # Errors
+/// Where the folder is not there, or its path is no text.
+pub fn identity(name: Option<String>, folder: &Path) -> anyhow::Result<Identity> {
+    let directory = folder.canonicalize().with_context(|| {
+        format!("{}: there is no such directory: give the shared folder with --folder", folder.display())
+    })?;
+    let directory = directory
+        .to_str()
+        .with_context(|| format!("{}: its path is not UTF-8", folder.display()))?
+        .to_owned();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Ok(Identity { name, host, directory })
+}
+
+/// The directory that never leaves this machine: the one given, or one of this folder's own among the user's data.
+///
+/// # Errors
+/// Where it is inside the shared folder, whose client would copy it, or cannot be made.
+pub fn local(given: Option<&Path>, folder: &Path) -> anyhow::Result<PathBuf> {
+    let folder =
+        folder.canonicalize().with_context(|| format!("{}: there is no such directory", folder.display()))?;
+    let local = match given {
+        Some(local) => local.to_owned(),
+        None => {
+            let data = dirs::state_dir().or_else(dirs::data_local_dir);
+            let data = data.context("this user has no directory for data: give one with --local")?;
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let path = xxh3_64(folder.as_os_str().as_encoded_bytes());
+            data.join("cloudchamber").join(format!("{name}-{path:016x}"))
+        }
+    };
+    std::fs::create_dir_all(&local)
+        .with_context(|| format!("{}: give a local directory that can be made", local.display()))?;
+    let local = local.canonicalize()?;
+    if local.starts_with(&folder) {
+        bail!(
+            "{}: it is inside the shared folder, whose client would copy it to the other machines: give another one \
+             with --local",
+            local.display()
+        );
+    }
+    Ok(local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_single_constants_and_says_what_it_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("settings.toml");
+        let with = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            hardened(Provider::Syncthing, Policy::Available, Some(&file))
+        };
+        let changed = with("settle-ms = 900\nbeat = { base-ms = 400, jitter-ms = 100 }\n").unwrap();
+        assert_eq!((changed.settle_ms, changed.beat.base_ms), (900, 400));
+        assert_eq!(changed.look_ms, Hardened::at(Provider::Syncthing, Policy::Available).look_ms);
+        let unknown = with("settel-ms = 900\n").unwrap_err().to_string();
+        assert!(unknown.contains("`settel-ms` is no constant: there are act-margin-ms"), "{unknown}");
+        let kind = with("settle-ms = 'long'\n").unwrap_err().to_string();
+        assert!(kind.ends_with("`settle-ms` has a value of the wrong kind"), "{kind}");
+    }
+
+    #[test]
+    fn a_local_directory_in_the_shared_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = dir.path().join("shared");
+        std::fs::create_dir_all(&shared).unwrap();
+        let refused = local(Some(&shared.join("local")), &shared).unwrap_err().to_string();
+        assert!(refused.contains("it is inside the shared folder"), "{refused}");
+        assert!(local(Some(&dir.path().join("local")), &shared).is_ok());
+    }
+
+    #[test]
+    fn a_broken_relation_is_refused_with_its_values() {
+        let identity = Identity { name: None, host: "h".into(), directory: "/x".into() };
+        let majority = Hardened::at(Provider::Syncthing, Policy::Majority);
+        let refused = config(identity, majority).unwrap_err().to_string();
+        assert!(refused.starts_with("the policy majority has 0 voters"), "{refused}");
+    }
+}
