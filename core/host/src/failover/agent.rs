@@ -156,9 +156,6 @@ impl<'a> Agent<'a> {
             if let Some(ended) = self.leave()? {
                 return Ok(ended);
             }
-            if self.driver.pending_op().is_some() {
-                continue;
-            }
             for (name, asked) in asks::take(&mut self.fs) {
                 self.serve(&name, asked)?;
             }
@@ -179,7 +176,7 @@ impl<'a> Agent<'a> {
             } else if let Some(run) = self.over.take() {
                 self.feed(Input::Reply(Reply::Handled { id: run }));
             } else if let Some(call) = self.driver.take_call() {
-                self.answer(call)?;
+                self.answer(call);
             } else {
                 return Ok(());
             }
@@ -236,9 +233,7 @@ impl<'a> Agent<'a> {
             Message::Signal if self.leaving.is_some() => {
                 // Twice means at once: the others will notice.
                 self.end_work()?;
-                self.leaving
-                    .get_or_insert_with(|| Leaving { because: Ended::Asked, until: None, told: true })
-                    .told = true;
+                self.leaving.iter_mut().for_each(|leaving| leaving.told = true);
             }
             Message::Signal => self.leave_because(Ended::Asked),
             Message::Guard(number, said) => {
@@ -283,7 +278,7 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    fn answer(&mut self, call: Call) -> io::Result<()> {
+    fn answer(&mut self, call: Call) {
         let reply = match call {
             Call::GetUpdates { offset, .. } if self.leaving.is_none() => {
                 // The command's next run is the one update that ever waits.
@@ -295,19 +290,22 @@ impl<'a> Agent<'a> {
             Call::Kill { .. } => Reply::Killed { found: false },
         };
         self.feed(Input::Reply(reply));
-        Ok(())
     }
 
-    fn start(&mut self, run: i64, term: u64) -> io::Result<()> {
+    fn start(&mut self, run: i64, term: u64) {
         self.guards += 1;
         let (number, sender) = (self.guards, self.sender.clone());
         let said = move |said| {
             // Nobody listens any more where the agent is about to end.
             let _ = sender.send(Message::Guard(number, said));
         };
-        let guard = Guard::start(&self.charge, term, &self.id(), said)?;
-        self.work = Some(Work { guard, number, run, stopping: None });
-        Ok(())
+        match Guard::start(&self.charge, term, &self.id(), said) {
+            Ok(guard) => self.work = Some(Work { guard, number, run, stopping: None }),
+            Err(error) => {
+                self.over = Some(run);
+                self.leave_because(Ended::Unstarted(error.to_string()));
+            }
+        }
     }
 
     fn serve(&mut self, name: &str, asked: Result<Command, String>) -> io::Result<()> {
