@@ -1,9 +1,10 @@
 //! What the command has to know of a system beyond what the harness knows.
 
 use cloudchamber_core::failover::{Design, Policy};
-use cloudchamber_folder::System;
 use cloudchamber_folder::systems::failover::{self, FailoverSystem};
 use cloudchamber_folder::systems::journal::{self, JournalSystem};
+use cloudchamber_folder::world::{Setup, World};
+use cloudchamber_folder::{ReplicaId, System};
 
 use crate::cli::{DesignName, PolicyName, SystemName};
 use crate::failure::Failure;
@@ -23,6 +24,12 @@ pub(crate) trait Known: System {
 
     /// The design and the policy that some settings mean.
     fn design(settings: &Self::Settings) -> (DesignName, Option<PolicyName>);
+
+    /// Whether somebody who looks at a run looks for this replica: in failover the active one.
+    fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
+        let _ = (setup, world, replica);
+        false
+    }
 }
 
 impl Known for FailoverSystem {
@@ -54,6 +61,10 @@ impl Known for FailoverSystem {
             }
             (Some(Design::Hardened), _) => (DesignName::Hardened, Some(PolicyName::Available)),
         }
+    }
+
+    fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
+        failover::acts(setup, world, replica)
     }
 }
 

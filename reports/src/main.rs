@@ -6,7 +6,7 @@
 //! - [`check`]: the parts of the main job,
 //! - [`claims`]: what documents claim, measured,
 //! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
-//! - [`story`]: traces in plain sentences,
+//! - [`story`]: traces in plain sentences; [`timeline`]: traces as they are drawn,
 //! - [`known`]: what the command has to know of a system beyond the harness.
 //!
 //! # Deliberately absent
@@ -27,6 +27,7 @@ mod progress;
 mod reproduce;
 mod story;
 mod tables;
+mod timeline;
 
 use std::process::ExitCode;
 

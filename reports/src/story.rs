@@ -1,10 +1,11 @@
 //! A trace as a story: a plain sentence for each choice, with what it led to.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use cloudchamber_folder::System;
+use cloudchamber_folder::checks::Violation;
 use cloudchamber_folder::profile::Arrival;
-use cloudchamber_folder::trace::{Outcome, Trace};
+use cloudchamber_folder::trace::{Outcome, Step, Trace};
 use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
 
 /// The sentences, one a choice.
@@ -13,20 +14,38 @@ use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
 /// Where the world does not allow a choice of the trace, which was recorded with this program.
 pub(crate) fn of<S: System>(trace: &Trace<S>) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Err((index, why)) = tell(trace, |line, _| lines.push(line)) {
+    if let Err((index, why)) = tell(trace, |line| lines.push(line.to_string())) {
         panic!("choice {index} of a trace that was just recorded is not allowed: {why}");
     }
     lines
 }
 
-/// Replays a trace and tells it: the sentence of each choice, and whether anything came of it that is worth telling
-/// where there are thousands.
+/// What is told of one choice.
+pub(crate) struct Line<'a, S: System> {
+    /// The choice, and the world after it.
+    pub(crate) step: Step<'a, S>,
+    /// What happened, without the time.
+    pub(crate) text: String,
+    /// Whether anything came of it that is worth telling where there are thousands.
+    pub(crate) counts: bool,
+    /// The violations that were seen with it for the first time.
+    pub(crate) violations: &'a [Violation],
+}
+
+impl<S: System> fmt::Display for Line<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.step.at.ms;
+        write!(f, "{}.{:03} s  {}", ms / 1_000, ms % 1_000, self.text)
+    }
+}
+
+/// Replays a trace and tells it.
 ///
 /// # Errors
 /// The first choice that the world does not allow, counted from 0, and why.
 pub(crate) fn tell<S: System>(
     trace: &Trace<S>,
-    mut line_of: impl FnMut(String, bool),
+    mut listen: impl FnMut(Line<'_, S>),
 ) -> Result<Outcome, (usize, String)> {
     let mut found = 0;
     trace.replay(|step| {
@@ -38,26 +57,26 @@ pub(crate) fn tell<S: System>(
                 | Choice::Timer { .. }
                 | Choice::Watch { lost: false, .. }
         );
-        let silent = step.effects.events.is_empty() && step.findings.violations.len() == found;
-        let (s, ms) = (step.at.ms / 1_000, step.at.ms % 1_000);
-        let mut line = format!("{s}.{ms:03} s  {}", sentence::<S>(&step.at.choice));
+        let violations = &step.findings.violations[found..];
+        found = step.findings.violations.len();
+        let silent = step.effects.events.is_empty() && violations.is_empty();
+        let mut text = sentence::<S>(&step.at.choice);
         if matches!(step.at.choice, Choice::Apply { part: Part::Whole, .. })
             && let Some(path) = step.effects.touched.first()
         {
-            line += &format!(", {path}");
+            text += &format!(", {path}");
         }
         for event in &step.effects.events {
-            line += &format!("; {}", words(event));
+            text += &format!("; {}", words(event));
         }
         for conflict in &step.effects.conflicts {
-            line +=
+            text +=
                 &format!("; {} was changed at {} and at {}", conflict.path, conflict.winner, conflict.loser);
         }
-        for violation in step.findings.violations.iter().skip(found) {
-            line += &format!(". {violation}");
+        for violation in violations {
+            text += &format!(". {violation}");
         }
-        found = step.findings.violations.len();
-        line_of(line, !(routine && silent));
+        listen(Line { step, text, counts: !(routine && silent), violations });
     })
 }
 

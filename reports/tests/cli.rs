@@ -101,7 +101,6 @@ fn every_level_helps_with_an_example() {
 #[test]
 fn what_is_not_there_says_so() {
     refused(&["shrink", "x.jsonl"], "`shrink` is not yet built");
-    refused(&["timeline", "x.jsonl", "-o", "x.html"], "`timeline` is not yet built");
     refused(&["model", "check", "notes"], "there is no such model of `notes`");
     refused(
         &["bench", "failover", "--profile", "icloudy"],
@@ -562,4 +561,36 @@ fn a_check_without_scenarios_says_so() {
     let output = command.current_dir(dir.path()).args(["check", "--quick"]).output().unwrap();
     assert_eq!(code(&output), 2);
     assert!(err(&output).contains("no directory `scenarios`"), "{}", err(&output));
+}
+
+#[test]
+fn a_timeline_is_one_page_that_needs_nothing_else_and_is_the_same_every_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let (trace, page, again) = (path("run.jsonl"), path("page.html"), path("again.html"));
+    let recorded = call(&["run", "scenarios/failover/c01-split-by-delay.toml", "--trace", &trace]);
+    assert_eq!(code(&recorded), 0, "{}", err(&recorded));
+    let drawn = call(&["timeline", &trace, "-o", &page]);
+    assert_eq!(code(&drawn), 0, "{}", err(&drawn));
+    assert_eq!(out(&drawn), format!("{page}: violates at_most_one_active as expected\n"));
+    assert_eq!(json(&call(&["--json", "timeline", &trace, "-o", &again]))["ok"], true);
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(text, std::fs::read_to_string(&again).unwrap());
+    assert!(!text.contains("http") && !text.contains("<script"), "the page needs nothing from elsewhere");
+    // The whole run, and the time around the violation.
+    for lane in ["a", "b", "c"] {
+        assert_eq!(text.matches(&format!(">replica {lane}</text>")).count(), 2);
+    }
+    assert!(
+        text.matches("class=\"prominent\"").count() >= 5,
+        "a, b and c were active, b and c are drawn twice"
+    );
+    assert!(text.contains("<tr id=\"row-") && text.contains("class=\"violates\""));
+    assert!(text.contains("shared:state.json, version 2: written by"), "what travelled says so");
+    // A world that does not allow a choice says where.
+    let cut: Vec<_> = std::fs::read_to_string(&trace).unwrap().lines().map(str::to_owned).collect();
+    let without: Vec<_> =
+        cut.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| &**line).collect();
+    std::fs::write(&trace, without.join("\n")).unwrap();
+    refused(&["timeline", &trace, "-o", &page], "run.jsonl:2: the world does not allow this choice");
 }

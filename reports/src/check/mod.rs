@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cloudchamber_folder::trace::Trace;
+
+use crate::commands::timeline::draw;
 use crate::failure::Failure;
 use crate::files;
+use crate::known::Known;
 
 /// Where a check leaves what it found.
 pub(crate) struct Out<'a> {
@@ -25,9 +29,21 @@ impl Out<'_> {
         Ok(name.to_owned())
     }
 
+    /// Writes a trace, and beside it the page that draws it. Returns the trace's name relative to the report.
+    pub(crate) fn trace<S: Known>(&self, name: &str, trace: &Trace<S>) -> Result<String, Failure> {
+        let (page, _) = draw(trace, &self.path(name))?;
+        self.write(&page_of(name), &page)?;
+        self.write(name, &trace.to_text())
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
+}
+
+/// The name of the page that draws a trace.
+pub(crate) fn page_of(trace: &str) -> String {
+    format!("{}.html", trace.strip_suffix(".jsonl").unwrap_or(trace))
 }
 
 /// Does the same to each of several things, `jobs` side by side; the results are in the order of the things.

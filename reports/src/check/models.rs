@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use cloudchamber_folder::trace::Trace;
 use cloudchamber_model::{Checked, ModelSpec};
 
+use crate::check::Out;
 use crate::cli::{DesignName, PolicyName, SystemName};
 use crate::failure::Failure;
 use crate::files;
@@ -83,19 +84,30 @@ impl Work for Meant<'_> {
 ///
 /// # Errors
 /// Where the file is not a model.
-pub(crate) fn check(file: &Path, threads: usize) -> Result<(ModelReport, Option<String>), Failure> {
+pub(crate) fn check(file: &Path, threads: usize, keep: Keep<'_>) -> Result<ModelReport, Failure> {
     let text = files::read(file)?;
-    with_system(&system_of(file, &text)?, Explored { file, text: &text, threads })
+    with_system(&system_of(file, &text)?, Explored { file, text: &text, threads, keep })
+}
+
+/// Where a counterexample goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep<'a> {
+    Nowhere,
+    /// To a file.
+    At(&'a Path),
+    /// Beside a report, drawn.
+    Beside(&'a Out<'a>),
 }
 
 struct Explored<'a> {
     file: &'a Path,
     text: &'a str,
     threads: usize,
+    keep: Keep<'a>,
 }
 
 impl Work for Explored<'_> {
-    type Output = (ModelReport, Option<String>);
+    type Output = ModelReport;
 
     fn on<S: Known>(self) -> Result<Self::Output, Failure> {
         let spec = ModelSpec::<S>::parse(self.file, self.text)?;
@@ -106,8 +118,20 @@ impl Work for Explored<'_> {
         );
         bar.finish_and_clear();
         let trace = checked.trace();
-        let report = report::<S>(self.file, &checked, trace.as_ref(), bytes);
-        Ok((report, trace.map(|trace| trace.to_text())))
+        let mut report = report::<S>(self.file, &checked, trace.as_ref(), bytes);
+        report.trace = match (self.keep, &trace) {
+            (Keep::Nowhere, _) | (_, None) => None,
+            (Keep::At(file), Some(trace)) => {
+                files::write(file, &trace.to_text())?;
+                Some(file.display().to_string())
+            }
+            (Keep::Beside(out), Some(trace)) => {
+                let stem =
+                    self.file.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+                Some(out.trace(&format!("traces/models/{stem}.jsonl"), trace)?)
+            }
+        };
+        Ok(report)
     }
 }
 

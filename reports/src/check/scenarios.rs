@@ -60,7 +60,7 @@ pub(crate) fn twice<S: Known>(
     if let Some(recorded) = &first.trace
         && (!report.ok || !report.violations.is_empty())
     {
-        report.trace = Some(out.write(trace, &recorded.to_text())?);
+        report.trace = Some(out.trace(trace, recorded)?);
     }
     Ok(report)
 }

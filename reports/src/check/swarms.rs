@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::check::Out;
 use crate::check::regressions::SwarmSettings;
-use crate::commands::swarm::trace_text;
+use crate::commands::swarm::recorded;
 use crate::failure::Failure;
 use crate::files;
 use crate::json::{SwarmExpect, SwarmReport};
@@ -93,7 +93,7 @@ impl Work for Judged<'_> {
         for verdict in report.verdicts.iter_mut().filter(|verdict| fails::<S>(&verdict.checker)) {
             if let Some(seed) = verdict.first_seed {
                 let trace = format!("traces/swarms/{name}-{seed}.jsonl");
-                verdict.trace = Some(self.out.write(&trace, &trace_text(&swarm, seed))?);
+                verdict.trace = Some(self.out.trace(&trace, &recorded(&swarm, seed))?);
             }
         }
         report.missed = missed(&report, &self.entry.expect)?;

@@ -9,7 +9,7 @@ use cloudchamber_host::throughput::Load;
 
 use crate::bench::report::{BenchReport, Mode};
 use crate::bench::{self, DESIGNS, Order};
-use crate::check::models::Wanted;
+use crate::check::models::{Keep, Wanted};
 use crate::check::{Out, models, regressions, scenarios, side_by_side, swarms, syncthing};
 use crate::claims::{self, documents};
 use crate::cli::{CheckArgs, SystemName};
@@ -141,12 +141,7 @@ fn bounded(
     for system in systems {
         let wanted = Wanted { system: *system, design: None, policy: None, quick };
         for file in models::files(scenarios, wanted)? {
-            let (mut report, trace) = models::check(&file, 1)?;
-            if let Some(trace) = trace {
-                let stem = file.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
-                report.trace = Some(out.write(&format!("traces/models/{stem}.jsonl"), &trace)?);
-            }
-            reports.push(report);
+            reports.push(models::check(&file, 1, Keep::Beside(out))?);
         }
     }
     Ok(reports)

@@ -8,6 +8,7 @@ mod model;
 mod replay;
 pub(crate) mod run;
 pub(crate) mod swarm;
+pub(crate) mod timeline;
 
 use crate::cli::{Bench, Cli, Command, Model};
 use crate::failure::{Failure, Verdict};
@@ -32,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
             model::explore(system, bounds.as_deref(), port)
         }
         Command::Shrink { .. } => Err(Failure::not_yet_built("`shrink`")),
-        Command::Timeline { .. } => Err(Failure::not_yet_built("`timeline`")),
+        Command::Timeline { file, output } => timeline::run(&file, &output, json),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cloudchamber_model::ModelSpec;
 
-use crate::check::models::{self, Wanted};
+use crate::check::models::{self, Keep, Wanted};
 use crate::cli::{ModelArgs, SystemName};
 use crate::failure::{Failure, Verdict};
 use crate::files;
@@ -30,12 +30,9 @@ pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
     }
     let (mut reports, mut export) = (Vec::new(), args.export.as_deref());
     for path in &paths {
-        let (mut report, trace) = models::check(path, args.threads)?;
-        if let Some(trace) = trace
-            && let Some(file) = export.take()
-        {
-            files::write(file, &trace)?;
-            report.trace = Some(file.display().to_string());
+        let report = models::check(path, args.threads, export.map_or(Keep::Nowhere, Keep::At))?;
+        if report.trace.is_some() {
+            export = None;
         }
         if !json {
             files::print(&tables::models::text(&report));

@@ -45,22 +45,13 @@ impl Work for Replay<'_> {
                 file.display()
             );
         }
-        let tell = |line: String, counts: bool| {
-            if counts {
-                files::print(&(line + "\n"));
+        let tell = |line: story::Line<'_, S>| {
+            if line.counts {
+                files::print(&format!("{line}\n"));
             }
         };
         let replayed = if self.story { story::tell(&trace, tell) } else { trace.replay(|_| {}) };
-        let outcome = replayed.map_err(|(index, why)| {
-            // The head is the first line, so the first choice stands on the second.
-            let line = index + 2;
-            Failure::new(format!(
-                "{}:{line}: the world does not allow this choice: {why}; record the trace again from its seed, or \
-                 replay it at commit {}",
-                file.display(),
-                trace.commit
-            ))
-        })?;
+        let outcome = replayed.map_err(|(index, why)| refused(file, &trace.commit, index, &why))?;
         let differs = difference(&trace.end, &outcome);
         let mut run = judged(&trace.scenario, file, &outcome, reproduce::replay(file), None);
         if let Some(difference) = &differs {
@@ -78,6 +69,17 @@ impl Work for Replay<'_> {
             differs,
         })
     }
+}
+
+/// That the world does not allow a choice of a trace, which another commit recorded.
+pub(crate) fn refused(file: &Path, commit: &str, index: usize, why: &str) -> Failure {
+    // The head is the first line, so the first choice stands on the second.
+    let line = index + 2;
+    Failure::new(format!(
+        "{}:{line}: the world does not allow this choice: {why}; record the trace again from its seed, or replay it at \
+         commit {commit}",
+        file.display()
+    ))
 }
 
 /// The first thing in which a replay is not what was recorded.

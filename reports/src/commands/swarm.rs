@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use cloudchamber_folder::checks::{Checks as _, Kind};
 use cloudchamber_folder::profile::Profile;
-use cloudchamber_folder::trace::COMMIT;
+use cloudchamber_folder::trace::{COMMIT, Trace};
 use cloudchamber_sim::{Fault, Harvest, Swarm};
 
 use crate::cli::{DesignName, PolicyName, SwarmArgs};
@@ -94,17 +94,17 @@ impl Work for Command<'_> {
                 failed.filter(|verdict| verdict.violated > 0).min_by_key(|verdict| verdict.first_seed)
             && let Some(seed) = first.first_seed
         {
-            files::write(path, &trace_text(&swarm, seed))?;
+            files::write(path, &recorded(&swarm, seed).to_text())?;
             first.trace = Some(path.display().to_string());
         }
         Ok(report)
     }
 }
 
-/// The trace of one seed of a swarm, as a file's text.
-pub(crate) fn trace_text<S: Known>(swarm: &Swarm<S>, seed: u64) -> String {
+/// The trace of one seed of a swarm.
+pub(crate) fn recorded<S: Known>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
     let run = cloudchamber_sim::run(&swarm.draw(seed), true);
-    run.trace.expect("a trace was asked for").to_text()
+    run.trace.expect("a trace was asked for")
 }
 
 /// A swarm as somebody orders it.

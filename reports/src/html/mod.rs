@@ -5,14 +5,17 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::bench::journal::JournalReport;
 use crate::bench::report::BenchReport;
+use crate::check::page_of;
 use crate::cli::SystemName;
-use crate::json::{CheckReport, Distribution, MeasuredRow, ScenarioReport, SwarmReport, Verdict};
+use crate::json::{CheckReport, Distribution, MeasuredRow, RunReport, ScenarioReport, SwarmReport, Verdict};
 use crate::tables::{duration, swarm_name, tally};
+use crate::timeline::Timeline;
 
 mod bench;
 mod claims;
 mod journal;
 mod models;
+mod timeline;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -58,6 +61,11 @@ pub(crate) fn journal_page(report: &JournalReport) -> String {
     whole("journals", &journal::section(report))
 }
 
+/// The page of one run.
+pub(crate) fn timeline_page(timeline: &Timeline, report: &RunReport) -> String {
+    timeline::page(timeline, report)
+}
+
 /// A page with everything it needs.
 fn whole(title: &str, body: &Markup) -> String {
     let markup = html! {
@@ -76,6 +84,13 @@ fn whole(title: &str, body: &Markup) -> String {
         }
     };
     markup.into_string()
+}
+
+/// Where a run's trace is, and the page that draws it.
+fn links(trace: Option<&String>) -> Markup {
+    html! {
+        @if let Some(trace) = trace { br; a href=(page_of(trace)) { "timeline" } " " a href=(trace) { "trace" } }
+    }
 }
 
 fn word(ok: bool) -> &'static str {
@@ -115,7 +130,7 @@ fn scenarios(title: &str, id: &str, reports: &[ScenarioReport]) -> Markup {
                     }
                     td {
                         code { (report.reproduce) }
-                        @if let Some(trace) = &report.trace { br; a href=(trace) { "trace" } }
+                        (links(report.trace.as_ref()))
                     }
                 }
             }
@@ -182,7 +197,7 @@ fn swarm_section(swarm: &SwarmReport) -> Markup {
                     td { @if let Some(first) = &verdict.first { small { (first) } } }
                     td {
                         @if let Some(command) = &verdict.reproduce { code { (command) } }
-                        @if let Some(trace) = &verdict.trace { br; a href=(trace) { "trace" } }
+                        (links(verdict.trace.as_ref()))
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::badge;
+use super::{badge, links};
 use crate::json::ModelReport;
 use crate::tables::models::name;
 
@@ -33,7 +33,7 @@ pub(super) fn section(models: &[ModelReport]) -> Markup {
                         td { @if model.complete { "yes" } @else { "until the violation" } }
                         td {
                             code { (model.reproduce) }
-                            @if let Some(trace) = &model.trace { br; a href=(trace) { "trace" } }
+                            (links(model.trace.as_ref()))
                         }
                     }
                 }
