@@ -148,7 +148,8 @@ pub(crate) struct ShrinkArgs {
     /// Where the shrunk trace goes; beside the trace where it is absent, `x.jsonl` as `x.shrunk.jsonl`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Whose violation is to stay; the first one that is not just counted where it is absent.
+    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not
+    /// just counted.
     #[arg(long, value_name = "NAME")]
     pub(crate) checker: Option<String>,
     /// How many replays it may take.

@@ -10,8 +10,10 @@
 //! # In the same way
 //! The same checker is violated, and at a choice or in the end as before. That alone would not be honest. A world
 //! does nothing by itself and lateness is always allowed, so a list of choices with one left out is in most cases a
-//! list that the world allows, but not always one that says why it failed. Three rules keep the reason:
+//! list that the world allows, but not always one that says why it failed. Four rules keep the reason:
 //!
+//! - A fault for which the scenario asks at a certain time goes by a new run or with its replica. Where the run without
+//!   it does not fail, a trace without it fails only because something else became late in its place.
 //! - Nobody runs who did not run. Where a process had crashed or its machine slept, it may not be up and awake in
 //!   what remains: what it would have done in that time is not in the trace, so leaving the fault out would not undo
 //!   it but put in its place a process that stands still for no reason. Such a fault goes in the first stage, or
@@ -41,8 +43,8 @@ mod size;
 mod subject;
 
 use crate::System;
-use crate::checks::Violation;
-use crate::scenario::Scenario;
+use crate::checks::{Findings, Violation};
+use crate::scenario::{Expect, Scenario};
 use crate::trace::{COMMIT, End, Trace};
 
 use self::budget::Budget;
@@ -130,8 +132,8 @@ pub enum Unshrinkable {
 
 /// How to go about it.
 pub struct Options<'r, S: System> {
-    /// Whose violation is to stay. Where it is absent, the first one that is not just counted, and the first one of
-    /// all where there is no such.
+    /// Whose violation is to stay. Where it is absent, the first one that the scenario expects; where there is no such,
+    /// the first one that is not just counted, or else the first one of all.
     pub checker: Option<String>,
     /// How many replays and new runs it may take in all.
     pub replays_max: u64,
@@ -206,8 +208,7 @@ fn seal<S: System>(trace: &mut Trace<S>, checker: &str) -> Violation {
     let outcome = replay(trace);
     let found = &outcome.findings;
     let violation = found.violation(checker).expect("what is left was seen to fail").clone();
-    // What is left was made to show one violation; others that were expected may have gone with the rest.
-    trace.scenario.expect.violates.retain(|name| found.violation(name).is_some());
+    expect_what_is_left(&mut trace.scenario, found, checker);
     trace.end = End {
         calm_ms: trace.end.calm_ms,
         at_ms: outcome.at_ms,
@@ -216,4 +217,20 @@ fn seal<S: System>(trace: &mut Trace<S>, checker: &str) -> Violation {
     };
     assert_eq!(replay(trace), outcome, "a trace replays in one way");
     violation
+}
+
+/// What is left was made to show one violation. Others that were expected may have gone with the rest, and others may
+/// have come that ask for something that is due, since nobody does it any more.
+fn expect_what_is_left<S: System>(scenario: &mut Scenario<S>, found: &Findings, checker: &str) {
+    let Expect { violates, holds, may_violate } = &mut scenario.expect;
+    violates.retain(|name| found.violation(name).is_some());
+    if !violates.iter().any(|name| name == checker) {
+        return;
+    }
+    holds.retain(|name| found.violation(name).is_none());
+    for Violation { checker: name, .. } in &found.violations {
+        if !violates.contains(name) && !may_violate.contains(name) {
+            may_violate.push(name.clone());
+        }
+    }
 }

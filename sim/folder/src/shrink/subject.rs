@@ -2,6 +2,7 @@
 
 use super::Unshrinkable;
 use super::rule::{Chances, Rest, Rule, known, rest, rests_as, runs};
+use super::size::fault;
 use crate::checks::{Checks as _, Findings, Kind, Violation};
 use crate::scenario::{At, Scenario};
 use crate::trace::Trace;
@@ -60,7 +61,7 @@ pub(super) enum Step {
 
 impl<S: System> Subject<S> {
     /// Replays a trace and finds out what may be left out of it. `asked`: the checker, by name; otherwise the first
-    /// one that was violated and is not just counted, and only where there is none the first one at all.
+    /// violated one that the scenario expects, or else that is not just counted, or else the first one at all.
     pub(super) fn new(trace: &Trace<S>, asked: Option<&str>) -> Result<Self, Unshrinkable> {
         let scenario = trace.scenario.clone();
         let setup = S::setup(&scenario).unwrap_or_else(|error| panic!("an unchecked scenario: {error}"));
@@ -94,7 +95,7 @@ impl<S: System> Subject<S> {
         }
         subject.end(&mut run);
         let found = &run.findings.violations;
-        let chosen = Self::choose(found, asked)?;
+        let chosen = Self::choose(found, asked, &subject.scenario.expect.violates)?;
         subject.checker = known::<S>(&found[chosen].checker).expect("a violation names its checker").name;
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
@@ -103,7 +104,7 @@ impl<S: System> Subject<S> {
         Ok(subject)
     }
 
-    fn choose(found: &[Violation], asked: Option<&str>) -> Result<usize, Unshrinkable> {
+    fn choose(found: &[Violation], asked: Option<&str>, expected: &[String]) -> Result<usize, Unshrinkable> {
         let names = || found.iter().map(|violation| violation.checker.clone()).collect();
         if let Some(asked) = asked {
             if known::<S>(asked).is_none() {
@@ -117,7 +118,8 @@ impl<S: System> Subject<S> {
         let fails = |violation: &Violation| {
             known::<S>(&violation.checker).is_some_and(|checker| checker.kind != Kind::Counted)
         };
-        match found.iter().position(fails) {
+        let expects = |violation: &Violation| expected.contains(&violation.checker);
+        match found.iter().position(expects).or_else(|| found.iter().position(fails)) {
             Some(first) => Ok(first),
             None if found.is_empty() => Err(Unshrinkable::Holds),
             None => Ok(0),
@@ -166,6 +168,18 @@ impl<S: System> Subject<S> {
     /// system has to do what is due.
     pub(super) fn is_pinned(&self, index: usize) -> bool {
         self.rule == Rule::AtRest && self.calm_ms.is_some_and(|calm| calm <= self.choices[index].ms)
+    }
+
+    /// The choices up to the violation that begin a fault for which the scenario asks at its time, with whose they
+    /// are. A new run can show that one of them is not needed; a trace without it cannot.
+    pub(super) fn asked_for(&self) -> Vec<(usize, ReplicaId)> {
+        let end = self.found.map_or(self.choices.len(), |found| found + 1);
+        let begins = |at: &At<ChoiceOf<S>>| fault(&at.choice).is_some_and(|(_, begins)| begins);
+        let asked = (0..end).filter(|index| {
+            let at = &self.choices[*index];
+            begins(at) && self.scenario.at.contains(at)
+        });
+        asked.filter_map(|index| Some((index, self.choices[index].choice.replica()?))).collect()
     }
 
     /// A fresh world in which nothing has happened.
