@@ -22,8 +22,9 @@
 //!   left out, since the shorter list is a run of the same world that came to something bad
 //!   ([`Rule::Anything`]). A checker that says that something good happens in time is violated by every list in
 //!   which nobody does anything. There no choice may be left out at all: only the scenario is run again with fewer
-//!   faults ([`Rule::NewRun`]), and a trace that is no run of its scenario is refused. What is only counted may
-//!   count how late a process is, so none may become later than any was ([`Rule::Punctual`]).
+//!   faults ([`Rule::NewRun`]), and a trace that is no run of its scenario is refused. Nor does anybody go then who
+//!   asks for something or could do it: requests and replicas stay, for a request to nobody is never met. What is only
+//!   counted may count how late a process is, so none may become later than any was ([`Rule::Punctual`]).
 //! - The end has to be an end. What is missing in the end may be on its way. So where everything had come to rest it
 //!   has to come to rest again: every process that runs has nothing to do, every client has moved everything. What
 //!   happened after faults had stopped stays, and no process becomes later in that time ([`Rule::AtRest`]). This is how
@@ -58,8 +59,9 @@ use self::subject::Subject;
 /// Runs a scenario from its seed and records it.
 pub type Again<'r, S> = dyn FnMut(&Scenario<S>) -> Trace<S> + 'r;
 
-/// How many replays a search takes where nobody says. Most traces take a few hundred.
-pub const REPLAYS_MAX: u64 = 5_000;
+/// How many replays a search takes where nobody says. Most traces take a few hundred; those in which no process may
+/// become later take about as many as they have choices.
+pub const REPLAYS_MAX: u64 = 20_000;
 
 /// What came of shrinking.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::budget::Budget;
 use super::ddmin::{Trial, minimise};
-use super::rule::Rule;
+use super::rule::{Rule, is_request};
 use super::subject::Subject;
 use super::{Again, Unshrinkable};
 use crate::scenario::{Faults, Scenario};
@@ -16,6 +16,7 @@ use crate::{ReplicaId, System};
 pub(super) struct NewRuns<'a, 'b, 'r, S: System> {
     trace: Trace<S>,
     checker: &'static str,
+    is_due: bool,
     rule: Rule,
     /// When it is violated, ms of world time; nothing where that is seen in the end.
     found_ms: Option<u64>,
@@ -35,14 +36,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
             return None;
         }
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
-        Some(Self {
-            trace: trace.clone(),
-            checker: subject.checker,
-            rule: subject.rule,
-            found_ms,
-            again,
-            budget,
-        })
+        let Subject { is_due, rule, checker, .. } = *subject;
+        Some(Self { trace: trace.clone(), checker, is_due, rule, found_ms, again, budget })
     }
 
     /// Leaves out of the scenario whatever it can, and returns the run of what remains.
@@ -51,7 +46,10 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         self.switch_off();
         self.write_down();
         minimise(&mut self);
-        self.fewer_replicas();
+        if !self.is_due {
+            self.fewer_replicas();
+        }
+        self.end_sooner();
         self.trace
     }
 
@@ -73,6 +71,11 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         // Where choices could be left out, they can be still.
         let as_before = self.rule == Rule::NewRun || self.rule == subject.rule;
         if !as_before || found_ms.is_some() != self.found_ms.is_some() {
+            return false;
+        }
+        // A request may also be lost because its replica is down by then.
+        let until_ms = found_ms.min(self.found_ms).unwrap_or(u64::MAX);
+        if self.is_due && requests(&trace, until_ms) < requests(&self.trace, until_ms) {
             return false;
         }
         (self.trace, self.rule, self.found_ms) = (trace, subject.rule, found_ms);
@@ -158,6 +161,12 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
     }
 }
 
+/// How many requests a trace has before some world time, ms.
+fn requests<S: System>(trace: &Trace<S>, until_ms: u64) -> usize {
+    let made = trace.choices.iter().take_while(|at| at.ms < until_ms);
+    made.filter(|at| is_request::<S>(&at.choice)).count()
+}
+
 /// What happens at its time to a machine or a process, whatever else goes on.
 fn is_written_down<S: System>(choice: &ChoiceOf<S>) -> bool {
     matches!(
@@ -180,7 +189,9 @@ impl<S: System> Trial for NewRuns<'_, '_, '_, S> {
 
     fn leave_out(&mut self, part: Range<usize>) -> bool {
         let mut scenario = self.trace.scenario.clone();
-        scenario.at.drain(part);
+        let asked = scenario.at.drain(part.clone()).filter(|at| self.is_due && is_request::<S>(&at.choice));
+        let stays: Vec<_> = asked.collect();
+        scenario.at.splice(part.start..part.start, stays);
         self.attempt(&scenario)
     }
 

@@ -67,13 +67,18 @@ pub(super) fn rest<S: System>(world: &World<S>, id: ReplicaId) -> Rest {
 }
 
 /// Whether a candidate has come to rest as the trace that it is taken from has: each replica either in the same way,
-/// or because it was never there and so holds nothing back.
-pub(super) fn rests_as<S: System>(world: &World<S>, before: &[Rest]) -> bool {
+/// or, where nothing `is_due` that it could do, because it does not run and holds nothing back.
+pub(super) fn rests_as<S: System>(world: &World<S>, before: &[Rest], is_due: bool) -> bool {
     ReplicaId::all(before.len()).zip(before).all(|(id, before)| match rest(world, id) {
-        Rest::Reached => true,
-        Rest::Down { unsent: false } => true,
-        down => down == *before && down != Rest::Missed,
+        Rest::Missed => false,
+        Rest::Reached | Rest::Down { unsent: false } if !is_due => true,
+        same => same == *before,
     })
+}
+
+/// Whether a choice is something that people ask for, or that happens outside.
+pub(super) fn is_request<S: System>(choice: &ChoiceOf<S>) -> bool {
+    matches!(choice, Choice::Act { .. } | Choice::Command { .. })
 }
 
 /// Since when each replica's process has had the chance to do what it has to.

@@ -20,8 +20,8 @@ pub(super) struct Search<'a, 'b, S: System> {
     subject: Subject<S>,
     /// What is left, as places in the subject's trace.
     kept: Vec<usize>,
-    /// Faults that stay as long as their replica does, as places in the subject's trace.
-    needed: Vec<(usize, ReplicaId)>,
+    /// What stays as long as its replica does, as places in the subject's trace.
+    needed: Vec<(usize, Option<ReplicaId>)>,
     /// Worlds on the way through what is left, each with how many choices it has taken; in order.
     worlds: Vec<(usize, Run<S>)>,
     budget: &'a mut Budget<'b>,
@@ -34,7 +34,7 @@ impl<'a, 'b, S: System> Search<'a, 'b, S> {
         // A trace that ends at a choice is judged there. Only where the checker has to know that faults have stopped
         // do they stop; otherwise others would ask, at an end that came early, for what is due later.
         let calm_ms = if subject.found.is_some() { subject.calm_ms.take() } else { None };
-        let needed = subject.asked_for();
+        let needed = subject.needed();
         let mut search = Self { subject, kept, needed, worlds: Vec::new(), budget };
         if calm_ms.is_some() && !search.attempt(0, |_| false) {
             search.subject.calm_ms = calm_ms;
@@ -151,16 +151,16 @@ impl<'a, 'b, S: System> Search<'a, 'b, S> {
         fails
     }
 
-    /// Whether a candidate has every needed fault whose replica starts in it: the first of what is left, and then
-    /// those taken.
+    /// Whether a candidate has every needed choice whose replica starts in it: the first of what is left, and then those
+    /// taken.
     fn has_what_is_needed(&self, first: usize, taken: &[usize]) -> bool {
         let candidate = || self.kept[..first].iter().chain(taken);
         self.needed.iter().all(|(needed, id)| {
             let starts = |index: &usize| {
                 let choice = &self.subject.choices[*index].choice;
-                matches!(choice, Choice::Open { replica, .. } if replica == id)
+                matches!(choice, Choice::Open { replica, .. } if Some(*replica) == *id)
             };
-            candidate().any(|index| index == needed) || !candidate().any(starts)
+            candidate().any(|index| index == needed) || (id.is_some() && !candidate().any(starts))
         })
     }
 

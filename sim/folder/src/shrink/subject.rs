@@ -1,7 +1,7 @@
 //! A trace under examination: what it is made of, and whether some of it fails in the same way.
 
 use super::Unshrinkable;
-use super::rule::{Chances, Rest, Rule, known, rest, rests_as, runs};
+use super::rule::{Chances, Rest, Rule, is_request, known, rest, rests_as, runs};
 use super::size::fault;
 use crate::checks::{Checks as _, Findings, Kind, Violation};
 use crate::scenario::{At, Scenario};
@@ -18,6 +18,8 @@ pub(super) struct Subject<S: System> {
     pub(super) choices: Vec<At<ChoiceOf<S>>>,
     /// Whose violation is to stay.
     pub(super) checker: &'static str,
+    /// Whether it asks for something that is due, so that those have to stay who ask for it and who could do it.
+    pub(super) is_due: bool,
     /// What may be left out.
     pub(super) rule: Rule,
     /// At which choice it was violated; in the end where there is none.
@@ -71,6 +73,7 @@ impl<S: System> Subject<S> {
             setup,
             choices: trace.choices.clone(),
             checker: "",
+            is_due: false,
             rule: Rule::Anything,
             found: None,
             calm_ms: trace.end.calm_ms,
@@ -96,7 +99,8 @@ impl<S: System> Subject<S> {
         subject.end(&mut run);
         let found = &run.findings.violations;
         let chosen = Self::choose(found, asked, &subject.scenario.expect.violates)?;
-        subject.checker = known::<S>(&found[chosen].checker).expect("a violation names its checker").name;
+        let checker = known::<S>(&found[chosen].checker).expect("a violation names its checker");
+        (subject.checker, subject.is_due) = (checker.name, checker.kind == Kind::Liveness);
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
         subject.rule = subject.rule_of();
@@ -170,16 +174,17 @@ impl<S: System> Subject<S> {
         self.rule == Rule::AtRest && self.calm_ms.is_some_and(|calm| calm <= self.choices[index].ms)
     }
 
-    /// The choices up to the violation that begin a fault for which the scenario asks at its time, with whose they
-    /// are. A new run can show that one of them is not needed; a trace without it cannot.
-    pub(super) fn asked_for(&self) -> Vec<(usize, ReplicaId)> {
+    /// The choices up to the violation that have to stay, as long as the replica does that is named: those that begin a
+    /// fault for which the scenario asks at its time, since a new run can show that such a one is not needed and a
+    /// trace without it cannot; and where something is due, whatever was asked for.
+    pub(super) fn needed(&self) -> Vec<(usize, Option<ReplicaId>)> {
         let end = self.found.map_or(self.choices.len(), |found| found + 1);
         let begins = |at: &At<ChoiceOf<S>>| fault(&at.choice).is_some_and(|(_, begins)| begins);
-        let asked = (0..end).filter(|index| {
+        let needed = (0..end).filter(|index| {
             let at = &self.choices[*index];
-            begins(at) && self.scenario.at.contains(at)
+            (begins(at) && self.scenario.at.contains(at)) || (self.is_due && is_request::<S>(&at.choice))
         });
-        asked.filter_map(|index| Some((index, self.choices[index].choice.replica()?))).collect()
+        needed.map(|index| (index, self.choices[index].choice.replica())).collect()
     }
 
     /// A fresh world in which nothing has happened.
@@ -226,7 +231,7 @@ impl<S: System> Subject<S> {
             return false;
         }
         self.end(&mut run);
-        run.findings.violation(self.checker).is_some() && rests_as(&run.world, &self.rests)
+        run.findings.violation(self.checker).is_some() && rests_as(&run.world, &self.rests, self.is_due)
     }
 
     /// Whether no process runs in a candidate that had stopped in the trace before the choice `end`. It would be one
