@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cloudchamber_folder::shrink::REPLAYS_MAX;
 use cloudchamber_host::throughput::Load;
 
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
@@ -73,19 +74,18 @@ pub(crate) enum Command {
         /// Another seed than the file's.
         #[arg(long)]
         seed: Option<u64>,
-        /// Where to write the trace.
+        /// Where to write the trace, for `replay` and `shrink`.
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
     },
     /// Finds the fewest faults, replicas and steps of a trace that still fail in the same way.
+    ///
+    /// First the trace's scenario is run again with fewer faults and replicas; then choices are left out of the trace
+    /// as long as the same checker is violated. What is written is a trace that `replay` takes. Of a checker that asks
+    /// for something that is due, only what has come to rest can be shrunk choice by choice, since any trace of which
+    /// enough is left out would violate it; otherwise only the scenario is made smaller.
     #[command(after_help = "Example: cloudchamber shrink failing.jsonl -o small.jsonl")]
-    Shrink {
-        /// The trace.
-        file: PathBuf,
-        /// Where the shrunk trace goes.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    Shrink(ShrinkArgs),
     /// Runs many seeds, each with a configuration of its own drawing.
     #[command(
         after_help = "Example: cloudchamber swarm --system failover --design published --profile icloud \
@@ -142,6 +142,22 @@ pub(crate) struct ClaimsArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ShrinkArgs {
+    /// A trace: of a run, of a swarm, a model counterexample.
+    pub(crate) file: PathBuf,
+    /// Where the shrunk trace goes; beside the trace where it is absent, `x.jsonl` as `x.shrunk.jsonl`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not
+    /// just counted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) checker: Option<String>,
+    /// How many replays it may take.
+    #[arg(long, value_name = "N", default_value_t = REPLAYS_MAX, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) replays: u64,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct SwarmArgs {
     /// Which system.
     #[arg(long, value_enum)]
@@ -173,7 +189,7 @@ pub(crate) struct SwarmArgs {
     /// Every how many seeds one runs twice and its trace hashes are compared; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) recheck: u64,
-    /// Where to write the trace of the first seed that fails.
+    /// Where to write the trace of the first seed that fails, for `replay` and `shrink`.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
 }

@@ -2,49 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it as the test itself may")]
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+mod common;
+
+use std::path::PathBuf;
 
 use assert_cmd::Command;
+use common::{call, code, err, json, out, refused, workspace};
 use serde_json::Value;
-
-/// The workspace, from which paths in the tests are relative.
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
-
-fn call(arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("cloudchamber").unwrap();
-    command.current_dir(workspace()).env("NO_COLOR", "1").args(arguments).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_str(&out(output))
-        .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
-}
-
-/// A command that cannot do its work says so in one line, and prints nothing else.
-#[track_caller]
-fn refused(arguments: &[&str], says: &str) {
-    let output = call(arguments);
-    let said = err(&output);
-    assert_eq!(code(&output), 2, "{arguments:?}: {said}");
-    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
-    assert!(said.starts_with("cloudchamber: ") && said.contains(says), "{arguments:?}: {said}");
-    assert_eq!(out(&output), "", "{arguments:?}");
-}
 
 /// A file with a text, in a directory that goes away.
 struct File {
@@ -100,7 +64,6 @@ fn every_level_helps_with_an_example() {
 
 #[test]
 fn what_is_not_there_says_so() {
-    refused(&["shrink", "x.jsonl"], "`shrink` is not yet built");
     refused(&["model", "check", "notes"], "there is no such model of `notes`");
     refused(
         &["bench", "failover", "--profile", "icloudy"],

@@ -7,6 +7,7 @@ mod merge;
 mod model;
 mod replay;
 pub(crate) mod run;
+pub(crate) mod shrink;
 pub(crate) mod swarm;
 pub(crate) mod timeline;
 
@@ -32,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Model { what: Model::Explore { system, bounds, port } } => {
             model::explore(system, bounds.as_deref(), port)
         }
-        Command::Shrink { .. } => Err(Failure::not_yet_built("`shrink`")),
+        Command::Shrink(args) => shrink::run(&args, json),
         Command::Timeline { file, output } => timeline::run(&file, &output, json),
     }
 }

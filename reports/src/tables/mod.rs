@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod claims;
 pub(crate) mod journal;
 pub(crate) mod models;
+pub(crate) mod shrink;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;

@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod profile;
 mod replica_id;
 pub mod scenario;
+pub mod shrink;
 mod stable_hash;
 mod system;
 pub mod systems;

@@ -1,0 +1,45 @@
+//! What every test of the command needs.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The workspace, from which paths in the tests are relative.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+pub(crate) fn call(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("cloudchamber").unwrap();
+    command.current_dir(workspace()).env("NO_COLOR", "1").args(arguments).output().unwrap()
+}
+
+pub(crate) fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+pub(crate) fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+pub(crate) fn json(output: &Output) -> Value {
+    serde_json::from_str(&out(output))
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
+}
+
+/// A command that cannot do its work says so in one line, and prints nothing else.
+#[track_caller]
+pub(crate) fn refused(arguments: &[&str], says: &str) {
+    let output = call(arguments);
+    let said = err(&output);
+    assert_eq!(code(&output), 2, "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(said.starts_with("cloudchamber: ") && said.contains(says), "{arguments:?}: {said}");
+    assert_eq!(out(&output), "", "{arguments:?}");
+}
