@@ -361,6 +361,12 @@ fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
         assert!(read(trace).ends_with("}\n"), "{trace}");
     }
     let page = read("report.html");
+    let links: Vec<_> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let files = links.iter().filter(|link| !link.starts_with('#'));
+    assert!(files.clone().any(|file| file.ends_with("c01-split-by-delay.html")), "{links:?}");
+    for file in files {
+        assert!(dir.path().join(file).is_file(), "{file} is spoken of and not there");
+    }
     assert!(page.contains("automatic-failover.toml") && page.contains("failover success 95 %"), "{page}");
     assert!(!page.contains("<script") && !page.contains("<link"), "the page needs nothing else");
 }
