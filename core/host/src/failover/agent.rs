@@ -12,6 +12,7 @@ use cloudchamber_core::{Driver, Input, Mono};
 
 use super::asks::{self, Answer};
 use super::guard::{Charge, Guard, Said};
+use super::signals;
 use crate::{OsFs, clock};
 
 /// How long it sleeps at most, in ms, so that it soon notices that the machine was asleep.
@@ -121,7 +122,8 @@ impl<'a> Agent<'a> {
         let mut events = Vec::new();
         let driver = Driver::open(&config, clock::now(), clock::draw(), &fs, &mut events);
         let (sender, inbox) = channel();
-        heed_signals(sender.clone())?;
+        let ends = sender.clone();
+        signals::heed(move || ends.send(Message::Signal).is_ok())?;
         let mut agent = Self {
             config,
             charge,
@@ -390,18 +392,4 @@ impl<'a> Agent<'a> {
             (self.tell)(Told::Event(event, term));
         }
     }
-}
-
-/// Hands on what asks the process to end.
-fn heed_signals(sender: Sender<Message>) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if sender.send(Message::Signal).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
 }

@@ -21,6 +21,7 @@ use cloudchamber_core::{Mono, Now};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 
+use super::signals;
 use crate::{Lock, clock};
 
 /// How long before the end of the lease the command is killed, in ms: a margin for a busy machine.
@@ -86,7 +87,9 @@ pub fn serve(charge: &Charge) -> io::Result<()> {
     channel.peer_addr()?;
     let (sender, messages) = mpsc::channel();
     listen(channel.try_clone()?, sender.clone());
-    heed_signals(sender.clone())?;
+    // Whoever asks the guard to end means the command.
+    let ends = sender.clone();
+    signals::heed(move || ends.send(Message::Order(Order::Stop)).is_ok())?;
     let mut watch = Watch { charge, messages, until: Mono(0), kill_at: None };
     let said = watch.run(&channel, sender);
     tell(&channel, &said);
@@ -111,20 +114,6 @@ fn listen(channel: UnixStream, sender: Sender<Message>) {
         // Nobody waits any more where the guard is about to end.
         let _ = sender.send(Message::Order(Order::Stop));
     });
-}
-
-/// Whoever asks the guard to end means the command.
-fn heed_signals(sender: Sender<Message>) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if sender.send(Message::Order(Order::Stop)).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(())
 }
 
 /// One command on its way to its end.

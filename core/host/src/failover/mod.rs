@@ -15,5 +15,6 @@ pub mod guard;
 pub mod settings;
 
 mod agent;
+mod signals;
 
 pub use agent::{Agent, Ended, Told};
