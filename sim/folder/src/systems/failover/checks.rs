@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_core::Path;
-use cloudchamber_core::failover::{Config, Event, Failover};
+use cloudchamber_core::failover::{Config, Design, Event, Failover, Policy};
 
 use super::FailoverSystem;
 use super::overlap::Overlap;
@@ -180,7 +180,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         Checker {
             name: ACTIVATION,
             kind: Kind::Liveness,
-            about: "A replica that was made active by hand, and whose machine stays well, is active in bounded time.",
+            about: "A replica that was made active by hand, and whose machine stays well, is active in bounded time, if \
+                    under the policy majority the voters for that run and are connected meanwhile.",
         },
         Checker {
             name: NO_FILE_CONFLICT,
@@ -363,6 +364,10 @@ impl FailoverChecks {
                 self.troubled_ms.insert(id, now);
             }
         }
+        // Whoever came forward meanwhile in a later term may win when the voters are back.
+        if self.hand_over.is_some_and(|(target, _)| !has_voters(setup, world, target)) {
+            self.hand_over = None;
+        }
         if let Choice::ResetIndex { replica } = choice {
             self.reset |= 1 << replica.0;
         }
@@ -536,6 +541,20 @@ impl FailoverChecks {
             });
         }
     }
+}
+
+/// Whether as many replicas run and are connected as it takes to make this one active.
+fn has_voters(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
+    let config = config(setup, one);
+    let hardened = &config.hardened;
+    if config.design == Design::Published || hardened.policy == Policy::Available {
+        return true;
+    }
+    let able = world.replicas().filter(|(id, replica)| {
+        let is_voter = hardened.voters.iter().any(|voter| self::config(setup, *id).identity.is(voter));
+        is_voter && replica.runs() && replica.syncs()
+    });
+    able.count() > hardened.voters.len() / 2
 }
 
 /// Whether a choice is trouble for its replica's machine or process.
