@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 
 use cloudchamber_folder::System;
-use cloudchamber_folder::checks::Violation;
+use cloudchamber_folder::checks::{Violation, time};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::trace::{Outcome, Step, Trace};
 use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
@@ -34,8 +34,7 @@ pub(crate) struct Line<'a, S: System> {
 
 impl<S: System> fmt::Display for Line<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.step.at.ms;
-        write!(f, "{}.{:03} s  {}", ms / 1_000, ms % 1_000, self.text)
+        write!(f, "{}  {}", time(self.step.at.ms), self.text)
     }
 }
 

@@ -6,7 +6,7 @@ use cloudchamber_core::Path;
 use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::checks::Violation;
 use cloudchamber_folder::trace::{Outcome, Step, Trace};
-use cloudchamber_folder::world::{Choice, ChoiceOf, Setup};
+use cloudchamber_folder::world::{Choice, ChoiceOf};
 
 use crate::known::Known;
 use crate::story;
@@ -106,14 +106,13 @@ impl Timeline {
     /// # Errors
     /// The first choice that the world does not allow, counted from 0, and why.
     pub(crate) fn of<S: Known>(trace: &Trace<S>) -> Result<(Self, Outcome), (usize, String)> {
-        let setup = S::setup(&trace.scenario).map_err(|why| (0, why))?;
         let replicas = ReplicaId::all(trace.scenario.replica.len());
         let lanes = replicas.map(|replica| Lane { replica, spans: Vec::new() }).collect();
         let mut timeline =
             Self { lanes, travels: vec![], marks: vec![], rows: vec![], end_ms: trace.end.at_ms };
         let mut journey = Journeys::default();
         let outcome = story::tell(trace, |line| {
-            timeline.stand(&setup, &line.step);
+            timeline.stand(&line.step);
             journey.go_on(&line.step, &mut timeline.travels);
             let (ms, choice) = (line.step.at.ms, &line.step.at.choice);
             if let Some(replica) = choice.replica().filter(|_| is_mark::<S>(choice)) {
@@ -129,14 +128,14 @@ impl Timeline {
     }
 
     /// Takes down how the replicas stand.
-    fn stand<S: Known>(&mut self, setup: &Setup<S>, step: &Step<'_, S>) {
+    fn stand<S: Known>(&mut self, step: &Step<'_, S>) {
         for lane in &mut self.lanes {
             let replica = step.world.replica(lane.replica);
             let standing = if replica.process().is_none() {
                 Standing::Down
             } else if !replica.machine().awake {
                 Standing::Asleep
-            } else if S::stands_out(setup, step.world, lane.replica) {
+            } else if S::stands_out(step.setup, step.world, lane.replica) {
                 Standing::Prominent
             } else if replica.syncs() {
                 Standing::Up
@@ -177,21 +176,7 @@ impl Timeline {
 
 /// Whether a choice is a fault, or somebody's wish.
 fn is_mark<S: Known>(choice: &ChoiceOf<S>) -> bool {
-    matches!(
-        choice,
-        Choice::Clock { .. }
-            | Choice::Command { .. }
-            | Choice::Crash { .. }
-            | Choice::Disk { .. }
-            | Choice::Evict { .. }
-            | Choice::Fail { .. }
-            | Choice::Folder { .. }
-            | Choice::Network { .. }
-            | Choice::ResetIndex { .. }
-            | Choice::Sleep { .. }
-            | Choice::Wake { .. }
-            | Choice::Watch { lost: true, .. }
-    )
+    choice.fault().is_some() || matches!(choice, Choice::Command { .. })
 }
 
 /// Versions on their way.

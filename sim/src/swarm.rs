@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudchamber_core::Rng as _;
-use cloudchamber_folder::checks::{Checks as _, Kind, Violation};
+use cloudchamber_folder::checks::{Kind, Violation, checker};
 use cloudchamber_folder::profile::{MachineFault, Profile};
 use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
 use cloudchamber_folder::trace::Outcome;
@@ -245,10 +245,8 @@ impl Harvest {
 
 /// Whether a checker's violations end a swarm that does not keep going, and fail a design that has to hold.
 #[must_use]
-pub fn fails<S: System>(checker: &str) -> bool {
-    S::Checks::CHECKERS
-        .iter()
-        .any(|known| known.name == checker && matches!(known.kind, Kind::Safety | Kind::Liveness))
+pub fn fails<S: System>(name: &str) -> bool {
+    checker::<S>(name).is_some_and(|checker| matches!(checker.kind, Kind::Safety | Kind::Liveness))
 }
 
 /// Runs the seeds. `progress` is told after each how many are done.

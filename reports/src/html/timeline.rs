@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_core::Path;
+use cloudchamber_folder::checks::time;
 use maud::{Markup, html};
 
 use super::{badge, whole};
@@ -70,10 +71,6 @@ pub(crate) fn page(timeline: &Timeline, report: &RunReport) -> String {
 fn files(timeline: &Timeline) -> BTreeMap<Path, usize> {
     let names: std::collections::BTreeSet<_> = timeline.travels.iter().map(|travel| &travel.path).collect();
     names.into_iter().enumerate().map(|(at, path)| (path.clone(), at % COLOURS)).collect()
-}
-
-fn time(ms: u64) -> String {
-    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
 }
 
 /// A stretch of time on its way to the page.

@@ -56,6 +56,18 @@ pub struct Checker {
     pub about: &'static str,
 }
 
+/// A system's checker by its name; nothing where there is no such.
+#[must_use]
+pub fn checker<S: System>(name: &str) -> Option<&'static Checker> {
+    S::Checks::CHECKERS.iter().find(|checker| checker.name == name)
+}
+
+/// A world time, in ms, as people read it: `8.507 s`.
+#[must_use]
+pub fn time(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
+}
+
 /// What kind of property a checker watches.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,8 +100,7 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let replicas: Vec<_> = self.replicas.iter().map(ToString::to_string).collect();
-        let (seconds, ms) = (self.at_ms / 1_000, self.at_ms % 1_000);
-        write!(f, "{} at {seconds}.{ms:03} s", self.checker)?;
+        write!(f, "{} at {}", self.checker, time(self.at_ms))?;
         if !replicas.is_empty() {
             write!(f, " (replicas {})", replicas.join(", "))?;
         }

@@ -14,7 +14,7 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
-use crate::checks::{Checks, Findings, Kind, Violation};
+use crate::checks::{Checks, Findings, Kind, Violation, checker};
 use crate::scenario::{At, Scenario, ScenarioError};
 use crate::stable_hash::StableHasher;
 use crate::world::{ChoiceOf, Effects, Setup, World};
@@ -184,7 +184,8 @@ impl<S: System> Trace<S> {
             }
             run.advance(at.ms);
             run.take(&at.choice).map_err(|refused| (index, refused.to_string()))?;
-            watch(Step { index, at, world: &run.world, effects: &run.effects, findings: &run.findings });
+            let Watched { setup, world, effects, findings, .. } = &run;
+            watch(Step { index, at, setup, world, effects, findings });
         }
         run.advance(self.end.at_ms);
         if let Some(ms) = calm {
@@ -200,6 +201,8 @@ pub struct Step<'a, S: System> {
     pub index: usize,
     /// The choice and its time.
     pub at: &'a At<ChoiceOf<S>>,
+    /// What does not change.
+    pub setup: &'a Setup<S>,
     /// The world after it.
     pub world: &'a World<S>,
     /// What it brought about.
@@ -291,8 +294,7 @@ impl<S: System> Watched<S> {
         let mut findings = Findings::default();
         self.checks.end(&self.setup, &self.world, &mut findings);
         let counted = |violation: &Violation| {
-            let known = S::Checks::CHECKERS.iter().find(|checker| checker.name == violation.checker);
-            known.is_some_and(|checker| checker.kind == Kind::Counted)
+            checker::<S>(&violation.checker).is_some_and(|checker| checker.kind == Kind::Counted)
         };
         !self.checks.awaits_something() && findings.violations.iter().all(counted)
     }

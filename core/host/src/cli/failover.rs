@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
@@ -87,12 +88,14 @@ pub(crate) enum Failover {
     },
 }
 
+/// Which replica of this machine is meant.
 #[derive(Args)]
 pub(crate) struct Place {
     /// The shared folder.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
-    /// The directory that never leaves this machine. By default one of this folder's own among the user's data.
+    /// The directory that never leaves this machine. By default one of this folder's and name's own among the
+    /// user's data.
     #[arg(long, value_name = "DIR")]
     local: Option<PathBuf>,
     /// A name for this machine's replica, which becomes part of its id: for several on one machine.
@@ -108,8 +111,8 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t)]
     policy: PolicyName,
     /// Whose client copies the folder: how long that may take decides how soon a silent machine is suspected.
-    #[arg(long, value_enum, default_value_t)]
-    provider: ProviderName,
+    #[arg(long, value_parser = providers(), default_value = "icloud")]
+    provider: Provider,
     /// A replica that votes, by its id (`[name@]host:directory`), once for each; for the policy majority.
     #[arg(long = "voter", value_name = "REPLICA")]
     voters: Vec<String>,
@@ -137,36 +140,16 @@ enum PolicyName {
     Majority,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum ProviderName {
-    Dropbox,
-    Gdrive,
-    Git,
-    #[default]
-    Icloud,
-    Onedrive,
-    Perfect,
-    Syncthing,
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum How {
     Add,
     Remove,
 }
 
-impl ProviderName {
-    fn provider(self) -> Provider {
-        match self {
-            Self::Dropbox => Provider::Dropbox,
-            Self::Gdrive => Provider::GDrive,
-            Self::Git => Provider::Git,
-            Self::Icloud => Provider::ICloud,
-            Self::Onedrive => Provider::OneDrive,
-            Self::Perfect => Provider::Perfect,
-            Self::Syncthing => Provider::Syncthing,
-        }
-    }
+/// Reads a provider's name, and lists them all in the help.
+fn providers() -> impl TypedValueParser<Value = Provider> {
+    let names = ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "syncthing"];
+    PossibleValuesParser::new(names).map(|name| Provider::named(&name).expect("each of them is known"))
 }
 
 impl Failover {
@@ -196,9 +179,13 @@ impl Failover {
 }
 
 impl Place {
+    fn local(&self) -> anyhow::Result<PathBuf> {
+        settings::local(self.local.as_deref(), &self.folder, self.name.as_deref())
+    }
+
     /// Has the agent of this machine do something.
     fn ask(&self, command: &Command, done: &str) -> anyhow::Result<ExitCode> {
-        let local = settings::local(self.local.as_deref(), &self.folder)?;
+        let local = self.local()?;
         if Lock::attempt(&local.join("agent"))?.is_some() {
             bail!(
                 "{}: no agent runs here: start one with `run`, or ask on a machine where one does",
@@ -244,17 +231,17 @@ impl Run {
             PolicyName::Majority => Policy::Majority,
         };
         let identity = settings::identity(place.name.clone(), &place.folder)?;
-        let mut hardened = settings::hardened(self.provider.provider(), policy, self.settings.as_deref())?;
+        let mut hardened = settings::hardened(self.provider, policy, self.settings.as_deref())?;
         if !self.voters.is_empty() {
             hardened.voters = self.voters;
         }
         let warn_ms = hardened.act_margin_ms;
         let config = settings::config(identity, hardened)?;
-        let local = settings::local(place.local.as_deref(), &place.folder)?;
+        let local = place.local()?;
         let Some(_lock) = Lock::attempt(&local.join("agent"))? else {
             bail!(
-                "{}: another agent runs with this local directory: end it, or give this one its own with --local and a \
-                 --name",
+                "{}: another agent runs with this local directory: end it, or give this one a --name, and a --local of \
+                 its own where one is given",
                 local.display()
             );
         };

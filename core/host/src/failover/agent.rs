@@ -117,8 +117,7 @@ impl<'a> Agent<'a> {
         tell: &'a mut dyn FnMut(Told<'_>),
     ) -> io::Result<Self> {
         let mut fs = OsFs::new(folder, &charge.local);
-        // Nobody waits any more for what was asked of an earlier process.
-        asks::take(&mut fs);
+        asks::forget(&mut fs);
         let mut events = Vec::new();
         let driver = Driver::open(&config, clock::now(), clock::draw(), &fs, &mut events);
         let (sender, inbox) = channel();
@@ -225,7 +224,7 @@ impl<'a> Agent<'a> {
             |work: &mut Work| work.stopping.is_some_and(|since| clock::now().mono >= since.plus(patience_ms));
         let Some(work) = self.work.take_if(late) else { return Ok(()) };
         self.over = Some(work.run);
-        work.guard.end(true)?;
+        work.guard.kill()?;
         (self.tell)(Told::Ended { code: 137, asked: true });
         Ok(())
     }
@@ -259,11 +258,11 @@ impl<'a> Agent<'a> {
                 return Ok(());
             }
             Some(Said::Failed(why)) => {
-                work.guard.end(false)?;
+                work.guard.wait()?;
                 self.leave_because(Ended::Unstarted(why));
             }
             Some(Said::Ended { code, asked }) => {
-                work.guard.end(false)?;
+                work.guard.wait()?;
                 (self.tell)(Told::Ended { code, asked });
                 if !asked {
                     self.leave_because(Ended::Command(code));
@@ -271,7 +270,7 @@ impl<'a> Agent<'a> {
             }
             // Somebody has killed the guard: the command must not outlive it.
             None => {
-                work.guard.end(true)?;
+                work.guard.kill()?;
                 (self.tell)(Told::Ended { code: 137, asked: false });
                 self.leave_because(Ended::Command(137));
             }

@@ -112,6 +112,15 @@ pub fn take(fs: &mut OsFs) -> Vec<(String, Result<Command, String>)> {
     taken.collect()
 }
 
+/// Drops what was asked of an earlier process, and what it answered: nobody waits for that any more.
+pub fn forget(fs: &mut OsFs) {
+    take(fs);
+    for entry in fs.list(&answers()).unwrap_or_default() {
+        // One that stays is in nobody's way.
+        fs.apply(&FsOp::Remove { path: entry.path }).unwrap_or_default();
+    }
+}
+
 /// Answers a request.
 ///
 /// # Errors
@@ -148,6 +157,9 @@ mod tests {
         }]);
         answer(&mut fs, &name, &refused).unwrap();
         assert_eq!(asker.join().unwrap(), Ok(Some(refused)));
+        assert_eq!(fs.list(&answers()).unwrap(), []);
+        answer(&mut fs, "nobody-waits.json", &Answer::Written).unwrap();
+        forget(&mut fs);
         assert_eq!(fs.list(&answers()).unwrap(), []);
         assert_eq!(ask(&mut fs, &command, Duration::ZERO), Ok(None));
         assert_eq!(take(&mut fs), []);

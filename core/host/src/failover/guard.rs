@@ -130,10 +130,8 @@ impl Watch<'_> {
     fn run(&mut self, channel: &UnixStream, sender: Sender<Message>) -> Said {
         const UNSTARTED: Said = Said::Ended { code: 0, asked: true };
         // The first order says how long the lease is.
-        if self.next(Duration::MAX).is_none_or(|message| !matches!(message, Message::Order(Order::Until(_))))
-        {
-            return UNSTARTED;
-        }
+        let Ok(Message::Order(Order::Until(until))) = self.messages.recv() else { return UNSTARTED };
+        self.until = Mono(until);
         let Some(_lock) = self.wait_for_the_one_before() else { return UNSTARTED };
         let mut child = match self.spawn() {
             Ok(child) => child,
@@ -166,7 +164,7 @@ impl Watch<'_> {
             if self.kill_at.is_some_and(|at| now >= at.min(last)) {
                 signal(group, Signal::KILL);
             }
-            match self.next(Duration::from_millis(NAP_MS)) {
+            match self.next() {
                 Some(Message::Exited) => return,
                 Some(Message::Order(Order::Stop)) if self.kill_at.is_none() => {
                     self.ask_to_end(group, clock::now().mono);
@@ -181,16 +179,13 @@ impl Watch<'_> {
         self.kill_at = Some(now.plus(self.charge.grace_ms));
     }
 
-    /// Waits for the next message, and takes note of the lease.
-    fn next(&mut self, wait: Duration) -> Option<Message> {
-        let message = match wait {
-            Duration::MAX => self.messages.recv().ok(),
-            wait => match self.messages.recv_timeout(wait) {
-                Ok(message) => Some(message),
-                Err(RecvTimeoutError::Timeout) => None,
-                // The reader lives as long as the guard, so this does not happen; an ended agent ends the command.
-                Err(RecvTimeoutError::Disconnected) => Some(Message::Order(Order::Stop)),
-            },
+    /// Waits a little for the next message, and takes note of the lease.
+    fn next(&mut self) -> Option<Message> {
+        let message = match self.messages.recv_timeout(Duration::from_millis(NAP_MS)) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Whoever hears signals lives as long as the guard, so this does not happen; nobody could say more.
+            Err(RecvTimeoutError::Disconnected) => Some(Message::Order(Order::Stop)),
         };
         if let Some(Message::Order(Order::Until(until))) = message {
             self.until = Mono(until);
@@ -208,7 +203,7 @@ impl Watch<'_> {
             if let Ok(Some(lock)) = Lock::attempt(&self.charge.local.join("command")) {
                 return Some(lock);
             }
-            if let Some(Message::Order(Order::Stop)) = self.next(Duration::from_millis(NAP_MS)) {
+            if let Some(Message::Order(Order::Stop)) = self.next() {
                 return None;
             }
         }
@@ -302,18 +297,24 @@ impl Guard {
         self.command = Some(command);
     }
 
-    /// Ends both processes at once, where they have not ended, and waits for the guard's.
+    /// Ends guard and command at once, where they have not ended.
     ///
     /// # Errors
-    /// Where there is no such process any more.
-    pub fn end(mut self, command_too: bool) -> io::Result<()> {
-        if command_too {
-            self.process.kill()?;
-            let group = self.command.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-            if let Some(group) = group {
-                signal(group, Signal::KILL);
-            }
+    /// As [`Guard::wait`].
+    pub fn kill(mut self) -> io::Result<()> {
+        self.process.kill()?;
+        let group = self.command.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            signal(group, Signal::KILL);
         }
+        self.wait()
+    }
+
+    /// Waits for a guard that has said its last word.
+    ///
+    /// # Errors
+    /// Where the system does not know its process.
+    pub fn wait(mut self) -> io::Result<()> {
         self.process.wait().map(drop)
     }
 }

@@ -7,30 +7,30 @@ use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::guard::KILL_BEFORE_MS;
+
 /// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
 /// [`Hardened`]'s fields.
 ///
 /// # Errors
 /// Where the file cannot be read, names something unknown, or gives a value of the wrong kind.
 pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
-    let constants = Hardened::at(provider, policy);
+    let mut constants = Hardened::at(provider, policy);
     let Some(file) = file else { return Ok(constants) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
     let given: toml::Table = toml::from_str(&text).with_context(|| file.display().to_string())?;
-    let mut all = serde_json::to_value(&constants)?;
-    let names = all.as_object_mut().context("constants have names")?;
     for (name, value) in given {
-        let known = names.keys().cloned().collect::<Vec<_>>().join(", ");
-        let Some(place) = names.get_mut(&name) else {
+        let Value::Object(mut all) = serde_json::to_value(&constants)? else { bail!("constants have names") };
+        if !all.contains_key(&name) {
+            let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
             bail!("{}: `{name}` is no constant: there are {known}", file.display());
-        };
-        *place = serde_json::to_value(value)?;
-        // One at a time, so that the one at fault is named.
-        let one: Result<Hardened, _> = serde_json::from_value(Value::Object(names.clone()));
-        one.with_context(|| format!("{}: `{name}` has a value of the wrong kind", file.display()))?;
+        }
+        all.insert(name.clone(), serde_json::to_value(value)?);
+        constants = serde_json::from_value(Value::Object(all))
+            .with_context(|| format!("{}: `{name}` has a value of the wrong kind", file.display()))?;
     }
-    Ok(serde_json::from_value(all)?)
+    Ok(constants)
 }
 
 /// The config of this machine's replica.
@@ -38,9 +38,15 @@ pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyh
 /// # Errors
 /// The first relation between the constants that does not hold.
 pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> {
-    let process_id = std::process::id();
+    let (process_id, act_margin_ms) = (std::process::id(), hardened.act_margin_ms);
     let config = Config { process_id, hardened, ..Config::hardened(identity, Policy::Available) };
     config.check()?;
+    if act_margin_ms <= KILL_BEFORE_MS {
+        bail!(
+            "act-margin-ms is {act_margin_ms} ms and has to be over {KILL_BEFORE_MS} ms: that long before the end of a \
+             lease the command is killed, and it is asked to end before; raise it"
+        );
+    }
     Ok(config)
 }
 
@@ -49,9 +55,7 @@ pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> 
 /// # Errors
 /// Where the folder is not there, or its path is no text.
 pub fn identity(name: Option<String>, folder: &Path) -> anyhow::Result<Identity> {
-    let directory = folder.canonicalize().with_context(|| {
-        format!("{}: there is no such directory: give the shared folder with --folder", folder.display())
-    })?;
+    let directory = real(folder)?;
     let directory = directory
         .to_str()
         .with_context(|| format!("{}: its path is not UTF-8", folder.display()))?
@@ -60,21 +64,29 @@ pub fn identity(name: Option<String>, folder: &Path) -> anyhow::Result<Identity>
     Ok(Identity { name, host, directory })
 }
 
-/// The directory that never leaves this machine: the one given, or one of this folder's own among the user's data.
+fn real(folder: &Path) -> anyhow::Result<PathBuf> {
+    folder.canonicalize().with_context(|| {
+        format!("{}: there is no such directory: give the shared folder with --folder", folder.display())
+    })
+}
+
+/// The directory that never leaves this machine: the one given, or one of this folder's and name's own among the user's
+/// data.
 ///
 /// # Errors
 /// Where it is inside the shared folder, whose client would copy it, or cannot be made.
-pub fn local(given: Option<&Path>, folder: &Path) -> anyhow::Result<PathBuf> {
-    let folder =
-        folder.canonicalize().with_context(|| format!("{}: there is no such directory", folder.display()))?;
+pub fn local(given: Option<&Path>, folder: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let folder = real(folder)?;
     let local = match given {
         Some(local) => local.to_owned(),
         None => {
             let data = dirs::state_dir().or_else(dirs::data_local_dir);
             let data = data.context("this user has no directory for data: give one with --local")?;
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let path = xxh3_64(folder.as_os_str().as_encoded_bytes());
-            data.join("cloudchamber").join(format!("{name}-{path:016x}"))
+            // For people there is the folder's name; what counts is the number.
+            let called = folder.file_name().unwrap_or_default().to_string_lossy();
+            let whose = (folder.as_os_str().as_encoded_bytes(), name.unwrap_or_default().as_bytes());
+            let number = xxh3_64(&[whose.0, b"\0", whose.1].concat());
+            data.join("cloudchamber").join(format!("{called}-{number:016x}"))
         }
     };
     std::fs::create_dir_all(&local)
@@ -116,16 +128,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shared = dir.path().join("shared");
         std::fs::create_dir_all(&shared).unwrap();
-        let refused = local(Some(&shared.join("local")), &shared).unwrap_err().to_string();
+        let refused = local(Some(&shared.join("local")), &shared, None).unwrap_err().to_string();
         assert!(refused.contains("it is inside the shared folder"), "{refused}");
-        assert!(local(Some(&dir.path().join("local")), &shared).is_ok());
+        assert!(local(Some(&dir.path().join("local")), &shared, None).is_ok());
     }
 
     #[test]
     fn a_broken_relation_is_refused_with_its_values() {
         let identity = Identity { name: None, host: "h".into(), directory: "/x".into() };
         let majority = Hardened::at(Provider::Syncthing, Policy::Majority);
-        let refused = config(identity, majority).unwrap_err().to_string();
-        assert!(refused.starts_with("the policy majority has 0 voters"), "{refused}");
+        let refused = |hardened| config(identity.clone(), hardened).unwrap_err().to_string();
+        let voters = refused(majority);
+        assert!(voters.starts_with("the policy majority has 0 voters"), "{voters}");
+        let available = Hardened::at(Provider::Syncthing, Policy::Available);
+        let margin = refused(Hardened { act_margin_ms: 500, ..available });
+        assert!(margin.starts_with("act-margin-ms is 500 ms and has to be over 500 ms"), "{margin}");
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::Checks;
 use crate::world::{Choice, ChoiceOf, Setup, World};
 use crate::{ReplicaId, Service as _, System};
 
@@ -33,11 +32,6 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Whether a replica's process can do anything, as one that crashed or whose machine sleeps cannot.
-pub(super) fn runs<S: System>(world: &World<S>, id: ReplicaId) -> bool {
-    world.replica(id).runs()
-}
-
 /// How far a replica's process has come in the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Rest {
@@ -52,18 +46,11 @@ pub(super) enum Rest {
 /// Whether a replica has come to rest.
 pub(super) fn rest<S: System>(world: &World<S>, id: ReplicaId) -> Rest {
     let replica = world.replica(id);
-    let unsent = replica.disk().slots().any(|(_, slot)| slot.dirty);
     let Some(process) = replica.process().filter(|_| replica.machine().awake) else {
-        return Rest::Down { unsent };
+        return Rest::Down { unsent: replica.disk().slots().any(|(_, slot)| slot.dirty) };
     };
-    let seen = |path| replica.disk().slot(path).map_or(0, |slot| slot.seen);
-    let rests = replica.syncs()
-        && !replica.changed()
-        && process.pending_op().is_none()
-        && process.calls().is_empty()
-        && !unsent
-        && world.cloud().files().all(|(path, file)| seen(path) == file.latest());
-    if rests { Rest::Reached } else { Rest::Missed }
+    let idle = process.pending_op().is_none() && process.calls().is_empty();
+    if idle && world.is_in_step(id) { Rest::Reached } else { Rest::Missed }
 }
 
 /// Whether a candidate has come to rest as the trace that it is taken from has: each replica either in the same way,
@@ -135,9 +122,4 @@ impl Chances {
             _ => {}
         }
     }
-}
-
-/// A checker by its name.
-pub(super) fn known<S: System>(name: &str) -> Option<&'static crate::checks::Checker> {
-    S::Checks::CHECKERS.iter().find(|checker| checker.name == name)
 }

@@ -5,10 +5,9 @@ use std::ops::Range;
 use super::budget::Budget;
 use super::ddmin::{Trial, minimise};
 use super::rule::Rule;
-use super::size::{FAULTS, fault};
 use super::subject::{Run, Step, Subject};
 use crate::profile::Arrival;
-use crate::world::{Choice, ChoiceOf, Effects, Loss};
+use crate::world::{Choice, ChoiceOf, Effects, FAULTS, Loss};
 use crate::{ReplicaId, System};
 
 /// Into how many parts a candidate is divided by worlds that are kept, so that a try begins at the last one before
@@ -73,7 +72,7 @@ impl<'a, 'b, S: System> Search<'a, 'b, S> {
     fn faults(&mut self) -> bool {
         let mut smaller = false;
         for kind in FAULTS {
-            let is_one = |choice: &ChoiceOf<S>| fault(choice).is_some_and(|(its, _)| its == kind);
+            let is_one = |choice: &ChoiceOf<S>| choice.fault().is_some_and(|(its, _)| its == kind);
             if self.without(is_one) {
                 smaller = true;
                 continue;

@@ -1,9 +1,8 @@
 //! A trace under examination: what it is made of, and whether some of it fails in the same way.
 
 use super::Unshrinkable;
-use super::rule::{Chances, Rest, Rule, is_request, known, rest, rests_as, runs};
-use super::size::fault;
-use crate::checks::{Checks as _, Findings, Kind, Violation};
+use super::rule::{Chances, Rest, Rule, is_request, rest, rests_as};
+use crate::checks::{self, Checks as _, Findings, Kind, Violation};
 use crate::scenario::{At, Scenario};
 use crate::trace::Trace;
 use crate::world::{ChoiceOf, Effects, Setup, World};
@@ -85,13 +84,13 @@ impl<S: System> Subject<S> {
         let (mut run, mut effects) = (subject.start(), Effects::default());
         let mut found_at: Vec<usize> = Vec::new();
         for index in 0..subject.choices.len() {
-            let before: Vec<_> = ReplicaId::all(replicas).map(|id| runs(&run.world, id)).collect();
+            let before: Vec<_> = ReplicaId::all(replicas).map(|id| run.world.replica(id).runs()).collect();
             subject.pass_time(&mut run, subject.choices[index].ms);
             let choice = &subject.choices[index].choice;
             subject
                 .take(&mut run, choice, &mut effects)
                 .map_err(|why| Unshrinkable::Refused { index, why })?;
-            let stopped = |id: &ReplicaId| before[id.index()] && !runs(&run.world, *id);
+            let stopped = |id: &ReplicaId| before[id.index()] && !run.world.replica(*id).runs();
             let stopped: Vec<_> = ReplicaId::all(replicas).filter(stopped).collect();
             subject.stops.extend(stopped.into_iter().map(|id| (index, id)));
             found_at.resize(run.findings.violations.len(), index);
@@ -99,7 +98,7 @@ impl<S: System> Subject<S> {
         subject.end(&mut run);
         let found = &run.findings.violations;
         let chosen = Self::choose(found, asked, &subject.scenario.expect.violates)?;
-        let checker = known::<S>(&found[chosen].checker).expect("a violation names its checker");
+        let checker = checks::checker::<S>(&found[chosen].checker).expect("a violation names its checker");
         (subject.checker, subject.is_due) = (checker.name, checker.kind == Kind::Liveness);
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
@@ -111,7 +110,7 @@ impl<S: System> Subject<S> {
     fn choose(found: &[Violation], asked: Option<&str>, expected: &[String]) -> Result<usize, Unshrinkable> {
         let names = || found.iter().map(|violation| violation.checker.clone()).collect();
         if let Some(asked) = asked {
-            if known::<S>(asked).is_none() {
+            if checks::checker::<S>(asked).is_none() {
                 let there_are = S::Checks::CHECKERS.iter().map(|checker| checker.name.into()).collect();
                 return Err(Unshrinkable::Unknown { asked: asked.into(), there_are });
             }
@@ -120,7 +119,7 @@ impl<S: System> Subject<S> {
             return found.iter().position(same).ok_or_else(held);
         }
         let fails = |violation: &Violation| {
-            known::<S>(&violation.checker).is_some_and(|checker| checker.kind != Kind::Counted)
+            checks::checker::<S>(&violation.checker).is_some_and(|checker| checker.kind != Kind::Counted)
         };
         let expects = |violation: &Violation| expected.contains(&violation.checker);
         match found.iter().position(expects).or_else(|| found.iter().position(fails)) {
@@ -131,7 +130,7 @@ impl<S: System> Subject<S> {
     }
 
     fn rule_of(&self) -> Rule {
-        let kind = known::<S>(self.checker).expect("it was found").kind;
+        let kind = checks::checker::<S>(self.checker).expect("it was found").kind;
         match (kind, self.found) {
             (Kind::Liveness, Some(_)) => Rule::NewRun,
             (Kind::Counted, Some(_)) => Rule::Punctual,
@@ -179,7 +178,7 @@ impl<S: System> Subject<S> {
     /// trace without it cannot; and where something is due, whatever was asked for.
     pub(super) fn needed(&self) -> Vec<(usize, Option<ReplicaId>)> {
         let end = self.found.map_or(self.choices.len(), |found| found + 1);
-        let begins = |at: &At<ChoiceOf<S>>| fault(&at.choice).is_some_and(|(_, begins)| begins);
+        let begins = |at: &At<ChoiceOf<S>>| at.choice.fault().is_some_and(|(_, begins)| begins);
         let needed = (0..end).filter(|index| {
             let at = &self.choices[*index];
             (begins(at) && self.scenario.at.contains(at)) || (self.is_due && is_request::<S>(&at.choice))
@@ -238,7 +237,7 @@ impl<S: System> Subject<S> {
     /// that stands still for no reason: what it would have done meanwhile is not in the trace.
     fn stand_still(&self, run: &mut Run<S>, end: usize) -> bool {
         while let Some((_, id)) = self.stops.get(run.stops).filter(|(index, _)| *index < end) {
-            if runs(&run.world, *id) {
+            if run.world.replica(*id).runs() {
                 return false;
             }
             run.stops += 1;

@@ -216,7 +216,46 @@ impl<C, A> Choice<C, A> {
             Self::Act { .. } => None,
         }
     }
+
+    /// Which of the [`FAULTS`] it belongs to, and whether it begins one, as opposed to ending it; nothing where it is
+    /// none.
+    #[must_use]
+    pub fn fault(&self) -> Option<(&'static str, bool)> {
+        Some(match self {
+            Self::Clock { .. } => ("clock set", true),
+            Self::Crash { loss: Loss::Kept, .. } => ("process died", true),
+            Self::Crash { .. } => ("machine lost power", true),
+            Self::Disk { full, .. } => ("disk full", *full),
+            Self::Download { arrival, .. } if *arrival != Arrival::Whole => ("file broken", true),
+            Self::Evict { .. } => ("file evicted", true),
+            Self::Fetch { .. } => ("file evicted", false),
+            Self::Fail { .. } => ("op failed", true),
+            Self::Folder { reachable, .. } => ("folder lost", !*reachable),
+            Self::Network { online, .. } => ("network lost", !*online),
+            Self::ResetIndex { .. } => ("index reset", true),
+            Self::Sleep { .. } => ("machine slept", true),
+            Self::Wake { .. } => ("machine slept", false),
+            Self::Watch { lost: true, .. } => ("notice lost", true),
+            _ => return None,
+        })
+    }
 }
+
+/// The kinds of faults.
+pub const FAULTS: [&str; 12] = [
+    "clock set",
+    "disk full",
+    "file broken",
+    "file evicted",
+    "folder lost",
+    "index reset",
+    "network lost",
+    "notice lost",
+    "op failed",
+    "process died",
+    "machine lost power",
+    "machine slept",
+];
 
 /// How much of an op happens.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol};
 
-pub use self::choice::{Choice, Loss, Part, Refused};
+pub use self::choice::{Choice, FAULTS, Loss, Part, Refused};
 pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
 pub use self::disk::{Body, Disk, Presence, Slot};
@@ -290,6 +290,17 @@ impl<S: System> World<S> {
     #[must_use]
     pub fn replica(&self, id: ReplicaId) -> &Replica<S::Protocol> {
         &self.replicas[id.index()]
+    }
+
+    /// Whether the replica's client is connected, has moved everything there is, and its process was told so.
+    #[must_use]
+    pub fn is_in_step(&self, id: ReplicaId) -> bool {
+        let replica = self.replica(id);
+        let seen = |path| replica.disk().slot(path).map_or(0, |slot| slot.seen);
+        replica.syncs()
+            && !replica.changed()
+            && replica.disk().slots().all(|(_, slot)| !slot.dirty)
+            && self.cloud.files().all(|(path, file)| seen(path) == file.latest())
     }
 
     /// All replicas, in order.

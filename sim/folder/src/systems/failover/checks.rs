@@ -545,15 +545,12 @@ impl FailoverChecks {
 
 /// Whether as many replicas run and are connected as it takes to make this one active.
 fn has_voters(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
-    let config = config(setup, one);
-    let hardened = &config.hardened;
-    if config.design == Design::Published || hardened.policy == Policy::Available {
+    let Config { design, hardened, .. } = config(setup, one);
+    if *design == Design::Published || hardened.policy == Policy::Available {
         return true;
     }
-    let able = world.replicas().filter(|(id, replica)| {
-        let is_voter = hardened.voters.iter().any(|voter| self::config(setup, *id).identity.is(voter));
-        is_voter && replica.runs() && replica.syncs()
-    });
+    let votes = |id| hardened.voters.iter().any(|voter| config(setup, id).identity.is(voter));
+    let able = world.replicas().filter(|(id, replica)| replica.runs() && replica.syncs() && votes(*id));
     able.count() > hardened.voters.len() / 2
 }
 

@@ -259,18 +259,10 @@ impl Checks<JournalSystem> for JournalChecks {
 
 /// Whether nothing moves: every process is up and has done all it was asked, and every disk has what the server has.
 fn rests(world: &World<JournalSystem>) -> bool {
-    world.replicas().all(|(_, replica)| {
-        let idle = replica.process().is_some_and(|process| process.pending_op().is_none());
-        let asked = || replica.protocol().is_some_and(Journal::is_idle);
-        replica.syncs()
-            && idle
-            && !replica.changed()
-            && asked()
-            && replica.disk().slots().all(|(_, slot)| !slot.dirty)
-            && world
-                .cloud()
-                .files()
-                .all(|(path, file)| replica.disk().slot(path).is_some_and(|slot| slot.seen == file.latest()))
+    world.replicas().all(|(id, replica)| {
+        replica.process().is_some_and(|process| process.pending_op().is_none())
+            && replica.protocol().is_some_and(Journal::is_idle)
+            && world.is_in_step(id)
     })
 }
 
