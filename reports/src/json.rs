@@ -22,6 +22,8 @@ pub(crate) struct SwarmReport {
     /// Faults that were switched on or off whatever the profile says.
     pub(crate) faults: BTreeMap<String, bool>,
     pub(crate) seeds: Seeds,
+    /// The trace hashes of all seeds together, 16 hexadecimal digits: the same for the same seeds and the same code.
+    pub(crate) hash: String,
     /// Virtual time of all runs.
     pub(crate) simulated_s: f64,
     /// Real time; of shards, the sum.

@@ -15,7 +15,7 @@ use cloudchamber_folder::profile::{MachineFault, Profile};
 use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
 use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::world::MachineSetup;
-use cloudchamber_folder::{ReplicaId, System};
+use cloudchamber_folder::{ReplicaId, StableHasher, System};
 
 use crate::run::run;
 use crate::streams::{Purpose, Stream};
@@ -191,6 +191,8 @@ pub struct Harvest {
     pub simulated_ms: u64,
     /// Choices of all runs.
     pub choices: u64,
+    /// The trace hashes of all runs together: a sum, so that the parts of a swarm add up to the whole.
+    pub hash: u64,
     /// In how many runs each checker found a violation, with the lowest such seed and what was seen there.
     pub violations: BTreeMap<String, Violated>,
     /// What else was counted, by name.
@@ -219,6 +221,7 @@ impl Harvest {
         self.runs += 1;
         self.simulated_ms += outcome.at_ms;
         self.choices += outcome.choices;
+        self.hash = self.hash.wrapping_add(StableHasher::of(&(seed, outcome.hash)));
         for violation in outcome.findings.violations {
             match self.violations.get_mut(&violation.checker) {
                 Some(violated) => {

@@ -119,6 +119,7 @@ fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, Strin
     one.seeds.from = ours.from.min(theirs.from);
     one.seeds.to = ours.to.max(theirs.to);
     one.seeds.run += theirs.run;
+    one.hash = both_hashes(&one.hash, &other.hash)?;
     one.simulated_s = ((one.simulated_s + other.simulated_s) * 1_000.0).round() / 1_000.0;
     one.wall_s += other.wall_s;
     one.runs_per_s = speed(one.seeds.run, one.wall_s);
@@ -154,6 +155,14 @@ fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, Strin
         }
     }
     Ok(one)
+}
+
+/// The hash of the seeds of two parts together.
+fn both_hashes(one: &str, other: &str) -> Result<String, String> {
+    let read = |hash: &str| {
+        u64::from_str_radix(hash, 16).map_err(|_| format!("`{hash}` is no hash: it has 16 hexadecimal digits"))
+    };
+    Ok(format!("{:016x}", read(one)?.wrapping_add(read(other)?)))
 }
 
 fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, String> {

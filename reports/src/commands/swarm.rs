@@ -189,6 +189,7 @@ impl Order {
             commit: COMMIT.into(),
             faults: call.faults,
             seeds: Seeds { from: self.seeds.start, to: self.seeds.end, run: harvest.runs },
+            hash: format!("{:016x}", harvest.hash),
             simulated_s: seconds(harvest.simulated_ms),
             wall_s,
             runs_per_s: speed(harvest.runs, wall_s),
