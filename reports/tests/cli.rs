@@ -80,6 +80,21 @@ fn what_is_not_there_says_so() {
 }
 
 #[test]
+fn a_model_of_another_system_is_refused() {
+    let (failover, journal) = (
+        "scenarios/models/published-first-claim.toml",
+        "scenarios/models/journal-published-torn-append.toml",
+    );
+    for (asked, file, found) in [("journal", failover, "failover"), ("failover", journal, "journal")] {
+        let says = format!(
+            "{file}: it is a model of `{found}`, not of `{asked}`; ask for `{found}`, or name a model"
+        );
+        refused(&["model", "check", asked, "--bounds", file], &says);
+        refused(&["model", "explore", asked, "--bounds", file, "--port", "0"], &says);
+    }
+}
+
+#[test]
 fn usage_is_refused_in_one_line() {
     refused(&["swarm"], "--system");
     refused(&["frobnicate"], "frobnicate");

@@ -46,8 +46,11 @@ pub(crate) fn files(scenarios: &Path, wanted: Wanted) -> Result<Vec<PathBuf>, Fa
     Ok(found)
 }
 
-/// The system that a model file is for.
-fn system_of(file: &Path, text: &str) -> Result<String, Failure> {
+/// The system that a model file is of.
+///
+/// # Errors
+/// If the file is not TOML, or names no system.
+pub(crate) fn system_of(file: &Path, text: &str) -> Result<String, Failure> {
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         let what = error.message().to_owned();
         Failure::new(format!("{}: {what}; it has to be TOML", file.display()))

@@ -16,7 +16,10 @@ use crate::tables;
 pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
     let ModelArgs { system, design, policy, quick, .. } = *args;
     let paths = match &args.bounds {
-        Some(file) => vec![file.clone()],
+        Some(file) => {
+            of_system(file, &files::read(file)?, system)?;
+            vec![file.clone()]
+        }
         None => {
             let wanted = Wanted { system, design, policy, quick };
             models::files(&files::scenarios_dir(None)?, wanted)?
@@ -62,11 +65,27 @@ pub(crate) fn explore(system: SystemName, file: Option<&Path>, port: u16) -> Res
         }
     };
     let text = files::read(&file)?;
+    of_system(&file, &text, system)?;
     // The Explorer ends the process where it cannot listen, without saying what to do.
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
         Failure::new(format!("port {port} cannot be listened on: {error}; choose another with --port N"))
     })?;
     with_system_name(system, Served { file: &file, text: &text, port })
+}
+
+/// Refuses a model file of another system than the one that was asked for.
+///
+/// # Errors
+/// If the file names another system, or none.
+fn of_system(file: &Path, text: &str, asked: SystemName) -> Result<(), Failure> {
+    let (found, asked) = (models::system_of(file, text)?, asked.text());
+    if found == asked {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{}: it is a model of `{found}`, not of `{asked}`; ask for `{found}`, or name a model of `{asked}`",
+        file.display()
+    )))
 }
 
 struct Served<'a> {
