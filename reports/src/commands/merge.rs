@@ -160,7 +160,8 @@ fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, Strin
 /// The hash of the seeds of two parts together.
 fn both_hashes(one: &str, other: &str) -> Result<String, String> {
     let read = |hash: &str| {
-        u64::from_str_radix(hash, 16).map_err(|_| format!("`{hash}` is no hash: it has 16 hexadecimal digits"))
+        u64::from_str_radix(hash, 16)
+            .map_err(|_| format!("`{hash}` is no hash: it has 16 hexadecimal digits"))
     };
     Ok(format!("{:016x}", read(one)?.wrapping_add(read(other)?)))
 }
