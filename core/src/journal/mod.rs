@@ -27,32 +27,7 @@
 //!    one made on the machine the message comes from.
 //! 6. Ties go by machine, sequence number, line (new records leave that out), and at last by the text of the line.
 //!
-//! # Known faults of the published design, and what shows them
-//! Scenarios lie in `scenarios/journal/` (published expecting the violation, hardened holding), models in
-//! `scenarios/models/`, cases in `core/tests/data`.
-//!
-//! | fault | shown by |
-//! |---|---|
-//! | F1 torn tail swallows the next event | scenarios f01, model `journal-*-torn-append`, case FR-B1 |
-//! | F2 last line without its newline | scenarios f02 |
-//! | F3 events without a time | scenarios f03, cases FR-C1, FR-C2, JC-Q1, JC-Q2 |
-//! | F5 skewed clock wins | scenarios f05, cases FR-C3, FR-C4 |
-//! | F6 duplicates abort the rebuild | scenarios f06, model `journal-*-renamed-while-away`, case FR-D1 |
-//! | F8 trigger by modification time | not of the folder: `a_file_that_arrives_with_an_old_time_…` in the agent's tests |
-//! | F9 one checksum file for everybody | scenarios f09 |
-//! | F10 one configuration for everybody | scenarios f10, `aliases_of_all_machines_are_united` |
-//! | F11 rename of a machine that sleeps | scenarios f11, model `journal-*-renamed-while-away` |
-//! | F12 rename interrupted | scenarios f12 (two pairs), model `journal-hardened-renamed-and-crashed` |
-//! | F13 double migration | scenarios f13 |
-//! | F14 two subjects of one GUID | scenarios f14, cases FR-E1, JC-D1 to JC-D3 |
-//! | F15 number file torn, numbers used twice | scenarios f15 (two pairs), model `journal-published-number-reused` |
-//! | F17 two handlers for one mention | scenarios f17: an alias under way; two machines that chose one id ([`owner`]), model `journal-*-one-id` |
-//! | F18 removals that do not stick | scenarios f18, model `journal-*-removal-*`, case FR-G2 |
-//! | F19 a file or line that stops every rebuild | scenarios f19, the agent's tests |
-//! | F20 conflict copy ignored | scenarios f20, model `journal-*-conflict-copy`, cases FR-F1, JC-W2 |
-//! | F22 chains and circles of names | scenarios f22, `a_machine_whose_names_lead_in_a_circle_is_one_machine` |
-//! | F23 display depends on old names | pure: `a_renamed_machine_is_displayed_as_one` |
-//! | X1, X2, X4, X6, X7 combinations | scenarios x01, x02, x04, x06, x07 |
+//! Which faults of the published design are known, and what shows each, is listed in `docs/journal.md`.
 
 pub mod address;
 pub mod clock;
