@@ -13,9 +13,9 @@ use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Part, Replica,
 use cloudchamber_folder::{ReplicaId, Service as _, System};
 use stateright::{Model, Property};
 
-use crate::late::Late;
+use crate::deadlines::Late;
 use crate::spec::{Bounds, Horizon, ModelSpec};
-use crate::steps::Steps;
+use crate::step_cache::Steps;
 
 /// A world, a menu and bounds.
 #[derive(Clone, Debug)]

@@ -60,13 +60,13 @@
 //! madsim, drawn delays, knowledge of any protocol. Symmetry reduction: replicas' names are inside file bytes.
 
 mod check;
+mod deadlines;
 mod folder_model;
-mod late;
 mod spec;
-mod steps;
+mod step_cache;
 mod story;
 
 pub use check::{Checked, check, explore};
+pub use deadlines::Late;
 pub use folder_model::{Action, Budget, FolderModel, State};
-pub use late::Late;
 pub use spec::{Bounds, Economy, Expect, Horizon, MenuSpec, ModelSpec, Unbounded};

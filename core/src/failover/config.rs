@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::device::Identity;
-use super::hardened::settings::{Hardened, Policy, Provider};
+use super::hardened::constants::{Hardened, Policy, Provider};
 use crate::Rng;
 
 /// Everything that is fixed when a replica starts.

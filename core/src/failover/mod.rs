@@ -35,7 +35,7 @@ pub use config::{
     UpdatesBeforeActivation,
 };
 pub use device::Identity;
-pub use hardened::settings::{Asleep, Fallback, Hardened, Policy, Provider};
+pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider};
 pub use hardened::{BEATS_APART_MAX, Visit};
 pub use records::{Malformed, ProblemKind};
 pub use status::{Status, status};

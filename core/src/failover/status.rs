@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::config::Timing;
 use super::device;
+use super::hardened::constants::Policy;
 use super::hardened::places;
 use super::hardened::record::{Found, Record, Role};
-use super::hardened::settings::Policy;
 use super::records::{self, Listed, ProblemKind, STATE, StateRecord};
 use crate::{Fs, Path, WallMs};
 

@@ -37,43 +37,39 @@
 //! started. A leader that a voter hears in time keeps its support, whoever suspects it. Two
 //! majorities share a voter, so their leases are apart on its clock. Delays do not enter.
 //!
-//! - [`record`]: the file; [`settings`]: the constants and why they hold together,
-//! - `places`: in which files; `look`: reading the view, evidence, the estimate of delays,
-//! - `succession`: who claims when; `majority`: votes, leases, voters,
-//! - `people`: activation by hand, leaving, removal,
-//! - `work`: the updates; `write`: the files.
+//! - [`record`]: the file; [`constants`]: the constants and why they hold together,
+//! - `places`: in which files; `evidence`: reading the view, evidence, the estimate of delays,
+//! - `succession`: who claims when; `votes`: votes, leases, voters,
+//! - `requests`: activation by hand, leaving, removal,
+//! - `work`: the updates; `outbox`: the files.
 
-mod look;
-mod majority;
-mod people;
+mod canonical;
+pub mod constants;
+mod evidence;
+mod outbox;
 pub(super) mod places;
 pub mod record;
-pub mod settings;
+mod requests;
 mod succession;
-mod visit;
+mod votes;
 mod work;
-mod write;
 
 #[cfg(test)]
-mod duties;
-#[cfg(test)]
-mod schedules;
-#[cfg(test)]
-mod shifts;
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use self::visit::{BEATS_APART_MAX, Visit};
+pub use self::canonical::{BEATS_APART_MAX, Visit};
 
-use self::look::{OwnClock, Peer};
-use self::majority::Promise;
-use self::people::Errand;
+use self::constants::{Asleep, Fallback, Policy};
+use self::evidence::{OwnClock, Peer};
+use self::outbox::Did;
 use self::places::Places;
 use self::record::{Life, Nomination, Role, Said, Voters};
-use self::settings::{Asleep, Fallback, Policy};
+use self::requests::Errand;
+use self::votes::Promise;
 use self::work::Work;
-use self::write::Did;
 use super::records::ProblemKind;
 use super::{ActiveBecause, Command, Config, Event, Failover, StandbyBecause};
 use crate::{Cx, FsError, Input, Mono, Now, Path};
@@ -151,7 +147,7 @@ struct Due {
 impl Replica {
     pub(super) fn open(config: &Config, cx: &mut Context<'_>) -> Self {
         let now = cx.now();
-        let (identity, fresh) = write::Identity::read_or_draw(config, cx);
+        let (identity, fresh) = outbox::Identity::read_or_draw(config, cx);
         let name = config.identity.device_id();
         let id: Arc<str> = format!("{name}#{}", identity.random).into();
         let mut replica = Self {

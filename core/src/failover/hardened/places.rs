@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::canonical::Visit;
 use super::record::Life;
-use super::visit::Visit;
 use crate::failover::device;
 use crate::{Mono, Path};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::constants::Policy;
 use super::record::{Lapsed, Lead, Role, Said};
-use super::settings::Policy;
 use super::{Context, Replica};
 use crate::Mono;
 use crate::failover::{Config, Event, GivenUpBecause, StandbyBecause};

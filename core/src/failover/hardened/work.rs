@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::visit::Visit;
-use super::write::Did;
+use super::canonical::Visit;
+use super::outbox::Did;
 use super::{Context, Replica};
 use crate::failover::records::{Malformed, ProblemKind};
 use crate::failover::{Call, Config, DroppedBecause, Event, Reply, Update};

@@ -1,6 +1,6 @@
 //! The claim: a random moment, a second look, a write, half a second, a third look, all at the own disk.
 
-use super::turn::over;
+use super::cycle::over;
 use super::{ActiveBecause, Context, Phase, Published, unwritten, write_state};
 use crate::failover::records::STATE;
 use crate::failover::{Config, Event, GivenUpBecause, StandbyBecause};

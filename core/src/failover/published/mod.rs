@@ -5,20 +5,20 @@
 //! handling, claims and sleeps block each other, so a slow handler delays the heartbeat (nothing else watches
 //! it). Every place where the original waits is a [`Phase`] here.
 //!
-//! - `turn`: the loop: the look, heartbeats, cleanup,
+//! - `cycle`: the loop: the look, heartbeats, cleanup,
 //! - `claim`: jitter, claim, verify,
 //! - `work`: polling, handling, the last update's id,
-//! - `errand`: what people ask for, and the removal of files.
+//! - `requests`: what people ask for, and the removal of files.
 
 mod claim;
-mod errand;
-mod turn;
+mod cycle;
+mod requests;
 mod work;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::errand::Errand;
+use self::requests::Errand;
 use super::records::{self, DeviceRecord, LEGACY_DEVICES, ProblemKind, STATE, StateRecord};
 use super::{
     ActiveBecause, Command, Config, DroppedBecause, Event, Failover, OffsetKept, Reply, Update, device,

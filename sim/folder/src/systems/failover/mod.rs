@@ -1,7 +1,7 @@
 //! Failover: one active replica, and the updates that it is active for.
 
+mod canonical;
 mod checks;
-mod essence;
 mod overlap;
 mod queue;
 mod settings;
@@ -66,7 +66,7 @@ impl System for FailoverSystem {
     }
 
     fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
-        essence::essence(setup, world, dies)
+        canonical::canonical(setup, world, dies)
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::look::Peer;
+use super::canonical::Visit;
+use super::constants::Policy;
+use super::evidence::Peer;
 use super::record::{Life, Role, Said, Vote, Voters};
-use super::settings::Policy;
-use super::visit::Visit;
 use super::{Context, Replica, stands_for};
 use crate::Mono;
 use crate::failover::{Config, Event, RefusedBecause, VoterChange};

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::turn::over;
+use super::cycle::over;
 use super::{Context, Phase, Published, unwritten, write_state};
 use crate::failover::records::{self, Listed, STATE, StateRecord};
 use crate::failover::{Call, Command, Config, Event, RefusedBecause, StaleTargets, device};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::canonical::Visit;
+use super::constants::{Hardened, Policy};
 use super::places::{self, Place};
 use super::record::{Found, Life, Record, Role, Said};
-use super::settings::{Hardened, Policy};
-use super::visit::Visit;
 use super::{Context, Replica, is_away, watches_wall};
 use crate::failover::records::ProblemKind;
 use crate::failover::{Config, Event, StandbyBecause, device};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::record::{Found, Life, Record};
-use super::schedules::{Weather, World, stormy};
-use super::settings::Policy;
-use super::visit::Visit;
+use super::super::canonical::Visit;
+use super::super::constants::Policy;
+use super::super::record::{Found, Life, Record};
+use super::world::{Weather, World};
 use crate::failover::testing::Files;
 use crate::failover::{Call, Config, Event, Failover};
 use crate::{Content, Cx, Draw, FsOp, Input, Mono, Now, Protocol as _};
@@ -111,7 +111,7 @@ fn step(failover: &Failover, config: &Config, files: &Files, now: Now) -> Left {
 
 /// Three replicas in the middle of a storm.
 fn reached(policy: Policy, seed: u64, run_ms: u64) -> World {
-    let weather = Weather { run_ms, late_one_in: 8, ..stormy(policy, 20_000) };
+    let weather = Weather { run_ms, late_one_in: 8, ..Weather::stormy(policy, 20_000) };
     let mut world = World::new(weather, seed);
     world.storm();
     world

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::constants::Policy;
+use super::outbox::Did;
 use super::record::{Accept, Found, Lead, Nomination, Record, Role};
-use super::settings::Policy;
-use super::write::Did;
 use super::{Context, Replica, higher, places};
 use crate::failover::{Call, Command, Config, Event, RefusedBecause, StandbyBecause, device};
 use crate::{FsError, FsOp, Mono, Path};

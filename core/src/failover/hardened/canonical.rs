@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Replica;
+use super::outbox::PACES_MAX;
 use super::record::{Life, Role, Said, Saw};
-use super::write::PACES_MAX;
 use crate::Mono;
 
 /// Sees every value of a state or a record that grows for ever, and may change it.
@@ -84,7 +84,7 @@ impl Replica {
 
     /// The newest beat of a replica that anybody told of whom this one has read.
     pub(in crate::failover) fn has_heard_of(&self, id: &str) -> Option<(Life, u64)> {
-        self.peers.get(id).map(super::look::Peer::heard)
+        self.peers.get(id).map(super::evidence::Peer::heard)
     }
 
     /// Forgets what no later step reads.

@@ -30,7 +30,7 @@ const VERSIONS_MISSED_MAX: u32 = 9;
 
 /// A digest that two worlds share which behave alike from here on, whenever they are reached; nothing where that is
 /// not known. `dies` says whether processes may still die.
-pub(super) fn essence(
+pub(super) fn canonical(
     setup: &Setup<FailoverSystem>,
     world: &World<FailoverSystem>,
     dies: bool,

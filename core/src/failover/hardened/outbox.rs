@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::canonical::Visit;
+use super::constants::Policy;
 use super::places::{Place, Places};
 use super::record::{Found, Lapsed, Lead, Life, Record, Role, Said, Saw};
-use super::settings::Policy;
-use super::visit::Visit;
 use super::{Context, Replica, is_away};
 use crate::failover::records::{Malformed, ProblemKind, STATE, StateRecord};
 use crate::failover::{Config, Event, GivenUpBecause};

@@ -1,8 +1,8 @@
 //! What a leader owes: every update handled, nothing handled twice that a file could tell of, a place given up in
 //! good order, voters changed one at a time, and files of the dead removed.
 
-use super::schedules::{Weather, World};
-use super::settings::Policy;
+use super::super::constants::Policy;
+use super::world::{Weather, World};
 use crate::failover::{Command, VoterChange};
 
 const BOTH: [Policy; 2] = [Policy::Available, Policy::Majority];

@@ -1,0 +1,9 @@
+//! Tests of several replicas together.
+//!
+//! - [`world`]: replicas over maps with delays, crashes, sleeps and clocks that are off,
+//! - `duty`: what a leader owes, `storm`: what holds under drawn schedules, `shift`: what a model checker relies on.
+
+mod duty;
+mod shift;
+mod storm;
+mod world;
