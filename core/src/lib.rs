@@ -22,7 +22,9 @@
 //!
 //! # A protocol of one's own
 //! ```
-//! use cloudchamber_core::{Content, Cx, Draw, Driver, Entry, Fs, FsError, FsOp, Input, Mono, Never, Now, Path, Protocol, WallMs};
+//! use cloudchamber_core::{
+//!     Content, Cx, Draw, Driver, FsMut, FsOp, Input, MemoryFs, Mono, Never, Now, Path, Protocol, WallMs,
+//! };
 //!
 //! /// Writes down once a minute that it is alive.
 //! #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -45,18 +47,16 @@
 //!     fn wake_at(&self) -> Option<Mono> { Some(self.next) }
 //! }
 //!
-//! struct Empty;
-//! impl Fs for Empty {
-//!     fn read(&self, _: &Path, _: u64) -> Result<Content, FsError> { Err(FsError::NotFound) }
-//!     fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> { Ok(vec![]) }
-//! }
-//!
 //! let at = Now { mono: Mono(5), wall: WallMs(1_000) };
-//! let mut events = Vec::new();
-//! let mut driver = Driver::<Pulse>::open(&(), at, Draw::Seed(7), &Empty, &mut events);
-//! driver.feed(&(), Input::Timer, at, Draw::Seed(8), &Empty, &mut events);
-//! assert!(matches!(driver.pending_op(), Some(FsOp::Replace { .. })));
+//! let (mut fs, mut events) = (MemoryFs::default(), Vec::new());
+//! let mut driver = Driver::<Pulse>::open(&(), at, Draw::Seed(7), &fs, &mut events);
+//! driver.feed(&(), Input::Timer, at, Draw::Seed(8), &fs, &mut events);
+//! while let Some(op) = driver.pending_op().cloned() {
+//!     let result = fs.apply(&op);
+//!     driver.applied(&(), result, at, Draw::Seed(9), &fs, &mut events);
+//! }
 //! assert_eq!(events, ["beat"]);
+//! assert_eq!(fs.text("shared:pulse"), "alive");
 //! ```
 
 mod clock;
@@ -69,11 +69,13 @@ mod protocol;
 
 pub mod failover;
 pub mod journal;
+pub mod kit;
 
 pub use clock::{Mono, Now, WallMs};
 pub use content::{Content, Parsed};
 pub use draw::{Draw, Rng};
 pub use driver::Driver;
 pub use fs::{Entry, EntryKind, Fs, FsError, FsMut, FsOp};
+pub use kit::memory::MemoryFs;
 pub use path::{Path, PathError, Root};
 pub use protocol::{Cx, Input, Never, Protocol};

@@ -5,21 +5,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path as OsPath, PathBuf};
 
-use cloudchamber_core::Path;
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::show::{Shown, common};
+use cloudchamber_core::{MemoryFs, Path};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use support::Files;
+use support::Journals as _;
 
 mod support;
 
 /// Every file below a directory of this crate's test data.
-fn load(dir: &str) -> Files {
+fn load(dir: &str) -> MemoryFs {
     let root = data(dir);
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     let mut open = vec![root.clone()];
     while let Some(dir) = open.pop() {
         for entry in dir.read_dir().unwrap().map(Result::unwrap) {
@@ -70,8 +70,8 @@ fn the_dogfood_log_and_its_historical_states_have_no_problems() {
         for log in ["messages", "threads", "questions", "agents"] {
             let bytes = usize::try_from(row[log]["bytes"].as_u64().unwrap()).unwrap();
             let path = format!("{log}.jsonl");
-            let content = files.0[&Path::shared(&path)].prefix(bytes);
-            files.0.insert(Path::shared(&path), content);
+            let content = files.files[&Path::shared(&path)].prefix(bytes);
+            files.files.insert(Path::shared(&path), content);
         }
         let (shown, problems) = files.shown(&Design::HARDENED);
         assert_eq!(problems, [""; 0], "{}", row["commit"]);
@@ -150,7 +150,7 @@ fn hardened_gives_every_question_its_true_last_status() {
         }
         dealt[turn % 3] += &format!("{record}\n");
     }
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     files.put("shared/.v2", "");
     for (machine, text) in ["desktop", "laptop", "server"].into_iter().zip(dealt) {
         files.put(&format!("shared/machines/{machine}/questions.jsonl"), text);
@@ -169,8 +169,8 @@ fn load_json_lines(name: &str) -> Vec<Value> {
 }
 
 /// The files of one case: raw text by machine and file name.
-fn case_files(case: &Value) -> Files {
-    let mut files = Files::default();
+fn case_files(case: &Value) -> MemoryFs {
+    let mut files = MemoryFs::default();
     files.put("shared/.v2", "");
     for (machine, logs) in case["machines"].as_object().unwrap() {
         for (log, text) in logs.as_object().unwrap() {
@@ -266,7 +266,7 @@ fn a_renamed_machine_is_displayed_as_one() {
             "{{\"type\":\"message\",\"id\":\"{id}\",\"from_agent\":\"opus\",\"origin\":\"{origin}\",\"body\":\"b\",\"ts\":1}}\n"
         )
     };
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     files.put("shared/.v2", "");
     files.put("fray-config.json", r#"{"storage_version":2,"machine_aliases":{"laptop":"lap2"}}"#);
     files.put("shared/machines/laptop/messages.jsonl", line("msg-1", "laptop"));
@@ -285,7 +285,7 @@ fn a_renamed_machine_is_displayed_as_one() {
 /// F22: names that lead in a circle lead somewhere, and the same way from everywhere.
 #[test]
 fn a_machine_whose_names_lead_in_a_circle_is_one_machine() {
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     files.put("shared/.v2", "");
     files.put("fray-config.json", r#"{"storage_version":2,"machine_aliases":{"a":"b","b":"a"}}"#);
     let reaction =
@@ -300,7 +300,7 @@ fn a_machine_whose_names_lead_in_a_circle_is_one_machine() {
 /// F10: aliases that two machines gave apart from each other both count, and a torn one harms no other.
 #[test]
 fn aliases_of_all_machines_are_united() {
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     files.put("shared/.v2", "");
     files.put("shared/machines/a/aliases.json", r#"{"a":"ant"}"#);
     files.put("shared/machines/b/aliases.json", r#"{"b":"bee"}"#);

@@ -14,10 +14,10 @@ use cloudchamber_core::journal::problem::ProblemKind;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::journal::write::{Writer, init, journal_path, shadow_path};
-use cloudchamber_core::{Content, Fs, FsMut, FsOp, Mono, Now, Path, WallMs};
+use cloudchamber_core::{Content, Fs as _, FsMut as _, FsOp, MemoryFs, Mono, Now, Path, WallMs};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::Files;
+use support::Journals as _;
 
 mod support;
 
@@ -84,7 +84,7 @@ fn line() -> impl Strategy<Value = (Log, String)> {
 }
 
 /// The files of three machines.
-fn folder() -> impl Strategy<Value = Files> {
+fn folder() -> impl Strategy<Value = MemoryFs> {
     proptest::collection::vec(proptest::collection::vec(line(), 0..14), 3).prop_map(|machines| {
         let mut texts: BTreeMap<(&str, Log), String> = BTreeMap::new();
         for (machine, lines) in MACHINES.into_iter().zip(machines) {
@@ -92,7 +92,7 @@ fn folder() -> impl Strategy<Value = Files> {
                 *texts.entry((machine, log)).or_default() += &format!("{line}\n");
             }
         }
-        let mut files = Files::default();
+        let mut files = MemoryFs::default();
         files.put("shared/.v2", "");
         for ((machine, log), text) in texts {
             files.put(&format!("shared/machines/{machine}/{}", log.file_name()), text);
@@ -101,16 +101,16 @@ fn folder() -> impl Strategy<Value = Files> {
     })
 }
 
-fn journals(files: &Files) -> Vec<Path> {
-    files.0.keys().filter(|path| path.name().ends_with(".jsonl")).cloned().collect()
+fn journals(files: &MemoryFs) -> Vec<Path> {
+    files.files.keys().filter(|path| path.name().ends_with(".jsonl")).cloned().collect()
 }
 
 /// Every file cut somewhere: what another machine may see meanwhile.
-fn cut(files: &Files, cuts: &[proptest::sample::Index]) -> Files {
+fn cut(files: &MemoryFs, cuts: &[proptest::sample::Index]) -> MemoryFs {
     let mut cut = files.clone();
     for (path, at) in journals(files).iter().zip(cuts.iter().cycle()) {
-        let content = &files.0[path];
-        cut.0.insert(path.clone(), content.prefix(at.index(content.len() + 1)));
+        let content = &files.files[path];
+        cut.files.insert(path.clone(), content.prefix(at.index(content.len() + 1)));
     }
     cut
 }
@@ -144,7 +144,7 @@ proptest! {
     ) {
         let (shown, _) = files.shown(&Design::HARDENED);
         let mut more = files.clone();
-        for (path, content) in cut(&files, &cuts).0 {
+        for (path, content) in cut(&files, &cuts).files {
             let name = path.name().to_owned();
             let Some(stem) = name.strip_suffix(".jsonl") else { continue };
             more.put(&format!("{stem} 2.jsonl"), content.bytes());
@@ -187,7 +187,7 @@ proptest! {
     fn what_is_deleted_stays_deleted(files in folder(), late in proptest::collection::vec(line(), 0..8)) {
         let before = files.shown(&Design::HARDENED).0;
         let removed_faves: BTreeSet<_> = journals(&files).iter().flat_map(|path| {
-            let text = String::from_utf8(files.0[path].bytes().to_vec()).unwrap();
+            let text = String::from_utf8(files.files[path].bytes().to_vec()).unwrap();
             let lines = text.lines().filter(|line| line.contains("fave_remove")).map(|line| {
                 let event = Event::parse(line).unwrap();
                 format!("opus|thread|{}", event.text(Field::ItemGuid).unwrap())
@@ -200,7 +200,7 @@ proptest! {
             // A machine that was away writes what it likes: of messages it does not make new ones of its own.
             if !line.contains("\"type\":\"message\"") {
                 let path = format!("shared/machines/late/{}", log.file_name());
-                text = more.0.get(&Path::shared(&path)).map_or(String::new(), |c| String::from_utf8(c.bytes().to_vec()).unwrap());
+                text = more.files.get(&Path::shared(&path)).map_or(String::new(), |c| String::from_utf8(c.bytes().to_vec()).unwrap());
                 text += line;
                 text += "\n";
                 more.put(&path, text.clone());
@@ -219,7 +219,7 @@ proptest! {
     fn no_acknowledged_event_is_lost_and_no_number_is_used_twice(
         deaths in proptest::collection::vec((0..6_usize, any::<proptest::sample::Index>(), any::<bool>(), 0..9_u8), 1..25),
     ) {
-        let mut files = Files::default();
+        let mut files = MemoryFs::default();
         let mut wall = 1_767_137_342_000;
         for op in init(&files, "laptop", now(wall), Some(Nonce(42))).unwrap() {
             files.apply(&op).unwrap();
@@ -250,9 +250,9 @@ proptest! {
             }
             let journal = journal_path("laptop", Log::Messages);
             match what {
-                0 if shared_dies => { let whole = files.0[&journal].clone(); files.0.insert(journal, whole.prefix(cut.index(whole.len() + 1))); }
-                1 => { files.0.insert(Path::local("machine-id"), Content::new([])); }
-                2 => { files.0.remove(&Path::local("machine-id")); }
+                0 if shared_dies => { let whole = files.files[&journal].clone(); files.files.insert(journal, whole.prefix(cut.index(whole.len() + 1))); }
+                1 => { files.files.insert(Path::local("machine-id"), Content::new([])); }
+                2 => { files.files.remove(&Path::local("machine-id")); }
                 _ => {}
             }
         }
@@ -275,8 +275,8 @@ fn now(wall: i64) -> Now {
 }
 
 /// A folder with five events of one machine, as the writer leaves it.
-fn written() -> Files {
-    let mut files = Files::default();
+fn written() -> MemoryFs {
+    let mut files = MemoryFs::default();
     for op in init(&files, "laptop", now(1_767_137_342_000), Some(Nonce(42))).unwrap() {
         files.apply(&op).unwrap();
     }
@@ -297,7 +297,7 @@ fn written() -> Files {
     files
 }
 
-fn found(files: &Files) -> Vec<(String, u32, ProblemKind)> {
+fn found(files: &MemoryFs) -> Vec<(String, u32, ProblemKind)> {
     let folder = Folder::read(files, &Design::HARDENED);
     verify(files, &Design::HARDENED, &folder)
         .into_iter()
@@ -309,12 +309,12 @@ fn found(files: &Files) -> Vec<(String, u32, ProblemKind)> {
 fn after(change: impl Fn(&mut Vec<String>)) -> [Vec<(String, u32, ProblemKind)>; 2] {
     let mut own = written();
     let path = journal_path("laptop", Log::Messages);
-    let text = String::from_utf8(own.0[&path].bytes().to_vec()).unwrap();
+    let text = String::from_utf8(own.files[&path].bytes().to_vec()).unwrap();
     let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
     change(&mut lines);
-    own.0.insert(path, Content::from(lines.join("\n") + "\n"));
+    own.files.insert(path, Content::from(lines.join("\n") + "\n"));
     let mut other = own.clone();
-    other.0.retain(|path, _| path.root() == cloudchamber_core::Root::Shared);
+    other.files.retain(|path, _| path.root() == cloudchamber_core::Root::Shared);
     [found(&own), found(&other)]
 }
 

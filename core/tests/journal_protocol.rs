@@ -11,15 +11,17 @@ use cloudchamber_core::journal::file::LINE_MAX;
 use cloudchamber_core::journal::protocol::{Command, Journal, Manage, Settings, Told, own_path};
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
-use cloudchamber_core::{Content, Draw, Driver, FsMut, FsOp, Input, Mono, Now, Path, Root, WallMs};
-use support::Files;
+use cloudchamber_core::{
+    Content, Draw, Driver, FsMut as _, FsOp, Input, MemoryFs, Mono, Now, Path, Root, WallMs,
+};
+use support::Journals as _;
 
 mod support;
 
 /// A machine, its files and how often its driver was fed.
 struct Machine {
     settings: Settings,
-    files: Files,
+    files: MemoryFs,
     driver: Driver<Journal>,
     told: Vec<Told>,
     time: u64,
@@ -30,7 +32,7 @@ fn at(time: u64) -> Now {
 }
 
 impl Machine {
-    fn start(design: Design, name: &str, files: Files) -> Self {
+    fn start(design: Design, name: &str, files: MemoryFs) -> Self {
         let settings = Settings { design, machine: name.to_owned(), scan_ms: 10_000 };
         let mut told = Vec::new();
         let driver = Driver::open(&settings, at(0), Draw::Seed(1), &files, &mut told);
@@ -106,9 +108,9 @@ impl Machine {
 /// Copies every shared file from one machine to another, as a sync client that has all the time in the world.
 fn copy(from: &Machine, to: &mut Machine) {
     let own = format!("/{}/", to.settings.machine);
-    for (path, content) in &from.files.0 {
+    for (path, content) in &from.files.files {
         if path.root() == Root::Shared && !path.name().contains(&own) {
-            to.files.0.insert(path.clone(), content.clone());
+            to.files.files.insert(path.clone(), content.clone());
         }
     }
     to.feed(Input::Changed);
@@ -118,7 +120,7 @@ fn copy(from: &Machine, to: &mut Machine) {
 #[test]
 fn hardened_loses_nothing_in_a_crash_and_published_loses_the_next_event() {
     let lives = |design| {
-        let mut machine = Machine::start(design, "laptop", Files::default());
+        let mut machine = Machine::start(design, "laptop", MemoryFs::default());
         machine.say("msg-1", "one");
         machine.work();
         machine.say("msg-2", "two");
@@ -137,14 +139,14 @@ fn hardened_loses_nothing_in_a_crash_and_published_loses_the_next_event() {
 #[test]
 fn a_torn_number_file_stops_published_for_good_and_hardened_not_at_all() {
     let lives = |design| {
-        let mut machine = Machine::start(design, "laptop", Files::default());
+        let mut machine = Machine::start(design, "laptop", MemoryFs::default());
         machine.say("msg-1", "one");
         machine.work();
         let mut files = machine.files;
-        files.0.insert(Path::local("machine-id"), Content::new([]));
+        files.files.insert(Path::local("machine-id"), Content::new([]));
         if design == Design::PUBLISHED {
             // Upstream keeps no second copy.
-            files.0.remove(&Path::local("identity.json"));
+            files.files.remove(&Path::local("identity.json"));
         }
         let mut machine = Machine::start(design, "laptop", files);
         machine.say("msg-2", "two");
@@ -156,8 +158,8 @@ fn a_torn_number_file_stops_published_for_good_and_hardened_not_at_all() {
 
 #[test]
 fn machines_that_have_seen_each_other_agree_and_the_last_who_saw_wins() {
-    let mut laptop = Machine::start(Design::HARDENED, "laptop", Files::default());
-    let mut server = Machine::start(Design::HARDENED, "server", Files::default());
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+    let mut server = Machine::start(Design::HARDENED, "server", MemoryFs::default());
     laptop.time = 3_600_000;
     laptop.say("msg-1", "from a fast clock");
     laptop.work();
@@ -177,8 +179,8 @@ fn machines_that_have_seen_each_other_agree_and_the_last_who_saw_wins() {
 }
 
 /// A folder of the layout before machines, with something in each of its files.
-fn legacy() -> Files {
-    let mut files = Files::default();
+fn legacy() -> MemoryFs {
+    let mut files = MemoryFs::default();
     files
         .put("messages.jsonl", "{\"type\":\"message\",\"id\":\"msg-1\",\"from_agent\":\"ann\",\"body\":\"one\",\"ts\":5}\n")
         .put("threads.jsonl", "{\"type\":\"thread\",\"guid\":\"thrd-1\",\"name\":\"plans\",\"created_at\":6}\n")
@@ -214,7 +216,7 @@ fn a_migration_that_a_crash_interrupts_is_finished_before_anything_is_appended()
         machine.say("msg-2", "two");
         machine.work();
         let json = machine.driver.protocol().json(&machine.settings);
-        let left: Vec<_> = machine.files.0.keys().map(ToString::to_string).collect();
+        let left: Vec<_> = machine.files.files.keys().map(ToString::to_string).collect();
         (
             finished,
             machine.acknowledged(),
@@ -266,7 +268,7 @@ fn a_folder_that_was_migrated_is_not_migrated_again() {
 
 #[test]
 fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
-    let mut machine = Machine::start(Design::HARDENED, "alpha", Files::default());
+    let mut machine = Machine::start(Design::HARDENED, "alpha", MemoryFs::default());
     let append = |machine: &mut Machine, text: &str| {
         machine.feed(Input::Command(Event::parse(text).unwrap().into()));
         machine.work();
@@ -302,9 +304,9 @@ fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
 
 /// A machine that has got an id, and this nonce for it, and has appended one message.
 fn owner(nonce: u32, body: &str) -> Machine {
-    let mut files = Files::default();
+    let mut files = MemoryFs::default();
     let identity = format!(r#"{{"id":"laptop","seq":0,"created_at":1767137000,"owner":"{nonce:08x}"}}"#);
-    files.0.insert(Path::local("machine-id"), Content::from(identity));
+    files.files.insert(Path::local("machine-id"), Content::from(identity));
     let mut machine = Machine::start(Design::HARDENED, "laptop", files);
     machine.say(&format!("msg-{body}"), body);
     machine.work();
@@ -314,8 +316,8 @@ fn owner(nonce: u32, body: &str) -> Machine {
 /// Brings the shared files of one machine to another. Where both have one the first one's stays, and nothing is left of
 /// the other's, as iCloud does with the edit that comes second.
 fn overwrite(from: &Machine, to: &mut Machine) {
-    let shared = from.files.0.iter().filter(|(path, _)| path.root() == Root::Shared);
-    to.files.0.extend(shared.map(|(path, content)| (path.clone(), content.clone())));
+    let shared = from.files.files.iter().filter(|(path, _)| path.root() == Root::Shared);
+    to.files.files.extend(shared.map(|(path, content)| (path.clone(), content.clone())));
 }
 
 #[test]
@@ -381,7 +383,7 @@ fn an_elder_owner_is_not_displaced_and_writes_again_what_the_other_one_overwrote
     elder.feed(Input::Changed);
     elder.work();
     assert_eq!(elder.told.iter().filter(|told| matches!(told, Told::Moved(_))).count(), 0);
-    let journal = elder.files.0[&own_path(&elder.settings, Log::Messages)].clone();
+    let journal = elder.files.files[&own_path(&elder.settings, Log::Messages)].clone();
     let text = String::from_utf8(journal.bytes().to_vec()).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");
     elder.say("msg-three", "three");

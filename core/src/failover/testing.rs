@@ -1,89 +1,11 @@
 //! Runs one replica over files in memory and writes down what it does.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Call, Command, Config, Event, Failover, Identity, Reply, Update};
-use crate::{
-    Content, Draw, Driver, Entry, EntryKind, Fs, FsError, FsMut, FsOp, Input, Mono, Now, Path, WallMs,
-};
+use crate::{Draw, Driver, FsMut, FsOp, Input, Mono, Now, WallMs};
 
-/// Files in memory, some of which cannot be read or written.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Files {
-    pub(super) files: BTreeMap<Path, Content>,
-    /// Paths that cannot be read, and why. The root stands for everything below.
-    pub(super) unreadable: BTreeMap<Path, FsError>,
-    /// Paths that cannot be written.
-    pub(super) unwritable: BTreeMap<Path, FsError>,
-}
-
-impl Files {
-    pub(super) fn with(mut self, path: &str, text: impl Into<Content>) -> Self {
-        self.files.insert(path.parse().unwrap(), text.into());
-        self
-    }
-
-    pub(super) fn text(&self, path: &str) -> String {
-        let content = &self.files[&path.parse::<Path>().unwrap()];
-        String::from_utf8(content.bytes().to_vec()).unwrap()
-    }
-
-    fn readable(&self, path: &Path) -> Result<(), FsError> {
-        let root = Path::new(path.root(), "").unwrap();
-        [path, &root]
-            .into_iter()
-            .find_map(|path| self.unreadable.get(path))
-            .map_or(Ok(()), |error| Err(*error))
-    }
-}
-
-impl Fs for Files {
-    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        self.readable(path)?;
-        Ok(self.files.get(path).ok_or(FsError::NotFound)?.tail(from))
-    }
-
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        self.readable(dir)?;
-        let mut entries: Vec<Entry> = Vec::new();
-        for (path, content) in &self.files {
-            let Some(below) = path.below(dir) else { continue };
-            let (name, kind) = match below.split_once('/') {
-                Some((name, _)) => (name, EntryKind::Dir),
-                None => (below, EntryKind::File),
-            };
-            if entries.last().is_none_or(|last| last.name() != name) {
-                let len = content.len().try_into().unwrap();
-                entries.push(Entry { path: dir.join(name), kind, len, modified: WallMs(0) });
-            }
-        }
-        if entries.is_empty() && dir.parent().is_some() { Err(FsError::NotFound) } else { Ok(entries) }
-    }
-}
-
-impl FsMut for Files {
-    fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
-        if let Some(error) = self.unwritable.get(op.path()) {
-            return Err(*error);
-        }
-        match op {
-            FsOp::Overwrite { path, content } | FsOp::Replace { path, content } => {
-                self.files.insert(path.clone(), content.clone());
-                Ok(())
-            }
-            FsOp::Append { path, bytes } => {
-                let mut all = self.files.get(path).map_or_else(Vec::new, |content| content.bytes().to_vec());
-                all.extend_from_slice(bytes.bytes());
-                self.files.insert(path.clone(), Content::new(all));
-                Ok(())
-            }
-            FsOp::Flush { .. } => Ok(()),
-            FsOp::Remove { path } => self.files.remove(path).map(drop).ok_or(FsError::NotFound),
-            other => panic!("neither design asks for {other:?}"),
-        }
-    }
-}
+pub(super) use crate::MemoryFs as Files;
 
 /// One replica with its files and clocks. What it does goes to a transcript, one line each, with the
 /// milliseconds on the monotonic clock before it.
