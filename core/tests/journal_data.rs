@@ -312,3 +312,61 @@ fn aliases_of_all_machines_are_united() {
     assert_eq!(problems, [("shared/machines/c/aliases.json", 1)]);
     assert_eq!(Folder::read(&files, &Design::PUBLISHED).aliases.iter().count(), 0);
 }
+
+/// A machine's journal and a file beside it that holds one more message.
+fn beside(name: &str) -> (Vec<String>, Vec<String>) {
+    let line = |id: &str| {
+        format!(
+            "{{\"type\":\"message\",\"id\":\"{id}\",\"from_agent\":\"ann\",\"body\":\"{id}\",\"ts\":1}}\n"
+        )
+    };
+    let mut files = MemoryFs::default();
+    files.put("shared/machines/laptop/messages.jsonl", line("msg-1"));
+    files.put(&format!("shared/machines/laptop/{name}"), line("msg-2"));
+    let (shown, problems) = files.shown(&Design::HARDENED);
+    let bodies =
+        section(&shown, "messages").iter().map(|message| message["body"].as_str().unwrap().to_owned());
+    (bodies.collect(), problems)
+}
+
+#[test]
+fn a_copy_that_any_client_named_is_merged_and_told() {
+    for name in [
+        "messages (Ann's conflicted copy 2024-05-01).jsonl",
+        "messages (Ann's conflicted copy 2024-05-01 (1)).jsonl",
+        "messages (Copie en conflit de Ann 2024-05-01).jsonl",
+        "messages (Anns in Konflikt stehende Kopie 2024-05-01).jsonl",
+        "messages (Copia conflictiva de Ann 2024-05-01).jsonl",
+        "messages (Case Conflict).jsonl",
+        "messages (Unicode Encoding Conflict).jsonl",
+        "messages (Unicode Encoding Conflict (23)).jsonl",
+        "messages (Sam's conflicting copy 2022-08-30).jsonl",
+        "messages (conflicted copy 2026-07-10 070952).jsonl",
+        "messages (conflicted copy, ann v10).jsonl",
+        "messages_conflict-ann-20180220-141213.jsonl",
+        "messages-MacBook Pro de Ann-2.jsonl",
+        "messages-Ann’s MacBook Pro.jsonl",
+        "messages-pc-pc-pc.jsonl",
+        "messages (pc) (pc).jsonl",
+        "messages(1)(2)(2).jsonl",
+        "messages 2 2.jsonl",
+        "messages.sync-conflict-20260120-150405-.jsonl",
+        "messages.jsonl.conflict1",
+        "messages.jsonl..path1",
+        "messages.variant-c696.jsonl",
+        "Messages.jsonl",
+    ] {
+        let (bodies, problems) = beside(name);
+        assert_eq!(bodies, ["msg-1", "msg-2"], "{name}");
+        let told = format!("shared/machines/laptop/{name}: conflict-copy: a copy of messages.jsonl");
+        assert_eq!(problems, [told], "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_called_like_a_copy_and_is_none_is_told() {
+    let (bodies, problems) = beside("messages copy.jsonl");
+    assert_eq!(bodies, ["msg-1"]);
+    insta::assert_snapshot!(problems.join("\n"), @"shared/machines/laptop/messages copy.jsonl: unknown-copy: perhaps a copy of messages.jsonl; it is not read");
+    assert_eq!(beside("notes.txt").1, [""; 0]);
+}

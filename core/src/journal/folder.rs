@@ -9,13 +9,14 @@ use super::address::Aliases;
 use super::file::{Reading, Salvaged, Skipped};
 use super::line::Text;
 use super::merge::merge;
-use super::names::{copied, log_of, machine_of};
+use super::names::{Standing, log_of, machine_of};
 use super::owner::{Claim, Owners, keeper};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
 use super::write::aliases_path;
 use super::{Copies, Design, Owning, Renaming};
+use crate::kit::names::{Client, copy_of};
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// Where the machines' directories lie.
@@ -129,20 +130,22 @@ impl Folder {
     ) {
         for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
             let (directory, dir) = (entry.name(), &entry.path);
-            let (machine, copy) = machine_of(directory).unwrap_or((directory, false));
+            let known = machine_of(directory);
             let note = |kind, detail: &str| Problem {
                 file: dir.name().into(),
                 line: 0,
                 kind,
                 detail: detail.to_owned(),
             };
-            if machine_of(directory).is_none() {
-                self.problems.push(note(ProblemKind::ForeignDirectory, "not a machine id"));
-            } else if copy {
-                self.problems.push(note(ProblemKind::ConflictCopy, &format!("a copy of {machine}")));
+            match &known {
+                None => self.problems.push(note(ProblemKind::ForeignDirectory, "not a machine id")),
+                Some((machine, true)) => {
+                    self.problems.push(note(ProblemKind::ConflictCopy, &format!("a copy of {machine}")));
+                }
+                Some((_, false)) => {}
             }
-            let id = machine;
-            let machine = self.aliases.resolve(machine, design.following).to_owned();
+            let id = known.as_ref().map_or(directory, |(machine, _)| machine);
+            let machine = self.aliases.resolve(id, design.following).to_owned();
             let files = match fs.list(dir) {
                 Ok(files) => files,
                 Err(error) => {
@@ -167,13 +170,23 @@ impl Folder {
                     }
                     continue;
                 }
-                let Some((log, copy)) = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime) else {
+                let Some((log, standing)) = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime)
+                else {
                     continue;
                 };
+                let copy = standing != Standing::Own;
                 if copy && design.copies == Copies::Foreign {
                     continue;
                 }
                 let path = &file.path;
+                if standing == Standing::Unknown {
+                    let detail = format!("perhaps a copy of {}; it is not read", log.file_name());
+                    self.problems.push(Problem {
+                        file: path.name().into(),
+                        ..note(ProblemKind::UnknownCopy, &detail)
+                    });
+                    continue;
+                }
                 // What somebody kept who gave up this id is no accident.
                 if copy && !keeper(file.name()).is_some_and(keeps) {
                     self.problems.push(Problem {
@@ -313,19 +326,14 @@ fn not_json(name: &str, error: &serde_json::Error) -> Problem {
 
 /// The configuration and, where copies count, its conflict copies.
 fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Config> {
-    let stem = CONFIG.strip_suffix(".json").expect("the configuration is JSON");
     let names = match design.copies {
         Copies::Foreign => vec![CONFIG.to_owned()],
         Copies::Versions => {
             let entries = fs.list(&Path::shared("")).unwrap_or_default();
-            let names = entries.iter().map(|entry| entry.name());
-            names
-                .filter(|&name| {
-                    name == CONFIG
-                        || name.strip_suffix(".json").and_then(copied).is_some_and(|base| base == stem)
-                })
-                .map(str::to_owned)
-                .collect()
+            let counts = |name: &&str| {
+                *name == CONFIG || copy_of(name, CONFIG).is_some_and(|mark| mark.by != Client::Unknown)
+            };
+            entries.iter().map(Entry::name).filter(counts).map(str::to_owned).collect()
         }
     };
     let mut configs = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::schema::Log;
 use crate::Entry;
+use crate::kit::names::{Client, Original, copy_of, originals};
 
 /// Whether this is a machine id: 1 to 20 lower-case letters, digits and hyphens (upstream specification,
 /// "Machine ID Stability", at e921f28). `all` means everybody and is none.
@@ -12,45 +13,30 @@ pub fn is_machine_id(name: &str) -> bool {
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// The name that this one is a conflict copy of, in the naming of one of the sync clients; nothing for others.
-///
-/// The grammar is strict, so that nothing else is taken for a copy: `name 2` (iCloud), `name (1)` (Google Drive),
-/// `name (Ann's conflicted copy 2024-05-01)` (Dropbox) and
-/// `name.sync-conflict-20240501-120000-ABCDEFG` (Syncthing).
-#[must_use]
-pub fn copied(stem: &str) -> Option<&str> {
-    if let Some((base, rest)) = stem.split_once(".sync-conflict-") {
-        let parts: Vec<_> = rest.split('-').collect();
-        let digits = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-        let sound = matches!(parts[..], [date, time, device]
-            if digits(date, 8) && digits(time, 6) && device.len() == 7 && device.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        return Some(base).filter(|base| sound && !base.is_empty());
-    }
-    let (base, rest) = stem.rsplit_once(" (").map_or_else(
-        || stem.rsplit_once(' ').map(|(base, rest)| (base, (rest, false))),
-        |(base, rest)| rest.strip_suffix(')').map(|rest| (base, (rest, true))),
-    )?;
-    let counted = rest.0.parse::<u32>().is_ok_and(|count| if rest.1 { count >= 1 } else { count >= 2 });
-    let named = rest.1 && rest.0.contains("conflicted copy");
-    Some(base).filter(|base| !base.is_empty() && (counted || named))
+/// What a file of a machine's directory is to a log.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// The log's own file.
+    Own,
+    /// A conflict copy in the form of some sync client, or lines that a machine kept which gave up the id
+    /// ([`keeper`](super::owner::keeper)). Its records count.
+    Copy,
+    /// A file that is called as no client calls a copy: `messages copy.jsonl`. Its records do not count.
+    Unknown,
 }
 
-/// The log that a file of a machine's directory holds, and whether the file is a conflict copy of it.
-///
-/// OneDrive puts the computer's name behind the file's (`messages-DESKTOP-1.jsonl`).
+/// The log that a file of a machine's directory belongs to, and what it is to it; `None` if it belongs to none.
 #[must_use]
-pub fn log_of(file_name: &str) -> Option<(Log, bool)> {
+pub fn log_of(file_name: &str) -> Option<(Log, Standing)> {
     if let Some(log) = Log::from_file_name(file_name) {
-        return Some((log, false));
+        return Some((log, Standing::Own));
     }
-    let stem = file_name.strip_suffix(".jsonl")?;
     Log::SHARED.into_iter().find_map(|log| {
-        let base = log.file_name().strip_suffix(".jsonl")?;
-        let computer = stem.strip_prefix(base).and_then(|rest| rest.strip_prefix('-'));
-        let named = computer.is_some_and(|name| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        });
-        (named || copied(stem) == Some(base)).then_some((log, true))
+        let standing = match copy_of(file_name, log.file_name())?.by {
+            Client::Unknown => Standing::Unknown,
+            _ => Standing::Copy,
+        };
+        Some((log, standing))
     })
 }
 
@@ -60,14 +46,20 @@ pub fn are_of(directories: &[Entry], id: &str) -> bool {
     directories.iter().any(|entry| machine_of(entry.name()).is_some_and(|(machine, _)| machine == id))
 }
 
-/// The machine whose directory this is, and whether the directory is a conflict copy; nothing where the name is
+/// The machine whose directory this is, and whether the directory is a conflict copy; `None` if the name is
 /// neither a machine id nor a copy of one.
+///
+/// OneDrive merges directories and makes no copies of them, so a name in its form counts only if no person would
+/// choose it.
 #[must_use]
-pub fn machine_of(directory: &str) -> Option<(&str, bool)> {
+pub fn machine_of(directory: &str) -> Option<(String, bool)> {
     if is_machine_id(directory) {
-        return Some((directory, false));
+        return Some((directory.to_owned(), false));
     }
-    copied(directory).filter(|id| is_machine_id(id)).map(|id| (id, true))
+    let counts = |original: &Original| {
+        is_machine_id(&original.name) && (original.mark.certain || original.mark.by != Client::OneDrive)
+    };
+    originals(directory).into_iter().find(counts).map(|original| (original.name, true))
 }
 
 #[cfg(test)]
@@ -80,32 +72,48 @@ mod tests {
             "messages 2.jsonl",
             "messages (1).jsonl",
             "messages (Ann's conflicted copy 2024-05-01).jsonl",
+            "messages (Ann's conflicted copy 2024-05-01 (1)).jsonl",
             "messages (conflicted copy 2024-05-01).jsonl",
             "messages.sync-conflict-20261120-113332-EWX4TBX.jsonl",
             "messages-DESKTOP-1.jsonl",
+            "Messages.jsonl",
         ] {
-            assert_eq!(log_of(name), Some((Log::Messages, true)), "{name}");
+            assert_eq!(log_of(name), Some((Log::Messages, Standing::Copy)), "{name}");
         }
-        assert_eq!(log_of("agent-state.jsonl"), Some((Log::AgentState, false)));
-        assert_eq!(machine_of("laptop 2"), Some(("laptop", true)));
-        assert_eq!(machine_of("laptop (1)"), Some(("laptop", true)));
-        assert_eq!(machine_of("laptop-2"), Some(("laptop-2", false)));
+        assert_eq!(log_of("agent-state.jsonl"), Some((Log::AgentState, Standing::Own)));
+        assert_eq!(log_of("agent-state-0000002a.jsonl"), Some((Log::AgentState, Standing::Copy)));
+        let machine = |name: &str| machine_of(name);
+        for copy in
+            ["laptop 2", "laptop (1)", "laptop 2 2", "laptop (mac.local's conflicted copy 2024-05-01 (1))"]
+        {
+            assert_eq!(machine(copy), Some(("laptop".into(), true)), "{copy}");
+        }
+        assert_eq!(machine("laptop-2"), Some(("laptop-2".into(), false)));
+        assert_eq!(machine("laptop-2 2"), Some(("laptop-2".into(), true)));
+    }
+
+    #[test]
+    fn a_name_of_no_clients_form_is_unknown() {
+        for name in ["messages 1.jsonl", "messages two.jsonl", "messages copy.jsonl", "messages- .jsonl"] {
+            assert_eq!(log_of(name), Some((Log::Messages, Standing::Unknown)), "{name}");
+        }
     }
 
     #[test]
     fn other_names_are_no_copies() {
-        for name in [
-            "messages 1.jsonl",
-            "messages two.jsonl",
-            "messages.jsonl.tmp",
-            "notes.jsonl",
-            "messages- .jsonl",
-        ] {
+        for name in ["messages.jsonl.tmp", "notes.jsonl", "messages2.jsonl"] {
             assert_eq!(log_of(name), None, "{name}");
         }
-        for name in
-            ["Laptop", "all", "", ".stfolder", "a-machine-id-that-is-too-long", "Laptop 2", "laptop (x)"]
-        {
+        for name in [
+            "Laptop",
+            "all",
+            "",
+            ".stfolder",
+            "a-machine-id-that-is-too-long",
+            "Laptop 2",
+            "laptop (x)",
+            "laptop-Old",
+        ] {
             assert_eq!(machine_of(name), None, "{name}");
         }
     }

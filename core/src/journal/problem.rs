@@ -98,6 +98,8 @@ problems! {
     ShortenedFile "shortened-file" "wait for the rest to arrive; an own file is repaired by the next append";
     /// The last line is cut.
     TornTail "torn-tail" "nothing: the next append of its machine repairs it";
+    /// A file beside a journal that is called like a copy of it, and not as a sync client calls one.
+    UnknownCopy "unknown-copy" "if it holds records of the journal, name it as sync clients do, such as `messages (1).jsonl`; otherwise move it away";
     /// The system refused to read it.
     Unreadable "unreadable" "check the permissions, then try again";
     /// A field is not of the kind its record wants.

@@ -7,5 +7,7 @@
 //! | block | answers |
 //! |---|---|
 //! | [`memory`] | How does a test or an example run without a disk? |
+//! | [`names`] | Is this file or directory a conflict copy, and of what? |
 
 pub mod memory;
+pub mod names;

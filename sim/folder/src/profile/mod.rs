@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::ProfileError;
 pub use hazards::{Hazards, MachineFault, Ratio, RatioError};
-pub use naming::{Naming, looks_like_conflict_copy};
+pub use naming::Naming;
 pub use quantiles::Quantiles;
 pub use rules::{
     Arrival, ArrivalOrder, CreateConflict, DeleteConflict, EditConflict, Mtime, Placeholder, Rename, Replace,

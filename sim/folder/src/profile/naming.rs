@@ -1,6 +1,8 @@
-//! What providers call conflict copies.
+//! What providers call conflict copies. [`names`](cloudchamber_core::kit::names) reads every form that this
+//! module writes.
 
 use cloudchamber_core::WallMs;
+use cloudchamber_core::kit::names::{BASE_32, Client, HOST_PREFIXES, copy_of, split_extension};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -41,7 +43,11 @@ impl Naming {
         n: u32,
         taken: &dyn Fn(&str) -> bool,
     ) -> String {
-        let (stem, ext) = split_extension(file_name);
+        let (stem, ext) = match (self, file_name.strip_prefix('.')) {
+            // It takes all of a hidden file's name for its extension (Go's `filepath.Ext`).
+            (Self::Syncthing, Some(hidden)) if !hidden.contains('.') => ("", file_name),
+            _ => split_extension(file_name),
+        };
         let nth = |again: u32| match self {
             Self::ICloud => format!("{stem} {}{ext}", n.saturating_add(again).saturating_add(2)),
             Self::Dropbox => {
@@ -70,82 +76,24 @@ impl Naming {
         let tries = if *self == Self::Git { 0 } else { TRIES_MAX };
         (0..tries).map(nth).find(|name| !taken(name)).unwrap_or_else(|| nth(tries))
     }
+
+    /// Whether `name` is what this provider calls a copy of `file_name`, or a copy of a copy.
+    #[must_use]
+    pub fn is_copy_of(self, name: &str, file_name: &str) -> bool {
+        let client = match self {
+            Self::ICloud => Client::ICloud,
+            Self::Dropbox => Client::Dropbox,
+            Self::GDrive => Client::GDrive,
+            Self::OneDrive => Client::OneDrive,
+            Self::Syncthing => Client::Syncthing,
+            Self::Git => return false,
+        };
+        copy_of(name, file_name).is_some_and(|mark| mark.by == client)
+    }
 }
 
 /// How many names are tried before one is given that may be taken: no folder holds so many copies of a file.
 const TRIES_MAX: u32 = 100_000;
-
-/// Tells whether a file's name is one that some provider gives to conflict copies, and whose.
-///
-/// For own files with names from a safe alphabet a yes is certain. A person may have chosen such a name for
-/// theirs: `chapter 2.txt` is one. `name-HOST.ext` counts where the host has a name that Windows gives
-/// (`DESKTOP-`, `LAPTOP-` or `WIN-` and more), or before the open client's `safeBackup` mark: after any other
-/// host the name is like a person's.
-#[must_use]
-pub fn looks_like_conflict_copy(name: &str) -> Option<Naming> {
-    if is_syncthing_copy(name) {
-        return Some(Naming::Syncthing);
-    }
-    let (stem, _) = split_extension(name);
-    if let Some((before, inner)) = stem.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")) {
-        // A repeated Dropbox copy has a bracket within the bracket.
-        let inner = if before.contains("'s conflicted copy ") { before } else { inner };
-        if inner.contains("'s conflicted copy ") || inner.starts_with("conflicted copy ") {
-            return Some(Naming::Dropbox);
-        }
-        if !before.is_empty() && is_number(inner, 1) {
-            return Some(Naming::GDrive);
-        }
-    }
-    if let Some((before, number)) = stem.rsplit_once(' ')
-        && !before.is_empty()
-        && is_number(number, 2)
-    {
-        return Some(Naming::ICloud);
-    }
-    is_onedrive_copy(stem).then_some(Naming::OneDrive)
-}
-
-fn is_number(text: &str, least: u32) -> bool {
-    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    plain && text.parse::<u32>().is_ok_and(|number| number >= least)
-}
-
-/// `.sync-conflict-`, eight digits, six digits, seven characters of base 32, then an extension or nothing.
-fn is_syncthing_copy(name: &str) -> bool {
-    name.match_indices(".sync-conflict-").any(|(at, mark)| {
-        let rest = &name.as_bytes()[at + mark.len()..];
-        let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
-        rest.len() >= 23
-            && digits(&rest[..8])
-            && rest[8] == b'-'
-            && digits(&rest[9..15])
-            && rest[15] == b'-'
-            && rest[16..23].iter().all(|byte| BASE_32.contains(byte))
-            && matches!(rest.get(23), None | Some(b'.'))
-    })
-}
-
-fn is_onedrive_copy(stem: &str) -> bool {
-    if let Some((_, number)) = stem.rsplit_once("-safeBackup-") {
-        return number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-    }
-    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
-    HOST_PREFIXES.iter().any(|prefix| {
-        stem.rfind(prefix).is_some_and(|at| {
-            let rest = &stem[at + prefix.len()..];
-            at > 1 && stem[..at].ends_with('-') && !rest.is_empty() && rest.bytes().all(fits)
-        })
-    })
-}
-
-/// How the names begin that Windows gives to machines.
-const HOST_PREFIXES: [&str; 3] = ["DESKTOP-", "LAPTOP-", "WIN-"];
-
-/// The part before the last dot, and the rest with its dot. Where there is no dot the rest is empty.
-fn split_extension(file_name: &str) -> (&str, &str) {
-    file_name.rfind('.').map_or((file_name, ""), |dot| file_name.split_at(dot))
-}
 
 /// Year, month and day (UTC), by Howard Hinnant's `civil_from_days`
 /// (howardhinnant.github.io/date_algorithms.html).
@@ -160,9 +108,6 @@ fn civil(at: WallMs) -> (i64, i64, i64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
-
-/// The alphabet of Syncthing's device ids (RFC 4648).
-const BASE_32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// The first seven characters of a device id; of one made from the name where the name is none.
 fn short_device_id(editor: &str) -> String {
@@ -188,6 +133,7 @@ fn host_name(editor: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cloudchamber_core::kit::names::{certain_copy, originals};
     use proptest::prelude::*;
 
     use super::*;
@@ -252,63 +198,51 @@ mod tests {
     }
 
     #[test]
-    fn names_of_own_files_are_not_taken_for_copies() {
-        for name in [
-            "client.json",
-            "work_macbook.json",
-            "notes-2.txt",
-            "README.md",
-            "a (draft).txt",
-            "v 1.txt",
-            "x.sync-conflict-2026-11.json",
-            ".hidden",
-            "",
-            "2",
-            " 2",
-            "entities/task_1.json",
-            "a-b-c.json",
-            "meta-FINAL.json",
-            "E621E1F8-C36C-495A-93FC-AC247A3E6E5F.json",
-            "DESKTOP-1.json",
-        ] {
-            assert_eq!(looks_like_conflict_copy(name), None, "{name}");
-        }
+    fn a_hidden_file_has_copies_as_well() {
+        assert_eq!(first(Naming::ICloud, ".v2", ""), ".v2 2");
+        assert_eq!(first(Naming::Syncthing, ".v2", "EWX4TBX"), ".sync-conflict-20261120-113207-EWX4TBX.v2");
     }
 
-    #[test]
-    fn copies_made_by_others_are_recognised() {
-        for (name, naming) in [
-            ("f (conflicted copy 2024-05-01).json", Naming::Dropbox),
-            ("f-laptop-safeBackup-0001.json", Naming::OneDrive),
-            ("f 12.json", Naming::ICloud),
-            ("refs 2", Naming::ICloud),
-        ] {
-            assert_eq!(looks_like_conflict_copy(name), Some(naming), "{name}");
-        }
-    }
+    const PROVIDERS: [Naming; 5] =
+        [Naming::ICloud, Naming::Dropbox, Naming::GDrive, Naming::OneDrive, Naming::Syncthing];
 
     proptest! {
+        /// Files and directories, hidden or not, with and without an extension; persons and machines with spaces,
+        /// dots, brackets and apostrophes; any date; any number of copies before; a copy of a copy.
         #[test]
-        fn a_copy_is_recognised_whatever_it_is_a_copy_of(
-            stem in "[a-z][a-z0-9._-]{0,20}", ext in "(\\.[a-z]{1,5})?", editor in "[a-zA-Z0-9 -]{0,20}",
-            at in -4_000_000_000_000_i64..4_000_000_000_000, n in 0_u32..100, seen in 0_u32..3,
+        fn every_copy_leads_back_to_its_original(
+            stem in "[.]?[a-z][a-z0-9._ ()'’ä-]{0,20}", ext in "([.][a-z0-9]{1,5})?",
+            editor in "[a-zA-Z0-9 .'’äß_-]{0,20}|[a-z (.)']{0,12}",
+            at in -4_000_000_000_000_i64..4_000_000_000_000, n in 0_u32..100, seen in 0_u32..3, again in any::<bool>(),
         ) {
-            for naming in [Naming::ICloud, Naming::Dropbox, Naming::GDrive, Naming::OneDrive, Naming::Syncthing] {
-                let count = std::cell::Cell::new(seen);
-                let taken = |_: &str| count.replace(count.get().saturating_sub(1)) > 0;
-                let name = naming.conflict_name(&format!("{stem}{ext}"), WallMs(at), &editor, n, &taken);
-                prop_assert_eq!(looks_like_conflict_copy(&name), Some(naming), "{}", name);
+            let original = format!("{stem}{ext}");
+            for naming in PROVIDERS {
+                let copy = |name: &str| {
+                    let count = std::cell::Cell::new(seen);
+                    let taken = |_: &str| count.replace(count.get().saturating_sub(1)) > 0;
+                    naming.conflict_name(name, WallMs(at), &editor, n, &taken)
+                };
+                let mut name = copy(&original);
+                if again {
+                    name = copy(&name);
+                }
+                prop_assert!(naming.is_copy_of(&name, &original), "{}", name);
+                let found = originals(&name);
+                prop_assert!(found.iter().any(|found| found.name == original), "{}: {:?}", name, found);
+                let certain = !matches!(naming, Naming::ICloud | Naming::GDrive);
+                prop_assert!(!certain || certain_copy(&name).is_some(), "{}", name);
             }
         }
 
         #[test]
-        fn any_name_can_be_asked_about(name in ".{0,60}", at in any::<i64>(), n in any::<u32>()) {
-            prop_assert_ne!(looks_like_conflict_copy(&name), Some(Naming::Git));
-            for naming in [Naming::ICloud, Naming::Dropbox, Naming::GDrive, Naming::OneDrive, Naming::Syncthing] {
+        fn any_name_can_be_copied(name in ".{0,60}", at in any::<i64>(), n in any::<u32>()) {
+            prop_assert!(!Naming::Git.is_copy_of(&name, &name));
+            for naming in PROVIDERS {
                 let copy = naming.conflict_name(&name, WallMs(at), &name, n, &|_| false);
                 prop_assert!(copy.len() > name.len());
                 // Nothing of a name is lost, so two files never share a copy.
-                prop_assert!(copy.starts_with(split_extension(&name).0));
+                let (stem, ext) = split_extension(&name);
+                prop_assert!(copy.contains(stem) && copy.ends_with(ext));
             }
         }
     }

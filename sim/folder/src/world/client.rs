@@ -194,7 +194,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
     /// The copies of a file that are on this disk, oldest first.
     fn copies(&self, dir: &Path, file_name: &str) -> Vec<Path> {
         let naming = self.rules.conflict_naming;
-        let of_this = |name: &str| is_copy_of(naming, name, file_name);
+        let of_this = |name: &str| naming.is_copy_of(name, file_name);
         let mut copies: Vec<_> = self
             .disk
             .slots()
@@ -291,21 +291,6 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             }
             Mtime::Arrival => modified,
         }
-    }
-}
-
-/// Whether `name` is what a provider calls a copy of `file_name`.
-fn is_copy_of(naming: Naming, name: &str, file_name: &str) -> bool {
-    let (stem, ext) = file_name.rfind('.').map_or((file_name, ""), |dot| file_name.split_at(dot));
-    let Some(mark) = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ext)) else { return false };
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match naming {
-        Naming::ICloud => mark.strip_prefix(' ').is_some_and(number),
-        Naming::Dropbox => mark.starts_with(" (") && mark.contains("'s conflicted copy "),
-        Naming::GDrive => mark.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).is_some_and(number),
-        Naming::OneDrive => mark.starts_with('-'),
-        Naming::Syncthing => mark.starts_with(".sync-conflict-"),
-        Naming::Git => false,
     }
 }
 
