@@ -1,40 +1,27 @@
 //! The `cloudchamber` command: runs scenarios, replays traces, lets swarms loose, and reports what they found.
 //!
-//! - [`cli`]: what can be written on the command line,
-//! - [`commands`]: one module a subcommand,
-//! - [`mod@bench`]: failover times beside the bound, and how fast journals are,
-//! - [`check`]: the parts of the main job,
-//! - [`claims`]: what documents claim, measured,
-//! - [`json`]: the reports as data; [`tables`] and [`html`] show them to people,
-//! - [`story`]: traces in plain sentences; [`timeline`]: traces as they are drawn,
-//! - [`known`]: what the command has to know of a system beyond the harness.
+//! In layers; each knows only those below it, and none knows itself in a circle:
+//! - [`commands`]: one module a subcommand: arguments in, a job, its report shown, an exit status,
+//! - [`show`]: reports on a terminal and as pages,
+//! - [`jobs`]: what computes: runs, swarms, models, the check, the benches, the claims,
+//! - [`report`]: reports as data, and as JSON.
 //!
 //! # Deliberately absent
 //! Decisions on what holds: those are the checkers' and the scenarios' expectations.
 
-mod bench;
-mod check;
-mod claims;
-mod cli;
 mod commands;
 mod failure;
 mod files;
-mod html;
-mod json;
-mod known;
-mod memory;
-mod progress;
-mod reproduce;
-mod story;
-mod tables;
-mod timeline;
+mod jobs;
+mod report;
+mod show;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::cli::Cli;
+use crate::commands::cli::Cli;
 use crate::failure::Verdict;
 
 fn main() -> ExitCode {

@@ -1,24 +1,21 @@
 //! `bench failover`: how long a failover takes, beside the bound; `bench journal`: how fast journals are.
 
-use cloudchamber_folder::profile::Profile;
-use cloudchamber_host::throughput::Load;
+use std::path::Path;
 
-use crate::bench::report::Mode;
-use crate::bench::{self, DESIGNS, Order};
-use crate::check::Out;
-use crate::cli::{BenchArgs, DesignName, JournalBenchArgs, PolicyName};
-use crate::commands::jobs;
+use cloudchamber_folder::profile::Profile;
+
+use crate::commands::cli::{BenchArgs, JournalBenchArgs};
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::html;
-use crate::tables;
+use crate::jobs::bench::journal::EVENTS;
+use crate::jobs::bench::{self, CURVES, DESIGNS, Order};
+use crate::jobs::known::{DesignName, PolicyName};
+use crate::jobs::workers;
+use crate::report::failover_times::Mode;
+use crate::show::{html, text};
 
 /// Seeds of each kind of event, without and with `--quick`.
 const SEEDS: [u64; 2] = [100, 4];
-
-/// On which providers other heartbeats and time-outs are tried where none is named: the one that was measured and
-/// the one that the documents are written for.
-pub(super) const CURVES: [&str; 2] = ["syncthing", "icloud"];
 
 /// Measures as the command line says.
 pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
@@ -36,43 +33,36 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
         designs: designs(args.design, args.policy)?,
         modes: Mode::ALL.into(),
         seeds: args.seeds.unwrap_or(SEEDS[usize::from(args.quick)]),
-        jobs: jobs(args.jobs),
+        jobs: workers(args.jobs),
         curves,
     };
     let report = bench::measure(&order)?;
-    let text = files::to_json(&report);
+    let data = files::to_json(&report);
     if let Some(dir) = &args.out {
-        let out = Out { dir };
-        out.write("bench.json", &text)?;
-        out.write("bench.html", &html::bench_page(&report))?;
+        leave(dir, "bench", &data, &html::bench_page(&report))?;
     }
-    if json {
-        files::print(&text);
-    } else {
-        files::print(&tables::bench::text(&report));
-    }
+    let shown = text::bench::text(&report);
+    files::print(if json { &data } else { &shown });
     Ok(Verdict::AsExpected)
 }
-
-/// How many events the journals have, without and with `--quick`.
-pub(super) const EVENTS: [usize; 2] = [Load::MILLION.events, 40_000];
 
 /// Measures journals as the command line says.
 pub(crate) fn journal(args: &JournalBenchArgs, json: bool) -> Result<Verdict, Failure> {
     let events = args.events.unwrap_or(EVENTS[usize::from(args.quick)]);
     let report = bench::journal::run(events, args.machines)?;
-    let text = files::to_json(&report);
+    let data = files::to_json(&report);
     if let Some(dir) = &args.out {
-        let out = Out { dir };
-        out.write("bench-journal.json", &text)?;
-        out.write("bench-journal.html", &html::journal_page(&report))?;
+        leave(dir, "bench-journal", &data, &html::journal_page(&report))?;
     }
-    if json {
-        files::print(&text);
-    } else {
-        files::print(&tables::journal::text(&report));
-    }
+    let shown = text::journal::text(&report);
+    files::print(if json { &data } else { &shown });
     Ok(Verdict::AsExpected)
+}
+
+/// Leaves a report as data and as a page.
+fn leave(dir: &Path, name: &str, data: &str, page: &str) -> Result<(), Failure> {
+    files::write(&dir.join(format!("{name}.json")), data)?;
+    files::write(&dir.join(format!("{name}.html")), page)
 }
 
 /// The designs that are meant.

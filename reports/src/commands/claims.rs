@@ -3,15 +3,16 @@
 use cloudchamber_folder::profile::Profile;
 use serde::Serialize;
 
-use crate::bench::report::{BenchReport, Mode};
-use crate::bench::{self, DESIGNS, Order};
-use crate::check::Out;
-use crate::claims::{ClaimTable, DocumentClaim, documents, failover_success};
-use crate::cli::ClaimsArgs;
-use crate::commands::jobs;
+use crate::commands::cli::ClaimsArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::tables;
+use crate::jobs::bench::{self, DESIGNS, Order};
+use crate::jobs::claims::{documents, failover_success};
+use crate::jobs::out::Out;
+use crate::jobs::workers;
+use crate::report::claims::{ClaimTable, DocumentClaim};
+use crate::report::failover_times::{BenchReport, Mode};
+use crate::show::{html, text};
 
 /// Seeds of each measurement where nobody says.
 const SEEDS: u64 = 50;
@@ -27,7 +28,7 @@ struct Report {
 
 /// Measures and prints.
 pub(crate) fn run(args: &ClaimsArgs, json: bool) -> Result<Verdict, Failure> {
-    let jobs = jobs(args.jobs);
+    let jobs = workers(args.jobs);
     let seeds = args.seeds.unwrap_or(SEEDS);
     let profiles = match &args.profile {
         Some(name) => vec![name.clone()],
@@ -37,11 +38,11 @@ pub(crate) fn run(args: &ClaimsArgs, json: bool) -> Result<Verdict, Failure> {
     let order = Order { profiles, designs: DESIGNS.into(), modes, seeds, jobs, curves: vec![] };
     let BenchReport { commit, cells, .. } = bench::measure(&order)?;
     let documents = documents::of(&cells);
-    let success = failover_success(seeds, jobs, &Out { dir: &args.out })?;
+    let success = failover_success(seeds, jobs, &Out { dir: &args.out, draw: html::timeline_page })?;
     if json {
         files::print(&files::to_json(&Report { commit, seeds, documents, success }));
     } else {
-        files::print(&tables::claims::text(&documents, &success));
+        files::print(&text::claims::text(&documents, &success));
     }
     Ok(Verdict::AsExpected)
 }

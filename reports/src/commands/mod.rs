@@ -1,17 +1,20 @@
-//! One module a subcommand.
+//! The commands, one module each: arguments in, a job, its report shown, a verdict out.
+//!
+//! [`cli`] says what can be written on the command line.
 
 mod bench;
 mod check;
 mod claims;
+pub(crate) mod cli;
 mod merge;
 mod model;
 mod replay;
-pub(crate) mod run;
-pub(crate) mod shrink;
-pub(crate) mod swarm;
-pub(crate) mod timeline;
+mod run;
+mod shrink;
+mod swarm;
+mod timeline;
 
-use crate::cli::{Bench, Cli, Command, Model};
+use crate::commands::cli::{Bench, Cli, Command, Model};
 use crate::failure::{Failure, Verdict};
 
 /// Does what the command line asks.
@@ -36,9 +39,4 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Shrink(args) => shrink::run(&args, json),
         Command::Timeline { file, output } => timeline::run(&file, &output, json),
     }
-}
-
-/// How many runs go on side by side where nobody says.
-pub(crate) fn jobs(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

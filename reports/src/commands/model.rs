@@ -3,21 +3,19 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use cloudchamber_model::ModelSpec;
-
-use crate::check::models::{self, Keep, Wanted};
-use crate::cli::{ModelArgs, SystemName};
+use crate::commands::cli::ModelArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::known::{Known, Work, with_system_name};
-use crate::tables;
+use crate::jobs::known::SystemName;
+use crate::jobs::models::{self, Keep, Wanted};
+use crate::show::text;
 
 /// Checks the models that are meant.
 pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
     let ModelArgs { system, design, policy, quick, .. } = *args;
     let paths = match &args.bounds {
         Some(file) => {
-            of_system(file, &files::read(file)?, system)?;
+            models::of_system(file, system)?;
             vec![file.clone()]
         }
         None => {
@@ -38,7 +36,7 @@ pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
             export = None;
         }
         if !json {
-            files::print(&tables::models::text(&report));
+            files::print(&text::models::text(&report));
         }
         reports.push(report);
     }
@@ -64,44 +62,10 @@ pub(crate) fn explore(system: SystemName, file: Option<&Path>, port: u16) -> Res
             })?
         }
     };
-    let text = files::read(&file)?;
-    of_system(&file, &text, system)?;
     // The Explorer ends the process where it cannot listen, without saying what to do.
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
         Failure::new(format!("port {port} cannot be listened on: {error}; choose another with --port N"))
     })?;
-    with_system_name(system, Served { file: &file, text: &text, port })
-}
-
-/// Refuses a model file of another system than the one that was asked for.
-///
-/// # Errors
-/// If the file names another system, or none.
-fn of_system(file: &Path, text: &str, asked: SystemName) -> Result<(), Failure> {
-    let (found, asked) = (models::system_of(file, text)?, asked.text());
-    if found == asked {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "{}: it is a model of `{found}`, not of `{asked}`; ask for `{found}`, or name a model of `{asked}`",
-        file.display()
-    )))
-}
-
-struct Served<'a> {
-    file: &'a Path,
-    text: &'a str,
-    port: u16,
-}
-
-impl Work for Served<'_> {
-    type Output = Verdict;
-
-    fn on<S: Known>(self) -> Result<Verdict, Failure> {
-        let Self { file, text, port } = self;
-        let spec = ModelSpec::<S>::parse(file, text)?;
-        eprintln!("cloudchamber: {} at http://localhost:{port}/, until it is interrupted", file.display());
-        cloudchamber_model::explore(spec, (Ipv4Addr::LOCALHOST, port));
-        Ok(Verdict::AsExpected)
-    }
+    models::serve(system, &file, port)?;
+    Ok(Verdict::AsExpected)
 }

@@ -1,27 +1,16 @@
 //! `swarm`: many seeds, each with a configuration of its own drawing.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
-use std::time::Instant;
 
-use cloudchamber_folder::checks::{Checks as _, Kind};
-use cloudchamber_folder::profile::Profile;
-use cloudchamber_folder::trace::{COMMIT, Trace};
-use cloudchamber_sim::{Fault, Harvest, Swarm};
-
-use crate::cli::{DesignName, PolicyName, SwarmArgs};
-use crate::commands::jobs;
-use crate::failure::{self, Failure};
+use crate::commands::cli::SwarmArgs;
+use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::json::{Determinism, Distribution, Seeds, SwarmReport, Verdict};
-use crate::known::{Known, Work, with_system_name};
-use crate::progress;
-use crate::reproduce::SwarmCall;
-use crate::tables;
+use crate::jobs::swarm::{self, Order, switches};
+use crate::jobs::workers;
+use crate::show::text;
 
 /// Runs a swarm as the command line says.
-pub(crate) fn run(args: &SwarmArgs, json: bool) -> Result<failure::Verdict, Failure> {
+pub(crate) fn run(args: &SwarmArgs, json: bool) -> Result<Verdict, Failure> {
     let seeds = match args.shard {
         Some((part, of)) => shard(&args.seeds, part, of),
         None => args.seeds.clone(),
@@ -32,23 +21,13 @@ pub(crate) fn run(args: &SwarmArgs, json: bool) -> Result<failure::Verdict, Fail
         profile: args.profile.clone(),
         faults: switches(&args.fault)?,
         seeds,
-        jobs: jobs(args.jobs),
+        jobs: workers(args.jobs),
         keep_going: args.keep_going,
         recheck_every: args.recheck,
     };
-    let report = with_system_name(args.system, Command { order: &order, trace: args.trace.as_deref() })?;
-    if json {
-        files::print(&files::to_json(&report));
-    } else {
-        tables::swarm(&report);
-    }
-    Ok(failure::Verdict::of(held(&report)))
-}
-
-/// Whether nothing failed: no property that has to hold, and no second run.
-pub(crate) fn held(report: &SwarmReport) -> bool {
-    let failed = |verdict: &Verdict| verdict.kind != Kind::Reached && verdict.violated > 0;
-    !report.verdicts.iter().any(failed) && report.determinism.mismatches == 0 && report.missed.is_empty()
+    let report = swarm::run(args.system, &order, args.trace.as_deref())?;
+    files::print(&if json { files::to_json(&report) } else { text::swarm::text(&report) });
+    Ok(Verdict::of(report.held()))
 }
 
 /// The seeds of one of several equal parts. Each seed is in exactly one part.
@@ -58,192 +37,6 @@ fn shard(seeds: &Range<u64>, part: u64, of: u64) -> Range<u64> {
         seeds.start + u64::try_from(count * u128::from(part) / u128::from(of)).expect("at most the count")
     };
     cut(part - 1)..cut(part)
-}
-
-/// Reads the switches; a later one counts over an earlier one.
-pub(crate) fn switches(written: &[(String, bool)]) -> Result<BTreeMap<Fault, bool>, Failure> {
-    let mut switches = BTreeMap::new();
-    for (name, on) in written {
-        if name == "all" {
-            switches.extend(Fault::ALL.iter().map(|(_, fault)| (*fault, *on)));
-            continue;
-        }
-        let fault = Fault::named(name).ok_or_else(|| {
-            let names: Vec<_> = Fault::ALL.iter().map(|(name, _)| *name).collect();
-            Failure::new(format!("there is no fault `{name}`; there are all, {}", names.join(", ")))
-        })?;
-        switches.insert(fault, *on);
-    }
-    Ok(switches)
-}
-
-struct Command<'a> {
-    order: &'a Order,
-    trace: Option<&'a Path>,
-}
-
-impl Work for Command<'_> {
-    type Output = SwarmReport;
-
-    fn on<S: Known>(self) -> Result<SwarmReport, Failure> {
-        let (swarm, mut report) = self.order.carry_out::<S>()?;
-        let failed =
-            report.verdicts.iter_mut().filter(|verdict| cloudchamber_sim::fails::<S>(&verdict.checker));
-        if let Some(path) = self.trace
-            && let Some(first) =
-                failed.filter(|verdict| verdict.violated > 0).min_by_key(|verdict| verdict.first_seed)
-            && let Some(seed) = first.first_seed
-        {
-            files::write(path, &recorded(&swarm, seed).to_text())?;
-            first.trace = Some(path.display().to_string());
-        }
-        Ok(report)
-    }
-}
-
-/// The trace of one seed of a swarm.
-pub(crate) fn recorded<S: Known>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
-    let run = cloudchamber_sim::run(&swarm.draw(seed), true);
-    run.trace.expect("a trace was asked for")
-}
-
-/// A swarm as somebody orders it.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    pub(crate) design: DesignName,
-    pub(crate) policy: Option<PolicyName>,
-    pub(crate) profile: String,
-    pub(crate) faults: BTreeMap<Fault, bool>,
-    pub(crate) seeds: Range<u64>,
-    pub(crate) jobs: usize,
-    pub(crate) keep_going: bool,
-    pub(crate) recheck_every: u64,
-}
-
-impl Order {
-    /// The swarm, not run yet.
-    ///
-    /// # Errors
-    /// Where the design, the policy or the profile is not there.
-    pub(crate) fn swarm<S: Known>(&self) -> Result<Swarm<S>, Failure> {
-        if Profile::named(&self.profile).is_none() {
-            let names: Vec<_> = Profile::names().collect();
-            return Err(Failure::new(format!(
-                "there is no profile `{}`; there are {}",
-                self.profile,
-                names.join(", ")
-            )));
-        }
-        Ok(Swarm {
-            settings: S::settings(self.design, self.policy)?,
-            profile: self.profile.clone(),
-            switches: self.faults.clone(),
-            seeds: self.seeds.clone(),
-            jobs: self.jobs,
-            keep_going: self.keep_going,
-            recheck_every: self.recheck_every,
-        })
-    }
-
-    /// How it is called.
-    pub(crate) fn call<S: Known>(&self) -> SwarmCall {
-        let switched = |(name, fault): &(&str, Fault)| Some(((*name).to_owned(), *self.faults.get(fault)?));
-        SwarmCall {
-            system: S::NAME.into(),
-            design: self.design.text().into(),
-            policy: self.policy.map(|policy| policy.text().into()),
-            profile: self.profile.clone(),
-            faults: Fault::ALL.iter().filter_map(switched).collect(),
-        }
-    }
-
-    /// Runs it.
-    ///
-    /// # Errors
-    /// As [`Order::swarm`].
-    pub(crate) fn carry_out<S: Known>(&self) -> Result<(Swarm<S>, SwarmReport), Failure> {
-        let swarm = self.swarm::<S>()?;
-        let bar = progress::bar(&format!("{} {} {}", S::NAME, self.design.text(), self.profile), {
-            self.seeds.end - self.seeds.start
-        });
-        let began = Instant::now();
-        let harvest = cloudchamber_sim::swarm(&swarm, &|done| bar.set_position(done));
-        let wall_s = began.elapsed().as_secs_f64();
-        bar.finish_and_clear();
-        Ok((swarm, self.report::<S>(&harvest, wall_s)))
-    }
-
-    fn report<S: Known>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
-        let call = self.call::<S>();
-        let (counted, verdicts) = S::Checks::CHECKERS
-            .iter()
-            .map(|checker| self.verdict(checker.name, checker.kind, harvest, &call))
-            .partition(|verdict| verdict.kind == Kind::Counted);
-        let recheck = harvest.mismatches.first().map(|seed| call.twice(*seed..seed + 1));
-        let samples = |name| Distribution::of(harvest.samples.get(name).map_or(&[], Vec::as_slice));
-        SwarmReport {
-            system: call.system,
-            design: call.design,
-            policy: call.policy,
-            profile: call.profile,
-            commit: COMMIT.into(),
-            faults: call.faults,
-            seeds: Seeds { from: self.seeds.start, to: self.seeds.end, run: harvest.runs },
-            hash: format!("{:016x}", harvest.hash),
-            simulated_s: seconds(harvest.simulated_ms),
-            wall_s,
-            runs_per_s: speed(harvest.runs, wall_s),
-            verdicts,
-            counted,
-            determinism: Determinism {
-                checked: harvest.rechecked,
-                mismatches: u64::try_from(harvest.mismatches.len()).expect("fewer than seeds"),
-                seeds: harvest.mismatches.clone(),
-            },
-            recheck,
-            convergence: samples(S::CONVERGENCE),
-            agreement: samples(S::AGREEMENT),
-            counts: harvest.counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
-            expect: None,
-            missed: vec![],
-        }
-    }
-
-    fn verdict(&self, checker: &str, kind: Kind, harvest: &Harvest, call: &SwarmCall) -> Verdict {
-        let mut verdict = Verdict {
-            checker: checker.into(),
-            kind,
-            violated: 0,
-            first_seed: None,
-            first: None,
-            reproduce: None,
-            trace: None,
-        };
-        if kind == Kind::Reached {
-            if harvest.counts.get(checker).is_none_or(|count| *count == 0) {
-                verdict.violated = 1;
-                verdict.reproduce = Some(format!("{} --keep-going", call.seeds(self.seeds.clone())));
-            }
-        } else if let Some(violated) = harvest.violations.get(checker) {
-            verdict.violated = violated.runs;
-            verdict.first_seed = Some(violated.first_seed);
-            verdict.first = Some(violated.first.clone());
-            verdict.reproduce = Some(call.seeds(violated.first_seed..violated.first_seed + 1));
-        }
-        verdict
-    }
-}
-
-/// Milliseconds as seconds, exact to the millisecond for 285,000 years.
-#[expect(clippy::cast_precision_loss, reason = "a sum of run lengths stays far below 2^53 ms")]
-pub(crate) fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
-}
-
-/// How many a second; 0 where no time passed.
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-pub(crate) fn speed(count: u64, wall_s: f64) -> f64 {
-    if wall_s > 0.0 { (count as f64 / wall_s * 10.0).round() / 10.0 } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -257,19 +50,5 @@ mod tests {
             assert_eq!(parts, (10..37).collect::<Vec<_>>(), "{of}");
         }
         assert_eq!(shard(&(0..u64::MAX), 2, 2).end, u64::MAX);
-    }
-
-    #[test]
-    fn a_later_switch_counts_over_an_earlier_one() {
-        let written = [("all".to_owned(), false), ("crash".to_owned(), true)];
-        let switches = switches(&written).unwrap();
-        let on: Vec<_> = switches.iter().filter(|(_, on)| **on).map(|(fault, _)| *fault).collect();
-        assert_eq!((switches.len(), on), (Fault::ALL.len(), vec![Fault::named("crash").unwrap()]));
-    }
-
-    #[test]
-    fn an_unknown_fault_is_told_what_there_is() {
-        let told = switches(&[("ghosts".to_owned(), true)]).unwrap_err().to_string();
-        assert!(told.contains("there is no fault `ghosts`") && told.contains("sleep"), "{told}");
     }
 }

@@ -1,0 +1,382 @@
+//! What can be written on the command line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use cloudchamber_folder::shrink::REPLAYS_MAX;
+use cloudchamber_host::throughput::Load;
+
+use crate::jobs::known::{DesignName, PolicyName, SystemName};
+
+/// Tests coordination and merge in folders that sync clients copy, and reports what it found.
+///
+/// Exit status: 0 as expected, 1 a property was violated or an expectation missed, 2 usage or unreadable input.
+#[derive(Debug, Parser)]
+#[command(name = "cloudchamber", version, after_help = "Example: cloudchamber check --quick")]
+pub(crate) struct Cli {
+    /// Prints one JSON document on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measures how long a failover takes, beside the bound that no detector can beat, and how fast journals are.
+    #[command(after_help = "Example: cloudchamber bench failover --profile icloud --seeds 500")]
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+    /// The main job: every scenario, every regression, a swarm per profile, the tables; leaves a report.
+    ///
+    /// Published designs are expected to fail in the stated ways, hardened ones to hold.
+    #[command(after_help = "Example: cloudchamber check --quick --out target/cloudchamber")]
+    Check(CheckArgs),
+    /// What the documents claim beside what was measured.
+    #[command(after_help = "Example: cloudchamber claims --seeds 1000")]
+    Claims(ClaimsArgs),
+    /// Makes one report of several: shards of a swarm, or of a check.
+    #[command(after_help = "Example: cloudchamber merge shard-1.json shard-2.json -o whole.json")]
+    Merge {
+        /// Reports that `swarm --json` or `check` wrote.
+        #[arg(required = true, value_name = "REPORT.json")]
+        reports: Vec<PathBuf>,
+        /// Where the whole report goes.
+        #[arg(short, long, value_name = "REPORT.json")]
+        output: PathBuf,
+    },
+    /// Explores all that can happen in a small world, instead of drawing some of it.
+    #[command(after_help = "Example: cloudchamber model check failover --design published")]
+    Model {
+        #[command(subcommand)]
+        what: Model,
+    },
+    /// Takes a trace's choices one by one in a fresh world, and compares how it ends.
+    #[command(
+        after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/split-brain.jsonl"
+    )]
+    Replay {
+        /// A trace, a shrunk trace or a model counterexample.
+        file: PathBuf,
+        /// Tells it on the way, a sentence a choice; what came to nothing is left out.
+        #[arg(long, conflicts_with = "json")]
+        story: bool,
+    },
+    /// Runs one scenario file and judges its expectation.
+    #[command(
+        after_help = "Example: cloudchamber run scenarios/failover/split-brain.toml --seed 7 --trace run.jsonl"
+    )]
+    Run {
+        /// The scenario.
+        #[arg(value_name = "SCENARIO.toml")]
+        scenario: PathBuf,
+        /// Another seed than the file's.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Where to write the trace, for `replay` and `shrink`.
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+    },
+    /// Finds the fewest faults, replicas and steps of a trace that still fail in the same way.
+    ///
+    /// First the trace's scenario is run again with fewer faults and replicas; then choices are left out of the trace
+    /// as long as the same checker is violated. What is written is a trace that `replay` takes. Of a checker that asks
+    /// for something that is due, only what has come to rest can be shrunk choice by choice, since any trace of which
+    /// enough is left out would violate it; otherwise only the scenario is made smaller.
+    #[command(after_help = "Example: cloudchamber shrink failing.jsonl -o small.jsonl")]
+    Shrink(ShrinkArgs),
+    /// Runs many seeds, each with a configuration of its own drawing.
+    #[command(
+        after_help = "Example: cloudchamber swarm --system failover --design published --profile icloud \
+                            --seeds 0..1000 --fault sleep=off"
+    )]
+    Swarm(SwarmArgs),
+    /// Draws a trace as one self-contained page.
+    #[command(after_help = "Example: cloudchamber timeline failing.jsonl -o failing.html")]
+    Timeline {
+        /// The trace.
+        file: PathBuf,
+        /// Where the page goes.
+        #[arg(short, long, value_name = "PAGE.html")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Fewer seeds: under two minutes on two cores.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only this system.
+    #[arg(long, value_enum)]
+    pub(crate) system: Option<SystemName>,
+    /// How many seeds each swarm gets.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where the report and the traces go.
+    #[arg(long, value_name = "DIR", default_value = "target/cloudchamber")]
+    pub(crate) out: PathBuf,
+    /// Where the scenarios are; found upwards from the current directory where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scenarios: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ClaimsArgs {
+    /// Only this provider; all where it is absent.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// How many seeds each measurement gets.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where the scenarios of the measurements go.
+    #[arg(long, value_name = "DIR", default_value = "target/cloudchamber")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShrinkArgs {
+    /// A trace: of a run, of a swarm, a model counterexample.
+    pub(crate) file: PathBuf,
+    /// Where the shrunk trace goes; beside the trace where it is absent, `x.jsonl` as `x.shrunk.jsonl`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not
+    /// just counted.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) checker: Option<String>,
+    /// How many replays it may take.
+    #[arg(long, value_name = "N", default_value_t = REPLAYS_MAX, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) replays: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SwarmArgs {
+    /// Which system.
+    #[arg(long, value_enum)]
+    pub(crate) system: SystemName,
+    /// Which design of it.
+    #[arg(long, value_enum, default_value_t = DesignName::Hardened)]
+    pub(crate) design: DesignName,
+    /// Which policy of the hardened design.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, git or perfect.
+    #[arg(long, default_value = "icloud")]
+    pub(crate) profile: String,
+    /// The seeds, the last one excluded.
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
+    pub(crate) seeds: Range<u64>,
+    /// Only the I-th of N equal parts of the seeds, counted from 1.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<(u64, u64)>,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Runs all seeds, also after one that fails.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// A kind of fault that is on or off whatever the profile says; `all` for every kind.
+    #[arg(long, value_name = "NAME=on|off", value_parser = switch)]
+    pub(crate) fault: Vec<(String, bool)>,
+    /// Every how many seeds one runs twice and its trace hashes are compared; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) recheck: u64,
+    /// Where to write the trace of the first seed that fails, for `replay` and `shrink`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Failover times, overlaps, mistakes and writes, beside the bound.
+    ///
+    /// Three replicas, one event at a random moment after all has settled, no other fault and no hazard: the active
+    /// replica dies, its machine falls asleep, or a person makes another one active. Measured until exactly one is
+    /// active and every replica in reach names it.
+    #[command(after_help = "Example: cloudchamber bench failover --profile syncthing --design published")]
+    Failover(BenchArgs),
+    /// How fast journals are read, merged and rebuilt into SQLite, beside SQLite alone, and the memory that takes.
+    ///
+    /// The journals are made up, in a temporary directory: of a hundred events 90 messages, 5 edits, 5 reactions and
+    /// a deletion in place of every hundredth. Each stage is measured once, by the wall clock and by the processor
+    /// time of all threads; where the machine does other work, the latter and the ratios within one run say
+    /// something.
+    #[command(after_help = "Example: cloudchamber bench journal --events 200000")]
+    Journal(JournalBenchArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct JournalBenchArgs {
+    /// How many events there are in all; a million where it is absent.
+    #[arg(long, value_name = "N", value_parser = events)]
+    pub(crate) events: Option<usize>,
+    /// How many machines have written them.
+    #[arg(long, value_name = "N", value_parser = machines, default_value_t = Load::MILLION.machines)]
+    pub(crate) machines: usize,
+    /// A few events only: some seconds.
+    #[arg(long, conflicts_with = "events")]
+    pub(crate) quick: bool,
+    /// Where bench-journal.json and bench-journal.html go; nowhere where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Only this provider; with it come the curves for other heartbeats and time-outs. All where it is absent.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// Only this design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) design: Option<DesignName>,
+    /// Only this policy of the hardened design; both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// How many seeds each kind of event gets, the same ones for every provider and design.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// Some seeds only, and no curves.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) quick: bool,
+    /// How many runs go on side by side; as many as there are cores where it is absent.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Where bench.json and bench.html go; nowhere where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// Checks bounded models: those of the scenarios' directory, or one file.
+    #[command(
+        after_help = "Example: cloudchamber model check failover --design published --export found.jsonl"
+    )]
+    Check(ModelArgs),
+    /// Serves a model to a browser.
+    #[command(after_help = "Example: cloudchamber model explore failover --port 3000")]
+    Explore {
+        /// Which system.
+        #[arg(value_enum)]
+        system: SystemName,
+        /// The model file; the first quick one of the system where it is absent.
+        #[arg(long, value_name = "FILE")]
+        bounds: Option<PathBuf>,
+        /// On which port.
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelArgs {
+    /// Which system.
+    #[arg(value_enum)]
+    pub(crate) system: SystemName,
+    /// Only models of this design; of both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) design: Option<DesignName>,
+    /// Only models of this policy; of both where it is absent.
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<PolicyName>,
+    /// Only this model file, whatever design it is of.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "policy", "quick"])]
+    pub(crate) bounds: Option<PathBuf>,
+    /// Only models that take a few seconds.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Where the first counterexample goes, as a trace that `replay` takes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// By how many threads each model is explored; more than one may report a longer way to a violation.
+    #[arg(long, value_name = "N", value_parser = jobs, default_value = "1")]
+    pub(crate) threads: usize,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=1_024) => Ok(jobs),
+        _ => Err("write a number of jobs from 1 to 1024".into()),
+    }
+}
+
+fn events(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(events @ 1_000..=20_000_000) => Ok(events),
+        _ => Err("write a number of events from 1000 to 20000000".into()),
+    }
+}
+
+fn machines(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(machines @ 1..=100) => Ok(machines),
+        _ => Err("write a number of machines from 1 to 100".into()),
+    }
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let range = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
+    range
+        .filter(|range: &Range<u64>| !range.is_empty())
+        .ok_or_else(|| "write two numbers, the first seed and the one after the last, such as 0..1000".into())
+}
+
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    parts
+        .filter(|(part, of)| (1..=*of).contains(part))
+        .ok_or_else(|| "write which part of how many, counted from 1, such as 2/4".into())
+}
+
+fn switch(text: &str) -> Result<(String, bool), String> {
+    match text.split_once('=') {
+        Some((name, "on")) => Ok((name.into(), true)),
+        Some((name, "off")) => Ok((name.into(), false)),
+        _ => Err("write a fault's name and on or off, such as sleep=off".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_level_of_help_has_an_example() {
+        fn look(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let group = command.has_subcommands();
+            assert!(group || help.starts_with("Example: cloudchamber "), "{}: {help:?}", command.get_name());
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+
+    #[test]
+    fn ranges_and_shards() {
+        assert_eq!(seeds("3..7"), Ok(3..7));
+        for bad in ["", "3", "7..3", "3..3", "a..b", "-1..2", "1..=2"] {
+            assert!(seeds(bad).is_err(), "{bad}");
+        }
+        assert_eq!(shard("2/4"), Ok((2, 4)));
+        for bad in ["0/4", "5/4", "1/0", "1", "a/b"] {
+            assert!(shard(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One run with one event in it: three replicas, no other fault, no hazard, at a random moment after all has settled.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cloudchamber_folder::scenario::{At, Expect, Faults, ReplicaSpec, Scenario};
+use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::world::{Choice, ChoiceOf, Loss};
+use cloudchamber_folder::{ReplicaId, System as _};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use super::cell::Subject;
+use super::meter::Meter;
+use crate::report::failover_times::Mode;
+
+/// How long replicas have to find each other, ms.
+pub(super) const SETTLED_MS: u64 = 600_000;
+
+/// Within how much time after that the event falls, ms: more than the period of any timer there is.
+const MOMENT_MS: u64 = 120_000;
+
+/// How long the run goes on after the event, ms.
+pub(super) const WATCHED_MS: u64 = 1_200_000;
+
+/// How long a replica sleeps that falls asleep, ms; then it wakes, and may believe that it is still active.
+const ASLEEP_MS: u64 = 900_000;
+
+/// How many replicas there are.
+pub(super) const REPLICAS: u8 = 3;
+
+/// Runs one seed of one kind of event; nothing where there was not exactly one active when the event came.
+pub(super) fn take(subject: &Subject, mode: Mode, seed: u64) -> Option<Meter> {
+    // Who is active when the event comes is known only then. Up to that moment every run of a seed is the same, so
+    // that a second one hits whom the first one missed.
+    let mut victim = ReplicaId(0);
+    for _ in 0..2 {
+        let (scenario, meter) = scenario(subject, mode, seed, victim);
+        let seen = watch(&scenario, meter);
+        let leader = seen.event.and_then(|event| event.leader())?;
+        if leader == victim {
+            return Some(seen);
+        }
+        victim = leader;
+    }
+    None
+}
+
+/// Runs a scenario under a meter.
+pub(super) fn watch(scenario: &Scenario<FailoverSystem>, meter: Meter) -> Meter {
+    let meter = Arc::new(Mutex::new(meter));
+    let shared = Arc::clone(&meter);
+    let _ = cloudchamber_sim::watch(scenario, move |run, choice| {
+        shared.lock().expect("only the run looks").look(run, choice);
+    });
+    let seen = meter.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.clone()
+}
+
+/// The scenario of a seed in which the event happens to `victim`, and what looks at it.
+fn scenario(
+    subject: &Subject,
+    mode: Mode,
+    seed: u64,
+    victim: ReplicaId,
+) -> (Scenario<FailoverSystem>, Meter) {
+    let mut moment = ChaCha8Rng::seed_from_u64(seed);
+    let at_ms = SETTLED_MS + moment.next_u64() % MOMENT_MS;
+    let mut scenario = calm(subject, seed, at_ms + WATCHED_MS);
+    let other = ReplicaId((victim.0 + 1) % REPLICAS);
+    let target = (mode == Mode::Activation).then_some(other);
+    let at = |ms: u64, choice: ChoiceOf<FailoverSystem>| At { ms, choice };
+    scenario.at = match mode {
+        Mode::Activation => {
+            let asked = FailoverSystem::activation(&scenario, victim, other);
+            vec![at(at_ms, asked.expect("failover knows how to activate"))]
+        }
+        Mode::Crash => {
+            vec![at(at_ms, Choice::Crash { replica: victim, torn_percent: 0, loss: Loss::Kept })]
+        }
+        Mode::Sleep => vec![
+            at(at_ms, Choice::Sleep { replica: victim }),
+            at(at_ms + ASLEEP_MS, Choice::Wake { replica: victim }),
+        ],
+    };
+    (scenario, Meter::of(at_ms, victim, target, mode == Mode::Sleep))
+}
+
+/// Three replicas to which nothing happens: the first starts at once, the others a minute later.
+pub(super) fn calm(subject: &Subject, seed: u64, run_ms: u64) -> Scenario<FailoverSystem> {
+    let replica =
+        |id: u8| ReplicaSpec { start_ms: if id == 0 { 0 } else { 60_000 }, ..ReplicaSpec::default() };
+    Scenario {
+        about: String::new(),
+        system: FailoverSystem::NAME.into(),
+        profile: subject.profile.clone(),
+        delay_ms: None,
+        placeholder: None,
+        hazards: false,
+        seed,
+        run_ms,
+        settle_ms: 0,
+        replica: (0..REPLICAS).map(replica).collect(),
+        file: vec![],
+        settings: subject.settings.clone(),
+        faults: Faults::default(),
+        at: vec![],
+        expect: Expect::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_changes_nothing() {
+        let subject = Subject::published("icloud");
+        let (scenario, _) = scenario(&subject, Mode::Sleep, 5, ReplicaId(0));
+        let mut looks = 0;
+        let watched = cloudchamber_sim::watch(&scenario, move |run, _| {
+            looks += 1;
+            assert_eq!(run.world.replicas().count(), 3, "look {looks}");
+        });
+        assert_eq!(watched, cloudchamber_sim::run(&scenario, false).outcome);
+    }
+}

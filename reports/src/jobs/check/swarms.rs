@@ -1,0 +1,144 @@
+//! A swarm for every profile and design, beside what is expected of it.
+
+use std::path::Path;
+
+use cloudchamber_folder::checks::Kind;
+use cloudchamber_sim::fails;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::files;
+use crate::jobs::check::regressions::SwarmSettings;
+use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::out::Out;
+use crate::jobs::swarm::recorded;
+use crate::report::swarm::{SwarmExpect, SwarmReport};
+
+/// Every how many seeds one runs twice.
+const RECHECK_EVERY: u64 = 10;
+
+/// From how many seeds on a swarm must show what it is expected to violate and to reach.
+const SEEDS_ENOUGH: u64 = 200;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    swarm: Vec<Entry>,
+}
+
+/// One swarm of the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// What is run.
+    call: SwarmSettings,
+    /// What is expected.
+    #[serde(default)]
+    expect: SwarmExpect,
+}
+
+impl Entry {
+    /// Which system it is for.
+    pub(crate) fn system(&self) -> &str {
+        &self.call.system
+    }
+}
+
+/// Reads the swarms' file; none where there is no such file.
+///
+/// # Errors
+/// Where the file is not what its header says.
+pub(crate) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
+    if !file.exists() {
+        return Ok(vec![]);
+    }
+    let text = files::read(file)?;
+    let parsed: Result<File, _> = toml::from_str(&text);
+    parsed.map(|file| file.swarm).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        let what = error.message();
+        Failure::new(format!(
+            "{}:{line}: {what}; the file's first lines say what an entry is",
+            file.display()
+        ))
+    })
+}
+
+/// Runs one swarm over the first `seeds` seeds and judges it.
+///
+/// # Errors
+/// Where what it names is not there, or a trace cannot be written.
+pub(crate) fn check(entry: &Entry, seeds: u64, jobs: usize, out: &Out<'_>) -> Result<SwarmReport, Failure> {
+    with_system(entry.system(), Judged { entry, seeds, jobs, out })
+}
+
+struct Judged<'a> {
+    entry: &'a Entry,
+    seeds: u64,
+    jobs: usize,
+    out: &'a Out<'a>,
+}
+
+impl Work for Judged<'_> {
+    type Output = SwarmReport;
+
+    fn on<S: Known>(self) -> Result<SwarmReport, Failure> {
+        let mut order = self.entry.call.order(0..self.seeds, self.jobs)?;
+        order.recheck_every = RECHECK_EVERY;
+        let (swarm, mut report) = order.carry_out::<S>()?;
+        let name = report.name().replace(' ', "-");
+        for verdict in report.verdicts.iter_mut().filter(|verdict| fails::<S>(&verdict.checker)) {
+            if let Some(seed) = verdict.first_seed {
+                let trace = format!("traces/swarms/{name}-{seed}.jsonl");
+                verdict.trace = Some(self.out.trace(&trace, &recorded(&swarm, seed))?);
+            }
+        }
+        report.missed = missed(&report, &self.entry.expect)?;
+        report.expect = Some(self.entry.expect.clone());
+        Ok(report)
+    }
+}
+
+/// In what a swarm is not what was expected.
+fn missed(report: &SwarmReport, expect: &SwarmExpect) -> Result<Vec<String>, Failure> {
+    let verdict = |name: &String| {
+        report.verdicts.iter().find(|verdict| verdict.checker == *name).ok_or_else(|| {
+            let names: Vec<_> = report.verdicts.iter().map(|verdict| &*verdict.checker).collect();
+            Failure::new(format!(
+                "a swarm's expectation names `{name}`, and {} has no such checker; there are {}",
+                report.system,
+                names.join(", ")
+            ))
+        })
+    };
+    let mut missed = Vec::new();
+    let enough = report.seeds.run >= SEEDS_ENOUGH;
+    for name in &expect.violates {
+        if verdict(name)?.violated == 0 && enough {
+            missed.push(format!("no seed violates `{name}`, and some were expected to"));
+        }
+    }
+    for name in &expect.may_violate {
+        verdict(name)?;
+    }
+    for name in &expect.reaches {
+        if verdict(name)?.violated > 0 && enough {
+            missed.push(format!("no seed reaches `{name}`, so what holds may hold vacuously"));
+        }
+    }
+    for found in report.verdicts.iter().filter(|found| found.kind != Kind::Reached && found.violated > 0) {
+        if !expect.violates.contains(&found.checker) && !expect.may_violate.contains(&found.checker) {
+            let first = found.first.as_ref().map(ToString::to_string).unwrap_or_default();
+            missed.push(format!(
+                "{} seeds violate `{}`, which has to hold: {first}",
+                found.violated, found.checker
+            ));
+        }
+    }
+    if report.determinism.mismatches > 0 {
+        missed.push(format!("the second runs of seeds {:?} were others", report.determinism.seeds));
+    }
+    Ok(missed)
+}

@@ -1,0 +1,168 @@
+//! Shards into one report.
+
+use cloudchamber_folder::checks::Kind;
+
+use crate::files;
+use crate::jobs::swarm::speed;
+use crate::report::check::CheckReport;
+use crate::report::swarm::SwarmReport;
+
+/// What can be merged.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Check(Box<CheckReport>),
+    Swarm(Box<SwarmReport>),
+}
+
+impl Report {
+    /// As `swarm --json` and `check` write it.
+    pub(crate) fn to_json(&self) -> String {
+        match self {
+            Self::Check(check) => files::to_json(check),
+            Self::Swarm(swarm) => files::to_json(swarm),
+        }
+    }
+
+    /// Both together.
+    ///
+    /// # Errors
+    /// A sentence that says why they are not parts of one report.
+    pub(crate) fn with(self, other: Self) -> Result<Self, String> {
+        match (self, other) {
+            (Self::Swarm(one), Self::Swarm(other)) => {
+                if one.whose() != other.whose() {
+                    return Err(
+                        "its swarm is another one than those before; merge shards of one swarm".into()
+                    );
+                }
+                Ok(Self::Swarm(Box::new(swarms(*one, *other)?)))
+            }
+            (Self::Check(one), Self::Check(other)) => Ok(Self::Check(Box::new(checks(*one, *other)?))),
+            _ => Err("a swarm's report and a check's do not add up; merge reports of one kind".into()),
+        }
+    }
+}
+
+impl SwarmReport {
+    /// What makes two reports parts of one swarm.
+    fn whose(&self) -> impl PartialEq + '_ {
+        (&self.system, &self.design, &self.policy, &self.profile, &self.faults)
+    }
+}
+
+/// One commit's reports only: another program's seeds mean something else.
+fn same_commit(one: &str, other: &str) -> Result<(), String> {
+    if one == other {
+        return Ok(());
+    }
+    Err(format!("it is of commit {other} and those before of {one}; make all shards with one program"))
+}
+
+fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, String> {
+    same_commit(&one.commit, &other.commit)?;
+    let (ours, theirs) = (one.seeds, other.seeds);
+    if ours.from.max(theirs.from) < ours.to.min(theirs.to) && ours.run + theirs.run > 0 {
+        return Err(format!(
+            "its seeds {}..{} were counted already, in {}..{}; merge each shard once, in the order of seeds",
+            theirs.from, theirs.to, ours.from, ours.to
+        ));
+    }
+    if ours.to != theirs.from && theirs.to != ours.from {
+        return Err(format!(
+            "its seeds {}..{} do not touch {}..{}; merge shards in the order of their seeds",
+            theirs.from, theirs.to, ours.from, ours.to
+        ));
+    }
+    one.seeds.from = ours.from.min(theirs.from);
+    one.seeds.to = ours.to.max(theirs.to);
+    one.seeds.run += theirs.run;
+    one.hash = both_hashes(&one.hash, &other.hash)?;
+    one.simulated_s = ((one.simulated_s + other.simulated_s) * 1_000.0).round() / 1_000.0;
+    one.wall_s += other.wall_s;
+    one.runs_per_s = speed(one.seeds.run, one.wall_s);
+    for (mine, theirs) in [(&mut one.verdicts, other.verdicts), (&mut one.counted, other.counted)] {
+        for (mine, theirs) in mine.iter_mut().zip(theirs) {
+            if mine.checker != theirs.checker {
+                return Err(format!("its checkers are others: `{}` for `{}`", theirs.checker, mine.checker));
+            }
+            let reached = mine.kind == Kind::Reached;
+            let violated =
+                if reached { mine.violated.min(theirs.violated) } else { mine.violated + theirs.violated };
+            let earlier =
+                theirs.first_seed.is_some_and(|seed| mine.first_seed.is_none_or(|first| seed < first));
+            if earlier || (reached && theirs.violated < mine.violated) {
+                *mine = theirs;
+            }
+            mine.violated = violated;
+        }
+    }
+    one.determinism.checked += other.determinism.checked;
+    one.determinism.mismatches += other.determinism.mismatches;
+    one.determinism.seeds.extend(other.determinism.seeds);
+    one.determinism.seeds.sort_unstable();
+    one.recheck = one.recheck.or(other.recheck);
+    one.convergence = one.convergence.with(&other.convergence);
+    one.agreement = one.agreement.with(&other.agreement);
+    for (name, count) in other.counts {
+        *one.counts.entry(name).or_insert(0) += count;
+    }
+    for missed in other.missed {
+        if !one.missed.contains(&missed) {
+            one.missed.push(missed);
+        }
+    }
+    Ok(one)
+}
+
+/// The hash of the seeds of two parts together.
+fn both_hashes(one: &str, other: &str) -> Result<String, String> {
+    let read = |hash: &str| {
+        u64::from_str_radix(hash, 16)
+            .map_err(|_| format!("`{hash}` is no hash: it has 16 hexadecimal digits"))
+    };
+    Ok(format!("{:016x}", read(one)?.wrapping_add(read(other)?)))
+}
+
+fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, String> {
+    same_commit(&one.commit, &other.commit)?;
+    one.quick |= other.quick;
+    for swarm in other.swarms {
+        match one.swarms.iter().position(|known| known.whose() == swarm.whose()) {
+            Some(place) if one.swarms[place].seeds != swarm.seeds => {
+                let known = one.swarms.remove(place);
+                one.swarms.insert(place, swarms(known, swarm)?);
+            }
+            Some(_) => {}
+            None => one.swarms.push(swarm),
+        }
+    }
+    for (mine, theirs) in [(&mut one.scenarios, other.scenarios), (&mut one.regressions, other.regressions)] {
+        for scenario in theirs {
+            if !mine.contains(&scenario) {
+                mine.push(scenario);
+            }
+        }
+    }
+    for model in other.models {
+        if !one.models.iter().any(|known| known.file == model.file) {
+            one.models.push(model);
+        }
+    }
+    if one.bench.is_empty() {
+        (one.bench, one.documents) = (other.bench, other.documents);
+    }
+    if one.journals.is_empty() {
+        one.journals = other.journals;
+    }
+    for table in other.claims {
+        if !one.claims.contains(&table) {
+            one.claims.push(table);
+        }
+    }
+    if one.syncthing.is_empty() {
+        one.syncthing = other.syncthing;
+    }
+    one.wall_s += other.wall_s;
+    one.ok &= other.ok;
+    Ok(one)
+}

@@ -1,0 +1,68 @@
+//! What computes: each job takes an order, and gives a report.
+//!
+//! A job neither reads a command line nor prints a table. Where it leaves pages beside traces, it is handed what draws
+//! them ([`out::Out`]).
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod claims;
+pub(crate) mod known;
+mod memory;
+pub(crate) mod merge;
+pub(crate) mod models;
+pub(crate) mod out;
+mod progress;
+pub(crate) mod replay;
+mod reproduce;
+pub(crate) mod run;
+pub(crate) mod shrink;
+mod story;
+pub(crate) mod swarm;
+pub(crate) mod timeline;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many runs go on side by side: as many as asked for, or as there are cores.
+pub(crate) fn workers(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Does the same to each of several things, `jobs` side by side; the results are in the order of the things.
+pub(crate) fn side_by_side<T: Sync, R: Send>(
+    jobs: usize,
+    things: &[T],
+    each: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, things.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(thing) = things.get(place) else { return };
+                    let result = each(thing);
+                    done.lock().expect("no worker panics while it files").push((place, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("all workers are done");
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_things() {
+        let things: Vec<u64> = (0..100).collect();
+        for jobs in [1, 3, 200] {
+            assert_eq!(side_by_side(jobs, &things, |n| n * 2), (0..100).map(|n| n * 2).collect::<Vec<_>>());
+        }
+        assert!(side_by_side(3, &[] as &[u64], |n| *n).is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! A smaller trace that fails in the same way.
+
+use std::path::Path;
+
+use cloudchamber_folder::scenario::Scenario;
+use cloudchamber_folder::shrink::{self, Options, Progress};
+use cloudchamber_folder::trace::{self, COMMIT, Trace};
+
+use crate::failure::Failure;
+use crate::files;
+use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::{progress, reproduce};
+use crate::report::shrink::ShrinkReport;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not just
+    /// counted.
+    pub(crate) checker: Option<String>,
+    /// How many replays it may take.
+    pub(crate) replays_max: u64,
+}
+
+/// Shrinks the trace of a file into another file.
+///
+/// # Errors
+/// Where the file is not a trace that fails, or the other one cannot be written.
+pub(crate) fn shrink(file: &Path, output: &Path, order: Order) -> Result<ShrinkReport, Failure> {
+    let text = files::read(file)?;
+    let system = trace::system_of(file, &text)?;
+    with_system(&system, Shrink { file, text: &text, output, order })
+}
+
+struct Shrink<'a> {
+    file: &'a Path,
+    text: &'a str,
+    output: &'a Path,
+    order: Order,
+}
+
+impl Work for Shrink<'_> {
+    type Output = ShrinkReport;
+
+    fn on<S: Known>(self) -> Result<ShrinkReport, Failure> {
+        let Self { file, text, output, order } = self;
+        let trace = Trace::<S>::parse(file, text)?;
+        let bar = progress::bar("shrinking", order.replays_max);
+        let mut tell = |progress: Progress| {
+            bar.set_position(progress.replays);
+            bar.set_message(format!("{} choices left", progress.choices));
+        };
+        let again = |scenario: &Scenario<S>| {
+            cloudchamber_sim::run(scenario, true).trace.expect("a trace was asked for")
+        };
+        let options =
+            Options { checker: order.checker, replays_max: order.replays_max, again: Some(Box::new(again)) };
+        let shrunk = shrink::shrink(&trace, options, &mut tell);
+        bar.finish_and_clear();
+        let shrunk = shrunk.map_err(|why| Failure::new(format!("{}: {why}", file.display())))?;
+        files::write(output, &shrunk.trace.to_text())?;
+        Ok(ShrinkReport {
+            commit: COMMIT.into(),
+            system: S::NAME.into(),
+            file: file.display().to_string(),
+            output: output.display().to_string(),
+            checker: shrunk.violation.checker.clone(),
+            violation: shrunk.violation,
+            rule: shrunk.rule,
+            new_runs: shrunk.new_runs,
+            before: shrunk.before,
+            after: shrunk.after,
+            replays: shrunk.replays,
+            spent: shrunk.spent,
+            reproduce: reproduce::replay(output),
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! What a whole check found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::claims::{ClaimTable, DocumentClaim};
+use crate::report::failover_times::BenchReport;
+use crate::report::journals::JournalReport;
+use crate::report::model::ModelReport;
+use crate::report::run::ScenarioReport;
+use crate::report::swarm::SwarmReport;
+
+/// What `check` leaves as `report.json`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct CheckReport {
+    pub(crate) commit: String,
+    pub(crate) quick: bool,
+    pub(crate) scenarios: Vec<ScenarioReport>,
+    pub(crate) regressions: Vec<ScenarioReport>,
+    pub(crate) swarms: Vec<SwarmReport>,
+    pub(crate) models: Vec<ModelReport>,
+    /// How long failovers take, of some seeds.
+    pub(crate) bench: Vec<BenchReport>,
+    /// How fast journals are read, merged and rebuilt.
+    pub(crate) journals: Vec<JournalReport>,
+    /// What the failover documents claim.
+    pub(crate) documents: Vec<DocumentClaim>,
+    pub(crate) claims: Vec<ClaimTable>,
+    /// What was measured on a real client beside what is simulated.
+    pub(crate) syncthing: Vec<MeasuredRow>,
+    pub(crate) wall_s: f64,
+    pub(crate) ok: bool,
+}
+
+/// One figure measured on a real client, and the same of its simulation.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct MeasuredRow {
+    pub(crate) what: String,
+    /// Of what the numbers count: ms, % or versions.
+    pub(crate) unit: String,
+    pub(crate) measured: u64,
+    pub(crate) simulated: u64,
+    /// The greatest difference that is accepted, in percent of what was measured.
+    pub(crate) tolerance_percent: u64,
+    pub(crate) ok: bool,
+}

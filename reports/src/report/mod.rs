@@ -1,0 +1,20 @@
+//! Reports as data. Times are whole milliseconds unless a key ends in `_s`.
+//!
+//! What a reader of JSON gets and what the pages and the terminal show; nothing here computes or prints.
+
+pub(crate) mod check;
+pub(crate) mod claims;
+pub(crate) mod distribution;
+pub(crate) mod failover_times;
+pub(crate) mod journals;
+pub(crate) mod model;
+pub(crate) mod run;
+pub(crate) mod shrink;
+pub(crate) mod swarm;
+pub(crate) mod timeline;
+pub(crate) mod words;
+
+/// The name of the page that draws a trace.
+pub(crate) fn page_of(trace: &str) -> String {
+    format!("{}.html", trace.strip_suffix(".jsonl").unwrap_or(trace))
+}

@@ -1,0 +1,70 @@
+//! What a terminal and a page say in the same words.
+
+use crate::report::distribution::Distribution;
+use crate::report::failover_times::{Cell, Figures};
+use crate::report::journals::{Aim, JournalReport, StageReport};
+use crate::report::model::ModelReport;
+use crate::report::words::duration;
+
+/// Which design it is of: the hardened one by its policy.
+pub(crate) fn design(cell: &Cell) -> String {
+    cell.policy.clone().unwrap_or_else(|| cell.design.clone())
+}
+
+/// Median, 90th and 99th percentile, and the longest.
+pub(crate) fn percentiles(of: &Distribution) -> [String; 4] {
+    [of.p50_ms, of.p90_ms, of.p99_ms, of.max_ms].map(shown)
+}
+
+/// A duration, or a dash.
+pub(crate) fn shown(ms: Option<u64>) -> String {
+    ms.map_or("-".into(), duration)
+}
+
+/// A ratio, or a dash.
+pub(crate) fn times(ratio: Option<f64>) -> String {
+    ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"))
+}
+
+/// In how many runs two were active, and for how long in the median.
+pub(crate) fn overlap(figures: &Figures) -> String {
+    match figures.overlap.p50_ms {
+        None => "0".into(),
+        Some(p50) => format!("{} x {}", figures.overlap.samples, duration(p50)),
+    }
+}
+
+/// Which journals were measured.
+pub(crate) fn journals(report: &JournalReport) -> String {
+    let memory =
+        report.peak_bytes.map_or_else(String::new, |bytes| format!(", {} MiB at the most", bytes >> 20));
+    format!("Journals: {} events of {} machines{memory}", report.events, report.machines)
+}
+
+/// One stage as cells.
+pub(crate) fn stage(stage: &StageReport) -> [String; 6] {
+    // A hundred events say nothing of a speed.
+    let speed = match stage.aim {
+        Some(Aim::WallMs(_)) => "-".to_owned(),
+        _ if stage.events < 1_000 => "-".to_owned(),
+        _ => stage.events_per_cpu_s.to_string(),
+    };
+    let aim = match stage.aim {
+        None => String::new(),
+        Some(Aim::EventsPerCpuS(least)) => format!("{least} a processor second"),
+        Some(Aim::WallMs(most)) => format!("{most} ms"),
+    };
+    let aim = match stage.is_met() {
+        Some(true) => format!("{aim}, met"),
+        Some(false) => format!("{aim}, not met"),
+        None => aim,
+    };
+    let [wall, processor] = [stage.wall_ms, stage.cpu_ms].map(|ms| format!("{ms} ms"));
+    [stage.name.clone(), stage.events.to_string(), wall, processor, speed, aim]
+}
+
+/// Which model it is.
+pub(crate) fn model(report: &ModelReport) -> String {
+    let policy = report.policy.iter().map(|policy| format!(" {policy}")).collect::<String>();
+    format!("{} {}{policy}, {} replicas", report.system, report.design, report.replicas)
+}

@@ -1,0 +1,9 @@
+//! Shows reports to people. Nothing here computes.
+//!
+//! - [`text`]: on a terminal,
+//! - [`html`]: as pages without script and without anything from elsewhere,
+//! - [`cells`]: what both say in the same words.
+
+mod cells;
+pub(crate) mod html;
+pub(crate) mod text;

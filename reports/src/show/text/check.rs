@@ -1,0 +1,55 @@
+//! A whole check on a terminal.
+
+use super::layout::{columns, mark, put};
+use super::{bench, claims, journal, models, swarm};
+use crate::report::check::CheckReport;
+use crate::report::words::tally;
+
+/// A whole check.
+pub(crate) fn text(report: &CheckReport) -> String {
+    let mut text = String::new();
+    for (title, scenarios) in [("Scenarios", &report.scenarios), ("Regressions", &report.regressions)] {
+        put(&mut text, &format!("{title}: {}", tally(scenarios)));
+        let rows = scenarios.iter().map(|line| vec![mark(line.ok), line.file.clone(), line.outcome.clone()]);
+        text.push_str(&columns(&rows.collect::<Vec<_>>()));
+        for line in scenarios.iter().filter(|line| !line.ok) {
+            put(&mut text, &format!("  again: {}", line.reproduce));
+        }
+    }
+    put(&mut text, "Swarms: seeds that violate each checker");
+    for swarm in &report.swarms {
+        swarm::line(&mut text, swarm);
+    }
+    models::table(&mut text, &report.models);
+    for measured in &report.bench {
+        text.push_str(&bench::text(measured));
+    }
+    for measured in &report.journals {
+        text.push_str(&journal::text(measured));
+    }
+    for claim in &report.documents {
+        claims::document(&mut text, claim);
+    }
+    for table in &report.claims {
+        claims::table(&mut text, table);
+    }
+    if !report.syncthing.is_empty() {
+        put(&mut text, "Syncthing: measured beside simulated");
+        let rows = report.syncthing.iter().map(|row| {
+            vec![
+                mark(row.ok),
+                row.what.clone(),
+                format!("{} {}", row.measured, row.unit),
+                format!("{} {}", row.simulated, row.unit),
+                format!("within {} %", row.tolerance_percent),
+            ]
+        });
+        text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    }
+    let verdict = if report.ok { "as expected" } else { "NOT as expected" };
+    put(
+        &mut text,
+        &format!("{}  {verdict}, in {:.1} s (commit {})", mark(report.ok), report.wall_s, report.commit),
+    );
+    text
+}

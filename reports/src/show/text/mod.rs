@@ -1,0 +1,11 @@
+//! Reports on a terminal.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod claims;
+pub(crate) mod journal;
+mod layout;
+pub(crate) mod models;
+pub(crate) mod run;
+pub(crate) mod shrink;
+pub(crate) mod swarm;

@@ -1,0 +1,33 @@
+//! A run or a replay on a terminal.
+
+use super::layout::{mark, put};
+use crate::report::run::RunReport;
+use crate::report::words::duration;
+
+/// One run or replay.
+pub(crate) fn text(report: &RunReport) -> String {
+    let mut text = String::new();
+    let line = &report.run;
+    put(
+        &mut text,
+        &format!("{}  {} (seed {}, profile {})", mark(line.ok), line.file, line.seed, report.profile),
+    );
+    if !line.about.is_empty() {
+        put(&mut text, &format!("      {}", line.about));
+    }
+    put(&mut text, &format!("      {}", line.outcome));
+    put(
+        &mut text,
+        &format!("      {} choices in {}, hash {}", report.choices, duration(report.at_ms), line.hash),
+    );
+    for violation in &line.violations {
+        put(&mut text, &format!("      {violation}"));
+    }
+    if !line.violations.is_empty() || !line.ok {
+        put(&mut text, &format!("      again: {}", line.reproduce));
+    }
+    if let Some(trace) = &line.trace {
+        put(&mut text, &format!("      trace: {trace}"));
+    }
+    text
+}

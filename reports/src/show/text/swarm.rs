@@ -1,0 +1,139 @@
+//! Swarms on a terminal.
+
+use cloudchamber_folder::checks::Kind;
+
+use super::layout::{columns, mark, put};
+use crate::report::distribution::Distribution;
+use crate::report::swarm::{SwarmReport, Verdict};
+use crate::report::words::duration;
+
+/// One swarm.
+pub(crate) fn text(report: &SwarmReport) -> String {
+    let mut text = String::new();
+    let seeds = report.seeds;
+    put(
+        &mut text,
+        &format!(
+            "{}  {} {}, profile {}: {} of seeds {}..{}, {} of virtual time in {:.1} s, {} runs/s",
+            mark(report.held()),
+            report.system,
+            report.design,
+            report.profile,
+            seeds.run,
+            seeds.from,
+            seeds.to,
+            hours(report.simulated_s),
+            report.wall_s,
+            report.runs_per_s
+        ),
+    );
+    let rows = report.verdicts.iter().chain(&report.counted).map(|verdict| {
+        vec![
+            verdict_mark(verdict),
+            verdict.checker.clone(),
+            kind(verdict.kind).into(),
+            match (verdict.kind, verdict.violated) {
+                (Kind::Reached, 0) => "reached".into(),
+                (Kind::Reached, _) => "not reached".into(),
+                (Kind::Counted, violated) => format!("in {violated} runs"),
+                (_, 0) => "holds".into(),
+                (_, violated) => format!("violated in {violated} runs"),
+            },
+            verdict.first_seed.map_or(String::new(), |seed| format!("first by seed {seed}")),
+        ]
+    });
+    text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    let [first, all] = convergence_words(report);
+    put(&mut text, &format!("  {:20}{}", format!("{first}:"), distribution(&report.convergence)));
+    put(&mut text, &format!("  {:20}{}", format!("{all}:"), distribution(&report.agreement)));
+    let again = &report.determinism;
+    put(&mut text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
+    if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {
+        put(&mut text, &format!("  seed {first} ran another way the second time; again: {command}"));
+    }
+    for missed in &report.missed {
+        put(&mut text, &format!("  {missed}"));
+    }
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.kind != Kind::Reached) {
+        if let (Some(first), Some(command)) = (&verdict.first, &verdict.reproduce) {
+            put(&mut text, &format!("{first}"));
+            put(&mut text, &format!("  again: {command}"));
+        }
+        if let Some(trace) = &verdict.trace {
+            put(&mut text, &format!("  trace: {trace}"));
+        }
+    }
+    text
+}
+
+/// One swarm of a check.
+pub(super) fn line(text: &mut String, swarm: &SwarmReport) {
+    let found = swarm.verdicts.iter().filter(|verdict| verdict.violated > 0);
+    let found: Vec<_> = found.map(|verdict| format!("{} {}", verdict.checker, verdict.violated)).collect();
+    let found = if found.is_empty() { "holds".to_owned() } else { found.join(", ") };
+    let p50 = swarm.convergence.p50_ms.map_or("-".into(), duration);
+    let [what, _] = convergence_words(swarm);
+    put(
+        text,
+        &format!(
+            "  {}  {:36}  {} runs, {} runs/s, {what} p50 {p50}: {found}",
+            mark(swarm.missed.is_empty()),
+            swarm.name(),
+            swarm.seeds.run,
+            swarm.runs_per_s,
+        ),
+    );
+    for missed in &swarm.missed {
+        put(text, &format!("        {missed}"));
+    }
+    if !swarm.missed.is_empty() {
+        for verdict in swarm.verdicts.iter().filter(|verdict| verdict.violated > 0) {
+            if let Some(command) = &verdict.reproduce {
+                put(text, &format!("        {}: {command}", verdict.checker));
+            }
+        }
+    }
+}
+
+/// What is counted from a loss on, first by one and then by all.
+fn convergence_words(swarm: &SwarmReport) -> [&'static str; 2] {
+    match &*swarm.system {
+        "journal" => ["read by another", "read by everybody"],
+        _ => ["back to one active", "all agree on it"],
+    }
+}
+
+fn verdict_mark(verdict: &Verdict) -> String {
+    match verdict.kind {
+        Kind::Counted => "    ".into(),
+        Kind::Reached if verdict.violated > 0 => "  - ".into(),
+        _ => mark(verdict.violated == 0),
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counted => "counted",
+        Kind::Liveness => "liveness",
+        Kind::Reached => "reached",
+        Kind::Safety => "safety",
+    }
+}
+
+fn distribution(of: &Distribution) -> String {
+    match (of.p50_ms, of.p90_ms, of.p99_ms, of.max_ms) {
+        (Some(p50), Some(p90), Some(p99), Some(max)) => format!(
+            "p50 {}, p90 {}, p99 {}, max {} ({} samples)",
+            duration(p50),
+            duration(p90),
+            duration(p99),
+            duration(max),
+            of.samples
+        ),
+        _ => "no samples".into(),
+    }
+}
+
+fn hours(s: f64) -> String {
+    if s >= 7_200.0 { format!("{:.0} h", s / 3_600.0) } else { format!("{s:.0} s") }
+}
