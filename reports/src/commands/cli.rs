@@ -56,7 +56,7 @@ pub(crate) enum Command {
     },
     /// Takes a trace's choices one by one in a fresh world, and compares how it ends.
     #[command(
-        after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/split-brain.jsonl"
+        after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/c01-split-by-delay.jsonl"
     )]
     Replay {
         /// A trace, a shrunk trace or a model counterexample.
@@ -67,7 +67,7 @@ pub(crate) enum Command {
     },
     /// Runs one scenario file and judges its expectation.
     #[command(
-        after_help = "Example: cloudchamber run scenarios/failover/split-brain.toml --seed 7 --trace run.jsonl"
+        after_help = "Example: cloudchamber run scenarios/failover/c01-split-by-delay.toml --seed 7 --trace run.jsonl"
     )]
     Run {
         /// The scenario.
@@ -366,6 +366,25 @@ mod tests {
             command.get_subcommands().for_each(look);
         }
         look(&Cli::command());
+    }
+
+    #[test]
+    fn examples_name_files_that_are_there() {
+        fn look(command: &clap::Command, named: &mut Vec<String>) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            named.extend(help.split(' ').filter(|word| word.contains("failover/")).map(str::to_owned));
+            command.get_subcommands().for_each(|command| look(command, named));
+        }
+        let mut named = Vec::new();
+        look(&Cli::command(), &mut named);
+        assert_eq!(named.len(), 2, "{named:?}");
+        for file in named {
+            // The traces are those that a check leaves of the scenarios.
+            let scenario =
+                file.replace("target/cloudchamber/traces/", "scenarios/").replace(".jsonl", ".toml");
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&scenario);
+            assert!(path.is_file(), "{file}: there is no {scenario}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use cloudchamber_sim::courier::{Courier, Movement, Touch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::sample::REPLICAS;
+use super::subject::REPLICAS;
 use crate::report::failover_times::{Bound, Bounds, Quiet};
 
 /// How long heartbeats are carried, ms.

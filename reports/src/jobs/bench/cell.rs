@@ -2,55 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use cloudchamber_core::failover::{Config, Design, Timing};
-use cloudchamber_folder::System as _;
-use cloudchamber_folder::systems::failover::{FailoverSystem, Settings};
+use cloudchamber_core::failover::{Design, Timing};
 use indicatif::ProgressBar;
 
 use super::meter::Meter;
-use super::sample::{WATCHED_MS, calm, take};
+use super::sample::{WATCHED_MS, take};
+use super::subject::Subject;
 use super::{Order, bound, quiet};
-use crate::failure::Failure;
-use crate::jobs::known::Known as _;
-use crate::jobs::known::{DesignName, PolicyName};
 use crate::jobs::side_by_side;
 use crate::report::distribution::Distribution;
 use crate::report::failover_times::{Bound, Bounds, Cell, Figures, Mode, Noticed, Quiet};
-
-/// What is measured: a design with its settings, in a provider's folder.
-#[derive(Clone, Debug)]
-pub(crate) struct Subject {
-    pub(super) profile: String,
-    pub(super) design: DesignName,
-    pub(super) policy: Option<PolicyName>,
-    pub(super) settings: Settings,
-}
-
-impl Subject {
-    /// A design with its own constants.
-    ///
-    /// # Errors
-    /// Where the design has no such policy.
-    pub(super) fn of(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Result<Self, Failure> {
-        let settings = FailoverSystem::settings(design, policy)?;
-        Ok(Self { profile: profile.into(), design, policy, settings })
-    }
-
-    /// The published design with its own constants.
-    pub(super) fn published(profile: &str) -> Self {
-        let (design, policy) = (DesignName::Published, None);
-        Self::of(profile, design, policy).expect("the published design without a policy is there")
-    }
-
-    /// The configuration of the first replica.
-    ///
-    /// # Errors
-    /// The relation between settings that does not hold.
-    pub(super) fn config(&self) -> Result<Config, String> {
-        let setup = FailoverSystem::setup(&calm(self, 0, 1))?;
-        Ok(setup.replicas[0].config.clone())
-    }
-}
 
 /// Measures every kind of event that was ordered. `reference` is what the published design does while nothing happens.
 pub(super) fn measure(subject: &Subject, reference: &Quiet, order: &Order, bar: &ProgressBar) -> Cell {
@@ -161,6 +122,7 @@ fn ratio(measured: u64, bound: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::known::{DesignName, PolicyName};
 
     fn subject(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Subject {
         Subject::of(profile, design, policy).unwrap()

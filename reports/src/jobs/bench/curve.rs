@@ -3,7 +3,8 @@
 use cloudchamber_core::failover::{Hardened, Policy, Provider};
 use indicatif::ProgressBar;
 
-use super::cell::{Subject, cell, events};
+use super::cell::{cell, events};
+use super::subject::Subject;
 use super::{bound, quiet};
 use crate::failure::Failure;
 use crate::jobs::known::{DesignName, PolicyName};

@@ -15,6 +15,7 @@ pub(crate) mod journal;
 mod meter;
 mod quiet;
 mod sample;
+mod subject;
 
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::trace::COMMIT;
@@ -25,7 +26,7 @@ use crate::jobs::known::{DesignName, PolicyName};
 use crate::jobs::progress;
 use crate::report::failover_times::{BenchReport, Mode};
 
-use cell::Subject;
+use subject::Subject;
 
 /// What is measured.
 pub(crate) struct Order {

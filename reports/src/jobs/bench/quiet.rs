@@ -2,9 +2,9 @@
 
 use indicatif::ProgressBar;
 
-use super::cell::Subject;
 use super::meter::Meter;
-use super::sample::{REPLICAS, SETTLED_MS, calm, watch};
+use super::sample::{SETTLED_MS, watch};
+use super::subject::{REPLICAS, Subject, calm};
 use crate::jobs::side_by_side;
 use crate::report::failover_times::Quiet;
 

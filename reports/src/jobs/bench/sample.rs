@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cloudchamber_folder::scenario::{At, Expect, Faults, ReplicaSpec, Scenario};
+use cloudchamber_folder::scenario::{At, Scenario};
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Loss};
 use cloudchamber_folder::{ReplicaId, System as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::cell::Subject;
 use super::meter::Meter;
+use super::subject::{REPLICAS, Subject, calm};
 use crate::report::failover_times::Mode;
 
 /// How long replicas have to find each other, ms.
@@ -24,9 +24,6 @@ pub(super) const WATCHED_MS: u64 = 1_200_000;
 
 /// How long a replica sleeps that falls asleep, ms; then it wakes, and may believe that it is still active.
 const ASLEEP_MS: u64 = 900_000;
-
-/// How many replicas there are.
-pub(super) const REPLICAS: u8 = 3;
 
 /// Runs one seed of one kind of event; nothing where there was not exactly one active when the event came.
 pub(super) fn take(subject: &Subject, mode: Mode, seed: u64) -> Option<Meter> {
@@ -83,29 +80,6 @@ fn scenario(
         ],
     };
     (scenario, Meter::of(at_ms, victim, target, mode == Mode::Sleep))
-}
-
-/// Three replicas to which nothing happens: the first starts at once, the others a minute later.
-pub(super) fn calm(subject: &Subject, seed: u64, run_ms: u64) -> Scenario<FailoverSystem> {
-    let replica =
-        |id: u8| ReplicaSpec { start_ms: if id == 0 { 0 } else { 60_000 }, ..ReplicaSpec::default() };
-    Scenario {
-        about: String::new(),
-        system: FailoverSystem::NAME.into(),
-        profile: subject.profile.clone(),
-        delay_ms: None,
-        placeholder: None,
-        hazards: false,
-        seed,
-        run_ms,
-        settle_ms: 0,
-        replica: (0..REPLICAS).map(replica).collect(),
-        file: vec![],
-        settings: subject.settings.clone(),
-        faults: Faults::default(),
-        at: vec![],
-        expect: Expect::default(),
-    }
 }
 
 #[cfg(test)]

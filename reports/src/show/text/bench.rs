@@ -1,6 +1,6 @@
 //! A bench on a terminal.
 
-use super::layout::{columns, put};
+use super::layout::{put, table};
 use crate::report::failover_times::{BenchReport, Cell, Curve, Mode};
 use crate::report::words::duration;
 use crate::show::cells::{design, overlap, percentiles, shown, times};
@@ -41,7 +41,7 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
         "never",
         "unsettled",
     ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     for cell in &report.cells {
         let Some(figures) = cell.events.iter().find(|figures| figures.event == mode) else { continue };
         let mut row = vec![cell.profile.clone(), design(cell)];
@@ -57,7 +57,7 @@ fn event(text: &mut String, report: &BenchReport, mode: Mode) {
         ]);
         rows.push(row);
     }
-    text.push_str(&columns(&rows));
+    text.push_str(&table(&head, 2, &rows));
 }
 
 /// What happens while nothing happens.
@@ -78,7 +78,7 @@ fn quiet(text: &mut String, cells: &[Cell]) {
         "travel",
         "noticed",
     ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     for cell in cells {
         rows.push(vec![
             cell.profile.clone(),
@@ -93,7 +93,7 @@ fn quiet(text: &mut String, cells: &[Cell]) {
             shown(cell.bounds.map(|bounds| bounds.as_published.noticed_ms)),
         ]);
     }
-    text.push_str(&columns(&rows));
+    text.push_str(&table(&head, 2, &rows));
 }
 
 /// Other heartbeats and time-outs on one provider.
@@ -111,7 +111,7 @@ fn points(text: &mut String, curve: &Curve) {
         "writes a replica-hour",
         "two active",
     ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     for cell in &curve.points {
         let Some(figures) = cell.events.first() else { continue };
         let mut row = vec![design(cell), duration(cell.heartbeat_ms), duration(cell.timeout_ms)];
@@ -123,7 +123,7 @@ fn points(text: &mut String, curve: &Curve) {
         ]);
         rows.push(row);
     }
-    text.push_str(&columns(&rows));
+    text.push_str(&table(&head, 3, &rows));
     for why in &curve.refused {
         put(text, &format!("  refused: {why}"));
     }

@@ -1,6 +1,6 @@
 //! A whole check on a terminal.
 
-use super::layout::{columns, mark, put};
+use super::layout::{columns, list, mark, pasted, put};
 use super::{bench, claims, journal, models, swarm};
 use crate::report::check::CheckReport;
 use crate::report::words::tally;
@@ -10,13 +10,13 @@ pub(crate) fn text(report: &CheckReport) -> String {
     let mut text = String::new();
     for (title, scenarios) in [("Scenarios", &report.scenarios), ("Regressions", &report.regressions)] {
         put(&mut text, &format!("{title}: {}", tally(scenarios)));
-        let rows = scenarios.iter().map(|line| vec![mark(line.ok), line.file.clone(), line.outcome.clone()]);
-        text.push_str(&columns(&rows.collect::<Vec<_>>()));
+        let entries = scenarios.iter().map(|line| (mark(line.ok), line.file.clone(), line.outcome.clone()));
+        list(&mut text, &entries.collect::<Vec<_>>());
         for line in scenarios.iter().filter(|line| !line.ok) {
-            put(&mut text, &format!("  again: {}", line.reproduce));
+            pasted(&mut text, "  again: ", &line.reproduce);
         }
     }
-    put(&mut text, "Swarms: seeds that violate each checker");
+    put(&mut text, "Swarms: what is violated in how many of their seeds");
     for swarm in &report.swarms {
         swarm::line(&mut text, swarm);
     }
@@ -31,7 +31,7 @@ pub(crate) fn text(report: &CheckReport) -> String {
         claims::document(&mut text, claim);
     }
     for table in &report.claims {
-        claims::table(&mut text, table);
+        claims::success(&mut text, table);
     }
     if !report.syncthing.is_empty() {
         put(&mut text, "Syncthing: measured beside simulated");

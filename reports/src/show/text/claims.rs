@@ -1,6 +1,6 @@
 //! Claims on a terminal.
 
-use super::layout::{columns, put};
+use super::layout::{put, table};
 use crate::report::claims::{ClaimTable, DocumentClaim};
 use crate::report::words::duration;
 
@@ -10,22 +10,25 @@ pub(crate) fn text(documents: &[DocumentClaim], success: &ClaimTable) -> String 
     for claim in documents {
         document(&mut text, claim);
     }
-    table(&mut text, success);
+    self::success(&mut text, success);
     text
 }
 
 /// One claim: a row for each design, a column for each provider.
-pub(crate) fn document(text: &mut String, claim: &DocumentClaim) {
+pub(super) fn document(text: &mut String, claim: &DocumentClaim) {
     put(text, &format!("{}: the documents say {}", claim.claim, claim.said));
     put(text, &format!("  measured: {}", claim.measured_as));
-    text.push_str(&columns(&claim.rows()));
+    if let Some((head, rows)) = claim.rows().split_first() {
+        let head: Vec<_> = head.iter().map(|name| &**name).collect();
+        text.push_str(&table(&head, 1, rows));
+    }
 }
 
 /// The claim on failover success by the delay of files.
-pub(crate) fn table(text: &mut String, table: &ClaimTable) {
-    put(text, &format!("Claim: {}", table.claim));
-    let head = ["standbys", "delay", "measured", "calculated", "seeds", ""].map(str::to_owned).to_vec();
-    let rows = table.cells.iter().map(|cell| {
+pub(super) fn success(text: &mut String, claim: &ClaimTable) {
+    put(text, &format!("Claim: {}", claim.claim));
+    let head = ["standbys", "delay", "measured", "calculated", "seeds", ""];
+    let rows = claim.cells.iter().map(|cell| {
         vec![
             cell.standbys.to_string(),
             duration(cell.delay_ms),
@@ -35,5 +38,5 @@ pub(crate) fn table(text: &mut String, table: &ClaimTable) {
             cell.reason.clone().unwrap_or_default(),
         ]
     });
-    text.push_str(&columns(&[head].into_iter().chain(rows).collect::<Vec<_>>()));
+    text.push_str(&table(&head, 1, &rows.collect::<Vec<_>>()));
 }

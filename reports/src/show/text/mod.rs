@@ -9,3 +9,5 @@ pub(crate) mod models;
 pub(crate) mod run;
 pub(crate) mod shrink;
 pub(crate) mod swarm;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Bounded models on a terminal.
 
-use super::layout::{columns, mark, put};
+use super::layout::{labelled, list, mark, pasted, put};
 use crate::report::model::ModelReport;
 use crate::show::cells;
 
@@ -14,29 +14,29 @@ pub(crate) fn text(report: &ModelReport) -> String {
     put(&mut text, &format!("      {}", report.outcome));
     put(&mut text, &format!("      {}", figures(report)));
     for (number, line) in (1..).zip(&report.story) {
-        put(&mut text, &format!("      {number:3}  {line}"));
+        labelled(&mut text, &format!("      {number:3}  "), line);
     }
     if let Some(trace) = &report.trace {
-        put(&mut text, &format!("      trace: {trace}"));
+        pasted(&mut text, "      trace: ", trace);
     }
     if !report.ok {
-        put(&mut text, &format!("      again: {}", report.reproduce));
+        pasted(&mut text, "      again: ", &report.reproduce);
     }
     text
 }
 
-/// All models of a check, a row each.
+/// All models of a check, each with its figures below it.
 pub(super) fn table(text: &mut String, reports: &[ModelReport]) {
     if reports.is_empty() {
         return;
     }
     put(text, "Bounded models: everything that can happen within the bounds");
-    let rows = reports
-        .iter()
-        .map(|report| vec![mark(report.ok), report.file.clone(), figures(report), report.outcome.clone()]);
-    text.push_str(&columns(&rows.collect::<Vec<_>>()));
-    for report in reports.iter().filter(|report| !report.ok) {
-        put(text, &format!("  again: {}", report.reproduce));
+    for report in reports {
+        list(text, &[(mark(report.ok), report.file.clone(), report.outcome.clone())]);
+        put(text, &format!("          {}", figures(report)));
+        if !report.ok {
+            pasted(text, "          again: ", &report.reproduce);
+        }
     }
 }
 

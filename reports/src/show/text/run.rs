@@ -1,6 +1,6 @@
 //! A run or a replay on a terminal.
 
-use super::layout::{mark, put};
+use super::layout::{mark, pasted, put};
 use crate::report::run::RunReport;
 use crate::report::words::duration;
 
@@ -24,10 +24,10 @@ pub(crate) fn text(report: &RunReport) -> String {
         put(&mut text, &format!("      {violation}"));
     }
     if !line.violations.is_empty() || !line.ok {
-        put(&mut text, &format!("      again: {}", line.reproduce));
+        pasted(&mut text, "      again: ", &line.reproduce);
     }
     if let Some(trace) = &line.trace {
-        put(&mut text, &format!("      trace: {trace}"));
+        pasted(&mut text, "      trace: ", trace);
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use cloudchamber_folder::shrink::Size;
 
-use super::layout::{columns, put};
+use super::layout::{columns, pasted, put};
 use crate::report::shrink::ShrinkReport;
 use crate::report::words::duration;
 
@@ -39,7 +39,7 @@ pub(crate) fn text(report: &ShrinkReport) -> String {
     if before.choices == after.choices && before.faults == after.faults {
         put(&mut text, "  it was minimal already");
     }
-    put(&mut text, &format!("  trace: {}", report.output));
-    put(&mut text, &format!("  again: {} --story", report.reproduce));
+    pasted(&mut text, "  trace: ", &report.output);
+    pasted(&mut text, "  again: ", &format!("{} --story", report.reproduce));
     text
 }

@@ -2,7 +2,7 @@
 
 use cloudchamber_folder::checks::Kind;
 
-use super::layout::{columns, mark, put};
+use super::layout::{columns, mark, pasted, put};
 use crate::report::distribution::Distribution;
 use crate::report::swarm::{SwarmReport, Verdict};
 use crate::report::words::duration;
@@ -10,9 +10,52 @@ use crate::report::words::duration;
 /// One swarm.
 pub(crate) fn text(report: &SwarmReport) -> String {
     let mut text = String::new();
+    head(&mut text, report);
+    let rows = report.verdicts.iter().chain(&report.counted).map(|verdict| {
+        let first = verdict.first_seed.map_or(String::new(), |seed| format!(", first by seed {seed}"));
+        vec![
+            verdict_mark(verdict),
+            verdict.checker.clone(),
+            kind(verdict.kind).into(),
+            match (verdict.kind, verdict.violated) {
+                (Kind::Reached, 0) => "reached".into(),
+                (Kind::Reached, _) => "not reached".into(),
+                (Kind::Counted, violated) => format!("{}{first}", share(violated, report)),
+                (_, 0) => "holds".into(),
+                (_, violated) => format!("{}{first}", share(violated, report)),
+            },
+        ]
+    });
+    text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    let [first, all] = convergence_words(report);
+    put(&mut text, &format!("  {:20}{}", format!("{first}:"), distribution(&report.convergence)));
+    put(&mut text, &format!("  {:20}{}", format!("{all}:"), distribution(&report.agreement)));
+    let again = &report.determinism;
+    put(&mut text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
+    if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {
+        put(&mut text, &format!("  seed {first} ran another way the second time"));
+        pasted(&mut text, "  again: ", command);
+    }
+    for missed in &report.missed {
+        put(&mut text, &format!("  {missed}"));
+    }
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.kind != Kind::Reached) {
+        if let (Some(first), Some(command)) = (&verdict.first, &verdict.reproduce) {
+            put(&mut text, &first.to_string());
+            pasted(&mut text, "  again: ", command);
+        }
+        if let Some(trace) = &verdict.trace {
+            pasted(&mut text, "  trace: ", trace);
+        }
+    }
+    text
+}
+
+/// Which swarm it is, which of its seeds were run, and how fast.
+fn head(text: &mut String, report: &SwarmReport) {
     let seeds = report.seeds;
     put(
-        &mut text,
+        text,
         &format!(
             "{}  {} {}, profile {}: {} of seeds {}..{}, {} of virtual time in {:.1} s, {} runs/s",
             mark(report.held()),
@@ -27,72 +70,59 @@ pub(crate) fn text(report: &SwarmReport) -> String {
             report.runs_per_s
         ),
     );
-    let rows = report.verdicts.iter().chain(&report.counted).map(|verdict| {
-        vec![
-            verdict_mark(verdict),
-            verdict.checker.clone(),
-            kind(verdict.kind).into(),
-            match (verdict.kind, verdict.violated) {
-                (Kind::Reached, 0) => "reached".into(),
-                (Kind::Reached, _) => "not reached".into(),
-                (Kind::Counted, violated) => format!("in {violated} runs"),
-                (_, 0) => "holds".into(),
-                (_, violated) => format!("violated in {violated} runs"),
-            },
-            verdict.first_seed.map_or(String::new(), |seed| format!("first by seed {seed}")),
-        ]
-    });
-    text.push_str(&columns(&rows.collect::<Vec<_>>()));
-    let [first, all] = convergence_words(report);
-    put(&mut text, &format!("  {:20}{}", format!("{first}:"), distribution(&report.convergence)));
-    put(&mut text, &format!("  {:20}{}", format!("{all}:"), distribution(&report.agreement)));
-    let again = &report.determinism;
-    put(&mut text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
-    if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {
-        put(&mut text, &format!("  seed {first} ran another way the second time; again: {command}"));
-    }
-    for missed in &report.missed {
-        put(&mut text, &format!("  {missed}"));
-    }
-    for verdict in report.verdicts.iter().filter(|verdict| verdict.kind != Kind::Reached) {
-        if let (Some(first), Some(command)) = (&verdict.first, &verdict.reproduce) {
-            put(&mut text, &format!("{first}"));
-            put(&mut text, &format!("  again: {command}"));
-        }
-        if let Some(trace) = &verdict.trace {
-            put(&mut text, &format!("  trace: {trace}"));
-        }
-    }
-    text
 }
 
-/// One swarm of a check.
+/// One swarm of a check: a line, and below it what was violated in how many of its seeds.
 pub(super) fn line(text: &mut String, swarm: &SwarmReport) {
-    let found = swarm.verdicts.iter().filter(|verdict| verdict.violated > 0);
-    let found: Vec<_> = found.map(|verdict| format!("{} {}", verdict.checker, verdict.violated)).collect();
-    let found = if found.is_empty() { "holds".to_owned() } else { found.join(", ") };
     let p50 = swarm.convergence.p50_ms.map_or("-".into(), duration);
     let [what, _] = convergence_words(swarm);
+    let found = swarm.verdicts.iter().filter(|verdict| verdict.violated > 0).collect::<Vec<_>>();
+    let holds = if found.is_empty() { ", holds" } else { "" };
     put(
         text,
         &format!(
-            "  {}  {:36}  {} runs, {} runs/s, {what} p50 {p50}: {found}",
+            "  {}  {:34}  {} seeds, {} runs/s, {what} p50 {p50}{holds}",
             mark(swarm.missed.is_empty()),
             swarm.name(),
             swarm.seeds.run,
             swarm.runs_per_s,
         ),
     );
+    let (missing, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|verdict| verdict.kind == Kind::Reached);
+    let counted = swarm.counted.iter().filter(|verdict| verdict.violated > 0).collect::<Vec<_>>();
+    several(text, "", &found, |verdict| share_of(verdict, swarm));
+    several(text, "counted: ", &counted, |verdict| share_of(verdict, swarm));
+    several(text, "not reached: ", &missing, |verdict| verdict.checker.clone());
     for missed in &swarm.missed {
-        put(text, &format!("        {missed}"));
+        put(text, &format!("          {missed}"));
     }
     if !swarm.missed.is_empty() {
         for verdict in swarm.verdicts.iter().filter(|verdict| verdict.violated > 0) {
             if let Some(command) = &verdict.reproduce {
-                put(text, &format!("        {}: {command}", verdict.checker));
+                put(text, &format!("          {}", verdict.checker));
+                pasted(text, "            again: ", command);
             }
         }
     }
+}
+
+/// Several verdicts behind one another.
+fn several(text: &mut String, label: &str, verdicts: &[&Verdict], word: impl Fn(&Verdict) -> String) {
+    if !verdicts.is_empty() {
+        let words: Vec<_> = verdicts.iter().map(|verdict| word(verdict)).collect();
+        put(text, &format!("          {label}{}", words.join(", ")));
+    }
+}
+
+/// A checker with in how many of how many seeds it was violated.
+fn share_of(verdict: &Verdict, swarm: &SwarmReport) -> String {
+    format!("{} {}", verdict.checker, share(verdict.violated, swarm))
+}
+
+/// How many of how many seeds.
+fn share(violated: u64, swarm: &SwarmReport) -> String {
+    format!("{violated}/{}", swarm.seeds.run)
 }
 
 /// What is counted from a loss on, first by one and then by all.
