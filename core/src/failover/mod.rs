@@ -36,7 +36,7 @@ pub use config::{
 };
 pub use device::Identity;
 pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider};
-pub use hardened::{BEATS_APART_MAX, Visit};
+pub use hardened::{BEATS_APART_MAX, Canonical, Visit};
 pub use records::{Malformed, ProblemKind};
 pub use status::{Status, status};
 
@@ -128,53 +128,6 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.term(),
             Machine::Published(_) => 0,
-        }
-    }
-
-    /// Lets a visitor see and change whatever grows for ever. The published design shows nothing: its instants are
-    /// bound to wall clocks.
-    pub fn visit(&mut self, visit: &mut dyn Visit) {
-        match &mut self.0 {
-            Machine::Hardened(machine) => machine.visit(visit),
-            Machine::Published(_) => {}
-        }
-    }
-
-    /// Forgets what no later step reads, so that states which differ in nothing else are equal. The published design
-    /// keeps all of it.
-    pub fn forget_spent(&mut self) {
-        match &mut self.0 {
-            Machine::Hardened(machine) => machine.forget_spent(),
-            Machine::Published(_) => {}
-        }
-    }
-
-    /// When it took its last step, on its monotonic clock; 0 in the published design.
-    #[must_use]
-    pub fn last_step(&self) -> Mono {
-        match &self.0 {
-            Machine::Hardened(machine) => machine.last_step(),
-            Machine::Published(_) => Mono(0),
-        }
-    }
-
-    /// The newest of its own beats that the replica has told of by itself in a file that this one has read; nothing
-    /// where it has read none, and in the published design.
-    #[must_use]
-    pub fn has_read(&self, replica: &str) -> Option<(hardened::record::Life, u64)> {
-        match &self.0 {
-            Machine::Hardened(machine) => machine.has_read(replica),
-            Machine::Published(_) => None,
-        }
-    }
-
-    /// The newest beat of the replica that this one knows of from anybody's file; nothing where it has read none of
-    /// its own, and in the published design.
-    #[must_use]
-    pub fn has_heard_of(&self, replica: &str) -> Option<(hardened::record::Life, u64)> {
-        match &self.0 {
-            Machine::Hardened(machine) => machine.has_heard_of(replica),
-            Machine::Published(_) => None,
         }
     }
 }

@@ -1,38 +1,67 @@
-//! What a model checker has to shift, and what it may forget, so that a finite number of states is enough.
+//! One form for all states that behave alike: what a model checker may shift, and what it may forget.
+//!
+//! Only the unbounded model of `majority` (`scenarios/models/majority-unbounded.toml`, `alike = true`) needs this: with
+//! it, a state space in which time has no end is finite. Nothing here decides anything. Each part of a replica shows
+//! what of it grows for ever, beside its fields; here they are put together.
 
 use std::sync::Arc;
 
 use super::Replica;
-use super::outbox::PACES_MAX;
-use super::record::{Life, Role, Said, Saw};
+use super::record::{Life, Role, Said, Saw, Visit};
 use crate::Mono;
+use crate::failover::{Failover, Machine};
 
-/// Sees every value of a state or a record that grows for ever, and may change it.
-///
-/// Only differences between instants, and only the order of terms and of beats, matter to the protocol; so a model
-/// can replace instants by ages and beats by ranks. A replica's own beats and the copies of them that others hold
-/// have to be changed alike, and so have all terms.
-///
-/// Two beats of one life that are [`BEATS_APART_MAX`] or more apart are as good as any two that are. The next term is
-/// one higher than the highest that is known, so terms can be moved all together and not apart.
-pub trait Visit {
-    /// An instant on the replica's own monotonic clock, whose distance from others matters; 0 where it stands for
-    /// "never".
-    fn instant(&mut self, instant: &mut Mono);
-    /// An instant on the same clock of which only matters whether it is over, and when it will be. One at or before
-    /// the replica's last step is over; 0 is as well.
-    fn deadline(&mut self, instant: &mut Mono);
-    /// The replica's last step, on the same clock.
-    fn last(&mut self, instant: &mut Mono);
-    /// A term; 0 stands for "none".
-    fn term(&mut self, term: &mut u64);
-    /// The number of a beat within this life of this replica; 0 stands for "none".
-    fn beat(&mut self, whose: &Arc<str>, life: Life, beat: &mut u64);
+/// What a model checker has to know of a replica to tell whether two of its states behave alike. The published design
+/// shows nothing: its instants are bound to wall clocks.
+pub trait Canonical {
+    /// Lets a visitor see and change whatever grows for ever.
+    fn visit(&mut self, visit: &mut dyn Visit);
+
+    /// Forgets what no later step reads, so that states which differ in nothing else are equal.
+    fn forget_spent(&mut self);
+
+    /// When it took its last step, on its monotonic clock; 0 in the published design.
+    fn last_step(&self) -> Mono;
+
+    /// The newest of its own beats that the replica has told of by itself in a file that this one has read; `None` if
+    /// it has read none, and in the published design.
+    fn has_read(&self, replica: &str) -> Option<(Life, u64)>;
+
+    /// The newest beat of the replica that this one knows of from anybody's file; `None` if it has read none of its
+    /// own, and in the published design.
+    fn has_heard_of(&self, replica: &str) -> Option<(Life, u64)>;
 }
 
-/// How far two beats of one life are apart at the most as far as anybody can tell: a beat says how long after the ones
-/// before it was written, and no more than so many of them.
-pub const BEATS_APART_MAX: u64 = PACES_MAX as u64 + 1;
+impl Canonical for Failover {
+    fn visit(&mut self, visit: &mut dyn Visit) {
+        if let Machine::Hardened(replica) = &mut self.0 {
+            replica.visit(visit);
+        }
+    }
+
+    fn forget_spent(&mut self) {
+        if let Machine::Hardened(replica) = &mut self.0 {
+            replica.forget_spent();
+        }
+    }
+
+    fn last_step(&self) -> Mono {
+        match &self.0 {
+            Machine::Hardened(replica) => replica.evidence.clock().last(),
+            Machine::Published(_) => Mono(0),
+        }
+    }
+
+    fn has_read(&self, id: &str) -> Option<(Life, u64)> {
+        let Machine::Hardened(replica) = &self.0 else { return None };
+        replica.evidence.get(id).map(|peer| peer.said.age())
+    }
+
+    fn has_heard_of(&self, id: &str) -> Option<(Life, u64)> {
+        let Machine::Hardened(replica) = &self.0 else { return None };
+        replica.evidence.get(id).map(|peer| peer.heard)
+    }
+}
 
 impl Said {
     /// Lets a visitor see and change the terms and beats. There are no instants: what is in a file has no clock.
@@ -73,90 +102,52 @@ impl Said {
 }
 
 impl Replica {
-    pub(in crate::failover) fn last_step(&self) -> Mono {
-        self.clock.last()
-    }
-
-    /// How new the newest is that it has read of a replica.
-    pub(in crate::failover) fn has_read(&self, id: &str) -> Option<(Life, u64)> {
-        self.peers.get(id).map(|peer| peer.said.age())
-    }
-
-    /// The newest beat of a replica that anybody told of whom this one has read.
-    pub(in crate::failover) fn has_heard_of(&self, id: &str) -> Option<(Life, u64)> {
-        self.peers.get(id).map(super::evidence::Peer::heard)
-    }
-
-    /// Forgets what no later step reads.
-    pub(in crate::failover) fn forget_spent(&mut self) {
+    fn forget_spent(&mut self) {
+        let said = &mut self.own.said;
         // Both are made anew for the next beat.
-        self.said.paces.clear();
-        self.said.saw.clear();
-        for peer in self.peers.values_mut() {
-            if !peer.said.paces.is_empty() || !peer.said.saw.is_empty() {
-                Arc::make_mut(&mut peer.said).forget_heard();
-            }
+        said.paces.clear();
+        said.saw.clear();
+        let offers = said.offer.is_some();
+        self.evidence.forget_spent();
+        self.lease.forget_spent(said.role, self.acting);
+        if said.role == Role::Standby {
+            self.own.since = Mono(0);
         }
-        if !matches!(self.said.role, Role::Active | Role::Candidate) {
-            // A claim begins with none.
-            self.written.clear();
-        }
-        if self.said.role != Role::Active && !self.acting {
-            (self.lease_until, self.lease_before) = (Mono(0), Mono(0));
-        }
-        if self.said.role == Role::Standby {
-            self.since = Mono(0);
-        }
-        if self.said.offer.is_none() {
-            self.offered = Mono(0);
+        if !offers {
+            self.requests.forget_offered();
         }
     }
 
-    pub(in crate::failover) fn visit(&mut self, visit: &mut dyn Visit) {
-        self.clock.visit(visit);
-        self.said.visit(visit);
-        for instant in [
-            &mut self.since,
-            &mut self.lease_until,
-            &mut self.lease_before,
-            &mut self.awake_since,
-            &mut self.offered,
-        ] {
-            visit.instant(instant);
-        }
-        let due = &mut self.due;
-        for deadline in [
-            &mut self.not_before,
-            &mut due.beat,
-            &mut due.look,
-            &mut due.state,
-            &mut due.cleanup,
-            &mut due.write,
-        ] {
-            visit.deadline(deadline);
-        }
+    fn visit(&mut self, visit: &mut dyn Visit) {
+        let Self {
+            own,
+            acting: _,
+            away: _,
+            evidence,
+            succession,
+            lease,
+            promise,
+            outbox,
+            requests,
+            work,
+            due,
+            troubles: _,
+        } = self;
+        // The clock first: the other instants are told from it.
+        evidence.visit_clock(visit);
+        own.said.visit(visit);
+        visit.instant(&mut own.since);
+        let (id, life) = (&own.said.id, own.said.life);
+        evidence.visit(visit);
+        succession.visit(visit);
+        lease.visit(id, life, visit);
+        promise.visit(visit);
+        outbox.visit(id, life, visit);
+        requests.visit(visit);
+        work.visit(visit);
+        visit.deadline(&mut due.look);
         if let Some(deadline) = &mut due.decision {
             visit.deadline(deadline);
         }
-        let (id, life) = (&self.said.id, self.said.life);
-        for (beat, at) in &mut self.written {
-            visit.beat(id, life, beat);
-            visit.instant(at);
-        }
-        if let Some(beat) = &mut self.doubtful {
-            visit.beat(id, life, beat);
-        }
-        for did in &mut self.doing {
-            did.visit(id, life, visit);
-        }
-        self.places.visit(id, life, visit);
-        if let Some((_, term)) = &mut self.suspected {
-            visit.term(term);
-        }
-        for (id, peer) in &mut self.peers {
-            peer.visit(id, visit);
-        }
-        self.promise.visit(visit);
-        self.work.visit(visit);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::record::Role;
 use crate::failover::{ConfigError, Every};
 
 /// What the hardened design can be told. Durations in milliseconds.
@@ -242,6 +243,50 @@ impl Hardened {
     pub(super) fn room_ms(&self) -> u64 {
         let lease_ms = self.lease_under(self.suspect_ms_min);
         lease_ms.saturating_sub(self.settle_ms).saturating_sub(2 * self.look_ms)
+    }
+
+    /// How often a replica in this role writes its file.
+    pub(super) fn beat_in(&self, role: Role) -> Every {
+        if self.leads_by(role) { self.beat } else { self.standby_beat }
+    }
+
+    /// Whether others go by the beats of a replica in this role: a candidate's are counted under votes.
+    fn leads_by(&self, role: Role) -> bool {
+        match self.policy {
+            Policy::Available => role == Role::Active,
+            Policy::Majority => matches!(role, Role::Active | Role::Candidate),
+        }
+    }
+
+    /// Whether what a replica in this role writes decides something, so that its file is left alone until it has
+    /// arrived. Under votes that is all of it; else a standby's file may be followed by its claim at once.
+    pub(super) fn decides(&self, role: Role) -> bool {
+        role != Role::Standby || self.policy == Policy::Majority
+    }
+
+    /// How long before a place has rested another may be written by one in this role, in ms; `None` if that does not
+    /// matter.
+    pub(super) fn room_before_beat_ms(&self, role: Role) -> Option<u64> {
+        let matters = self.policy == Policy::Available && self.places > 1 && self.leads_by(role);
+        matters.then(|| self.room_ms())
+    }
+
+    /// How long a candidate's silence leaves its candidacy standing, in ms.
+    pub(super) fn candidacy_ms(&self) -> u64 {
+        let objections_ms = self.wait_ms + self.settle_ms + 3 * self.look_ms;
+        match self.policy {
+            Policy::Available => objections_ms,
+            Policy::Majority => objections_ms.max(self.suspect_ms_min),
+        }
+    }
+
+    /// How long after the end of its lease a leader may still get it back, in ms: votes may come late, while others
+    /// that lost patience have not.
+    pub(super) fn votes_return_ms(&self) -> u64 {
+        match self.policy {
+            Policy::Available => 0,
+            Policy::Majority => self.promise_ms,
+        }
     }
 
     /// How old the last sign of a standby may be for it to be counted on, in ms.

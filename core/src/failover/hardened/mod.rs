@@ -1,77 +1,78 @@
 //! The hardened design: every file has one writer, clocks of others decide nothing, and a claim is never believed
 //! because the own disk shows it.
 //!
-//! What decides is in each replica's own file ([`record`]); `state.json` is written for other programs and never
-//! read. A peer lives as long as its `(life, beat)` moves on, on the observer's own monotonic clock.
+//! # The essence
+//! 1. Each replica rewrites one file of its own ([`record`]): its life, the number of this beat, its role and term.
+//! 2. A peer lives while its `(life, beat)` moves on, on *this* replica's monotonic clock (`evidence`).
+//! 3. The leader's file names its successors and a patience; successor j claims in slot j, and slots are wider than two
+//!    propagation bounds (`succession`).
+//! 4. Under the policy `available` the leader acts until just before that patience runs out, counted from when it
+//!    *decided* its last beat (`lease`).
+//! 5. Under `majority` it acts while most voters acknowledged a beat that is younger than the lease, and a voter's
+//!    promise outlasts that lease (`votes`).
+//! 6. One that slept, stalled, was copied or was cut off stops, releases its place, and gathers evidence anew (`view`).
 //!
+//! Why no two act, and under which assumptions: `docs/failover.md`.
+//!
+//! # The parts
+//! A [`Replica`] is these values, each with an invariant of its own, and the order in which a step asks them
+//! ([`Replica::turn`]):
+//! - `own`: what its file says, or will say; `evidence` (`peer`, `clock`): what the others said, and when,
+//! - `succession`: when it may claim; `lease`: until when it may act; `votes`: what it promised as a voter,
+//! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
+//! - `requests`: what people asked; `handover`: what a leader does about it; `work`: the updates,
+//! - `view`: how files become evidence; `installation`: who it is and which life this is,
+//! - [`record`]: the file; [`constants`]: the durations, and why they hold together,
+//! - `canonical`: what only a model checker needs.
+//!
+//! # The rest
 //! Two things make silence tell sooner. Every beat says how long after the ones before it was written, so an observer
 //! that got one of them quickly knows when the others were written although they took longer: patience counts from
 //! there. And what decides is written in several files by turns (`places`), so that a client which holds one file
 //! up does not silence a leader. (That freshness points should follow from sending times, not from arrivals: Chen,
 //! Toueg and Aguilera, On the Quality of Service of Failure Detectors, IEEE Trans. Computers 51(5), 2002.)
-//!
-//! # Policy `available`
-//! The leader tells with every beat after which silence it is to be suspected and who succeeds it in which order.
-//! It acts only while nobody can have lost patience: from the moment at which it *decided* to write its last beat
-//! (not from when the write was reported done, which may be later than others read it) until a little less than
-//! that time later. Successor number j may claim in slot j, and acts as soon as the claim is on its disk.
-//!
-//! Why no two act, where every version arrives within `settle`, observers look every `look`, and an op takes less
-//! than `look`: two observers that were awake for `settle` saw the leader's last beat at most `settle + look`
-//! apart. A claim decided in slot j (no later than `look` after its start) is on the disk `look` later and with
-//! everybody `settle` after that; slots are `2 settle + 3 look` apart or more, so whoever comes next reads it
-//! before it claims. A claim that reaches the disk too late becomes a candidacy.
-//! Whoever is not in the order, or did not see the last beat itself (it started, slept or stalled since), becomes a
-//! candidate: it writes that, waits `2 settle + 3 look` or more, and gives way to any leader of its term or a later
-//! one, to any sign of life of a leader, and to a higher candidate. Each of two that cross sees the other in time.
-//! A beat that is not with everybody before somebody can have lost patience with the one before does not prolong the
-//! lease. Then, and after a restart, a stall or an absence of the folder, the one that led writes *released* with its
-//! last beat as a leader, and the others go on counting from that, as if it were silent; who missed that beat becomes
-//! a candidate. A release that counts from its own arrival, for a hand-over or a leave, is only written while a beat
-//! that everybody has by then forbids all suspicion.
-//!
-//! # Policy `majority`
-//! The same, except that nobody acts because of its claim: it acts while a majority of the voters acknowledged a
-//! beat of this life and term that it decided to write less than `lease` ago. A voter that acknowledged supports
-//! nobody else for `promise`, counted from no sooner than that beat was decided; neither does one that has just
-//! started. A leader that a voter hears in time keeps its support, whoever suspects it. Two
-//! majorities share a voter, so their leases are apart on its clock. Delays do not enter.
-//!
-//! - [`record`]: the file; [`constants`]: the constants and why they hold together,
-//! - `places`: in which files; `evidence`: reading the view, evidence, the estimate of delays,
-//! - `succession`: who claims when; `votes`: votes, leases, voters,
-//! - `requests`: activation by hand, leaving, removal,
-//! - `work`: the updates; `outbox`: the files.
+//! `state.json` is written for other programs and never read.
 
 mod canonical;
+mod clock;
 pub mod constants;
 mod evidence;
+mod handover;
+mod installation;
+mod lease;
 mod outbox;
+mod own;
+mod peer;
 pub(super) mod places;
 pub mod record;
 mod requests;
 mod succession;
+mod troubles;
+mod view;
 mod votes;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub use self::canonical::{BEATS_APART_MAX, Visit};
+pub use self::canonical::Canonical;
+pub use self::record::{BEATS_APART_MAX, Visit};
 
-use self::constants::{Asleep, Fallback, Policy};
-use self::evidence::{OwnClock, Peer};
-use self::outbox::Did;
-use self::places::Places;
-use self::record::{Life, Nomination, Role, Said, Voters};
-use self::requests::Errand;
+use self::constants::Fallback;
+use self::evidence::Evidence;
+use self::installation::Installation;
+use self::lease::Lease;
+use self::outbox::Outbox;
+use self::own::Own;
+use self::record::Role;
+use self::requests::Requests;
+use self::succession::Succession;
+use self::troubles::Troubles;
 use self::votes::Promise;
 use self::work::Work;
-use super::records::ProblemKind;
-use super::{ActiveBecause, Command, Config, Event, Failover, StandbyBecause};
+use super::{ActiveBecause, Config, Event, Failover, StandbyBecause};
 use crate::{Cx, FsError, Input, Mono, Now, Path};
 
 /// What a step of this machine may use.
@@ -80,111 +81,52 @@ type Context<'a> = Cx<'a, Failover>;
 /// A replica of the hardened design.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Replica {
-    /// The device id.
-    name: Arc<str>,
-    /// Its own files.
-    places: Places,
-    /// What its file says, or will say when it is next written.
-    said: Said,
-    /// When it took its present role; for a candidate, when it last began to wait.
-    since: Mono,
-    /// Until when it may act as the leader of its term.
-    lease_until: Mono,
-    /// Where the lease ended before its last beat. That one counts only if it left this machine in time.
-    lease_before: Mono,
-    /// A beat that may have left this machine late.
-    doubtful: Option<u64>,
+    own: Own,
     /// Whether it has told that it is active.
     acting: bool,
-    /// Its newest beats, and when it decided to write each.
-    written: VecDeque<(u64, Mono)>,
-    peers: BTreeMap<Arc<str>, Peer>,
-    clock: OwnClock,
-    /// Since when it has run without sleeping or stalling.
-    awake_since: Mono,
-    /// The time-out that the delays seen so far ask for, in ms.
-    wants_ms: u64,
-    /// Not before this does it become a candidate.
-    not_before: Mono,
-    /// Whom it told to suspect, so that it tells once.
-    suspected: Option<(Arc<str>, u64)>,
-    promise: Promise,
-    due: Due,
-    /// Whether its file is to be written as soon as may be.
-    urgent: bool,
-    /// In how many more of its places its new role is to be told, each as soon as may be.
-    untold: u8,
-    /// What the ops of the last batch were for.
-    doing: VecDeque<Did>,
-    /// Why it works without the shared folder.
+    /// Why it works without the shared folder; `None` while it uses it.
     away: Option<FsError>,
-    /// The offer that it made, since when.
-    offered: Mono,
-    waiting: VecDeque<Command>,
-    errand: Option<Box<Errand>>,
+    evidence: Evidence,
+    succession: Succession,
+    lease: Lease,
+    promise: Promise,
+    outbox: Outbox,
+    requests: Requests,
     work: Work,
-    /// The highest acknowledged update that it knew of when it became active.
-    floor: i64,
-    /// Whether the last step called somebody: if one of its ops fails, the call was never made.
-    called: bool,
-    /// What is wrong with files, so that it is told once.
-    troubles: BTreeMap<Path, ProblemKind>,
+    due: Due,
+    troubles: Troubles,
 }
 
-/// When what is to be done next.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+/// When it steps by itself next.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Due {
-    beat: Mono,
+    /// The next look at the view.
     look: Mono,
-    state: Mono,
-    cleanup: Mono,
-    /// The earliest next write of its own file.
-    write: Mono,
-    /// The next moment at which a decision may fall.
+    /// The next moment at which a decision may fall; `None` if only news can bring one.
     decision: Option<Mono>,
 }
 
 impl Replica {
     pub(super) fn open(config: &Config, cx: &mut Context<'_>) -> Self {
-        let now = cx.now();
-        let (identity, fresh) = outbox::Identity::read_or_draw(config, cx);
+        let (now, hardened) = (cx.now(), &config.hardened);
+        let (kept, fresh) = Installation::read_or_draw(config, cx);
         let name = config.identity.device_id();
-        let id: Arc<str> = format!("{name}#{}", identity.random).into();
+        let id: Arc<str> = format!("{name}#{}", kept.random).into();
         let mut replica = Self {
-            places: Places::new(&id, config.hardened.places),
-            name,
-            said: Said::new(id, Life::default()),
-            since: now.mono,
-            lease_until: Mono(0),
-            lease_before: Mono(0),
-            doubtful: None,
+            outbox: Outbox::new(&id, hardened),
+            own: Own::new(name, id, now.mono),
             acting: false,
-            written: VecDeque::new(),
-            peers: BTreeMap::new(),
-            clock: OwnClock::new(&config.hardened, now),
-            awake_since: now.mono,
-            wants_ms: config.hardened.suspect_ms_min,
-            not_before: now.mono,
-            suspected: None,
-            promise: Promise::new(now.mono.plus(config.hardened.promise_ms)),
-            due: Due {
-                look: now.mono,
-                cleanup: now.mono.plus(config.timing.cleanup_every_ms),
-                ..Due::default()
-            },
-            urgent: true,
-            untold: 0,
-            doing: VecDeque::new(),
             away: None,
-            offered: Mono(0),
-            waiting: VecDeque::new(),
-            errand: None,
+            evidence: Evidence::new(hardened, now),
+            succession: Succession::new(now.mono),
+            lease: Lease::none(),
+            promise: Promise::new(now.mono, hardened),
+            requests: Requests::none(now.mono.plus(config.timing.cleanup_every_ms)),
             work: Work::default(),
-            floor: 0,
-            called: false,
-            troubles: BTreeMap::new(),
+            due: Due { look: now.mono, decision: None },
+            troubles: Troubles::default(),
         };
-        replica.resume(&identity, fresh, config, cx);
+        replica.resume(&kept, fresh, config, cx);
         cx.event(Event::Started {
             fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)),
         });
@@ -198,16 +140,17 @@ impl Replica {
 
     /// Until when it may act.
     pub(super) fn act_until(&self, now: Now) -> Option<Mono> {
+        let clock = self.evidence.clock();
         match self.away {
             Some(_) => self.acting.then_some(Mono(u64::MAX)),
             // Nor while it is unknown whether it slept: its next step will tell.
-            None => (self.said.role == Role::Active && self.clock.is_awake(now))
-                .then(|| Mono(self.lease_until.0.saturating_sub(self.clock.slept_ms(now)))),
+            None => (self.own.said.role == Role::Active && clock.is_awake(now))
+                .then(|| Mono(self.lease.until().0.saturating_sub(clock.slept_ms(now)))),
         }
     }
 
     pub(super) fn leader(&self) -> Option<&str> {
-        self.top().filter(|top| top.role == Role::Active).map(|top| &**top.name)
+        self.evidence.top(&self.own).filter(|top| top.role == Role::Active).map(|top| &**top.name)
     }
 
     pub(super) fn is_local_only(&self) -> bool {
@@ -215,39 +158,36 @@ impl Replica {
     }
 
     pub(super) fn last_update_id(&self) -> i64 {
-        self.said.acked
+        self.own.said.acked
     }
 
     pub(super) fn id(&self) -> &Arc<str> {
-        &self.said.id
+        &self.own.said.id
     }
 
     pub(super) fn term(&self) -> u64 {
-        self.said.term
+        self.own.said.term
     }
 
     pub(super) fn wake_at(&self) -> Option<Mono> {
-        let due = &self.due;
+        let (due, last) = (&self.due, self.evidence.clock().last());
         if self.away.is_some() {
-            let work = self.work.due().filter(|at| self.acting && *at > self.clock.last());
+            let work = self.work.due().filter(|at| self.acting && *at > last);
             return Some(work.map_or(due.look, |at| at.min(due.look)));
         }
-        let mut at = due.look.min(due.beat.max(due.write));
-        if self.urgent {
-            at = at.min(due.write);
-        }
-        let others = [due.decision, self.work.due(), self.acting.then_some(self.lease_until)];
+        let at = due.look.min(self.outbox.next_at());
         // An acting replica without the folder has no lease that ends.
-        let others = others.into_iter().flatten().filter(|at| *at > self.clock.last());
-        Some(others.fold(at, Mono::min).max(self.clock.last().plus(1)))
+        let others = [due.decision, self.work.due(), self.acting.then_some(self.lease.until())];
+        let others = others.into_iter().flatten().filter(|at| *at > last);
+        Some(others.fold(at, Mono::min).max(last.plus(1)))
     }
 
     pub(super) fn step(&mut self, config: &Config, input: Input<Failover>, cx: &mut Context<'_>) {
         self.note_time(config, cx);
         let mut look = cx.now().mono >= self.due.look;
-        let called = std::mem::take(&mut self.called);
+        let called = self.work.take_call();
         match input {
-            Input::Applied => self.written(self.doing.len(), None, config, cx),
+            Input::Applied => self.written(self.outbox.under_way(), None, config, cx),
             Input::Failed { op, error } => {
                 if called {
                     self.take_call_back(cx);
@@ -255,7 +195,7 @@ impl Replica {
                 self.written(usize::try_from(op).unwrap_or(usize::MAX), Some(error), config, cx);
             }
             Input::Timer | Input::Changed => look = true,
-            Input::Command(command) => self.waiting.push_back(command),
+            Input::Command(command) => self.requests.ask(command),
             Input::Reply(reply) => self.answered(reply, config, cx),
         }
         self.turn(look, config, cx);
@@ -270,10 +210,7 @@ impl Replica {
             self.look(config, cx);
         }
         if self.away.is_none() {
-            if config.hardened.policy == Policy::Majority {
-                self.vote(config, cx);
-                self.extend_lease(config, cx);
-            }
+            self.vote_and_count(config, cx);
             self.give_way(config, cx);
             self.lapse(config, cx);
             if look {
@@ -300,8 +237,8 @@ impl Replica {
         if active && !self.acting {
             self.acting = true;
             cx.event(Event::BecameActive { because: ActiveBecause::WonClaim });
-            self.due.state = cx.now().mono;
-            self.floor = self.said.acked;
+            self.outbox.urge_state(cx.now().mono);
+            self.work.begin(self.own.said.acked);
         }
         if !active && self.acting {
             self.stop(StandbyBecause::LeaseOver, cx);
@@ -310,35 +247,20 @@ impl Replica {
 
     /// Stops acting, and says why once.
     fn stop(&mut self, because: StandbyBecause, cx: &mut Context<'_>) {
-        self.lease_until = Mono(0);
+        self.lease.end();
         if std::mem::take(&mut self.acting) {
             cx.event(Event::BecameStandby { because });
         }
     }
 
     fn take_role(&mut self, role: Role, now: Mono) {
-        self.said.role = role;
-        self.since = now;
-        self.urgent = true;
-        self.untold = self.places.count();
-        if role != Role::Active {
-            self.said.offer = None;
-        }
-        if role == Role::Standby {
-            self.said.lead = None;
-        }
+        self.own.take_role(role, now);
+        self.outbox.announce();
     }
 
     /// Asks for a decision no later than this.
     fn decide_at(&mut self, at: Mono) {
         self.due.decision = Some(self.due.decision.map_or(at, |due| due.min(at)));
-    }
-
-    fn problem(&mut self, path: &Path, kind: ProblemKind, cx: &mut Context<'_>) {
-        if self.troubles.get(path) != Some(&kind) {
-            self.troubles.insert(path.clone(), kind);
-            cx.event(Event::ProblemFound { path: path.clone(), kind });
-        }
     }
 
     /// Goes on without the shared folder.
@@ -352,16 +274,16 @@ impl Replica {
 
     /// The folder is back: whatever was seen before is old.
     fn come_back(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
         if self.away.take().is_some() {
             self.stop(StandbyBecause::FolderBack, cx);
             cx.event(Event::Returned);
-            self.forget_evidence(cx.now().mono);
-            if self.said.role == Role::Active {
+            self.watch_anew(now);
+            if self.own.said.role == Role::Active {
                 self.release(StandbyBecause::FolderBack, config, cx);
             }
-            self.urgent = true;
-            self.due.write = cx.now().mono;
-            self.not_before = cx.now().mono.plus(config.hardened.look_ms);
+            self.outbox.urge_at_once(now);
+            self.succession.wait_until(now.plus(config.hardened.look_ms));
         }
     }
 
@@ -377,26 +299,4 @@ impl Replica {
 /// Whether an error says that the folder itself cannot be reached.
 fn is_away(error: FsError) -> bool {
     matches!(error, FsError::Unavailable | FsError::Refused)
-}
-
-/// Whether the clock's kind asks for the wall clock.
-fn watches_wall(asleep: Asleep) -> bool {
-    asleep == Asleep::Missed
-}
-
-/// The higher of two wishes.
-fn higher<'a>(one: Option<&'a Nomination>, other: Option<&'a Nomination>) -> Option<&'a Nomination> {
-    one.into_iter().chain(other).max_by_key(|wish| (wish.number, wish.target.clone()))
-}
-
-/// Whether a member of the voters stands for this replica.
-fn stands_for(member: &str, id: &str, name: &str) -> bool {
-    member == id || member == name
-}
-
-impl Voters {
-    /// How new it is.
-    fn stamp(&self) -> (u64, u64) {
-        (self.term, self.change)
-    }
 }

@@ -1,30 +1,25 @@
-//! The files that a replica writes: its own, `state.json` for others, and who it is.
+//! The outbox: in which file this replica says something next, when, and what the ops under way are for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::canonical::Visit;
-use super::constants::Policy;
+use super::constants::Hardened;
 use super::places::{Place, Places};
-use super::record::{Found, Lapsed, Lead, Life, Record, Role, Said, Saw};
-use super::{Context, Replica, is_away};
-use crate::failover::records::{Malformed, ProblemKind, STATE, StateRecord};
+use super::record::{Life, Record, Role, Saw, Visit};
+use super::{Context, Replica, installation, is_away, work};
+use crate::failover::records::{ProblemKind, STATE, StateRecord};
 use crate::failover::{Config, Event, GivenUpBecause};
-use crate::{Content, FsError, FsOp, Mono, Path};
+use crate::{FsError, FsOp, Mono, Path};
 
 /// How soon a write that failed is tried again, ms.
 const AGAIN_MS: u64 = 2_000;
-
-/// How many beats may be missed before the next one's age is unknown.
-pub(super) const PACES_MAX: usize = 8;
 
 /// What an op was for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Did {
     /// One of its own files, decided at this moment.
     Own { at: Mono, beat: u64, path: Path },
-    /// Another file whose result changes nothing.
+    /// `state.json`, which decides nothing, or who this replica is, which is written again before anything is said.
     Aside(Path),
     /// The log of handled updates: one line, then the flush that makes it last.
     Log { last: bool },
@@ -32,224 +27,225 @@ pub(super) enum Did {
     Removal(Path),
 }
 
-impl Did {
-    pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
-        if let Self::Own { at, beat, .. } = self {
-            visit.instant(at);
-            visit.beat(id, life, beat);
-        }
-    }
+/// What is written, and when.
+///
+/// *Invariants:* nothing is written before the file's last version had time to leave (`write_at`, and each place's
+/// rest), and a new role is told in every place before the replica falls silent for a beat.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Outbox {
+    /// Its own files.
+    places: Places,
+    /// What the ops of the last batch are for, in their order.
+    batch: VecDeque<Did>,
+    /// When the next beat is due.
+    beat_at: Mono,
+    /// The earliest next write of its own file.
+    write_at: Mono,
+    /// When `state.json` is due.
+    state_at: Mono,
+    /// Whether its file is to be written as soon as may be.
+    urgent: bool,
+    /// Own files that do not announce the new role yet.
+    untold: u8,
 }
 
-/// Who this replica is, in the folder that never leaves the machine.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Identity {
-    /// The random part of its id.
-    pub(super) random: String,
-    /// The machine on which it was drawn: a copy of the folder on another one draws its own.
-    host: String,
-    /// The directory for which it was drawn.
-    directory: String,
-    /// How often the process was started.
-    pub(super) lives: u64,
-}
-
-fn identity_path() -> Path {
-    Path::local("identity.json")
-}
-
-impl Identity {
-    fn draw(config: &Config, cx: &mut Context<'_>) -> Self {
-        let random = format!("{:08x}", cx.rng().bits() & 0xffff_ffff);
+impl Outbox {
+    pub(super) fn new(id: &str, hardened: &Hardened) -> Self {
         Self {
-            random,
-            host: config.identity.host.clone(),
-            directory: config.identity.directory.clone(),
-            lives: 0,
+            places: Places::new(id, hardened.places),
+            batch: VecDeque::new(),
+            beat_at: Mono(0),
+            write_at: Mono(0),
+            state_at: Mono(0),
+            urgent: true,
+            untold: 0,
         }
     }
 
-    /// Its identity, and whether it is a new one.
-    pub(super) fn read_or_draw(config: &Config, cx: &mut Context<'_>) -> (Self, bool) {
-        let path = identity_path();
-        match cx.read(&path) {
-            Ok(content) => match serde_json::from_slice::<Self>(content.bytes()) {
-                Ok(identity)
-                    if identity.host == config.identity.host
-                        && identity.directory == config.identity.directory =>
-                {
-                    return (identity, false);
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    cx.event(Event::ProblemFound { path, kind: ProblemKind::Corrupt(Malformed::NotJson) });
-                }
-            },
-            Err(FsError::NotFound) => {}
-            Err(error) => cx.event(Event::ProblemFound { path, kind: ProblemKind::Unreadable(error) }),
+    /// Its own files.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Writes as somebody else from now on, at once.
+    pub(super) fn rename(&mut self, id: &str, hardened: &Hardened, now: Mono) {
+        self.places = Places::new(id, hardened.places);
+        self.write_at = now;
+    }
+
+    /// Asks for a write as soon as may be.
+    pub(super) fn urge(&mut self) {
+        self.urgent = true;
+    }
+
+    /// Asks for a write at once, however long ago the last one was.
+    pub(super) fn urge_at_once(&mut self, now: Mono) {
+        self.urgent = true;
+        self.write_at = now;
+    }
+
+    /// Asks that a new role be told, in every place.
+    pub(super) fn announce(&mut self) {
+        self.urgent = true;
+        self.untold = self.places.count();
+    }
+
+    /// A write failed: it is tried again, a little later.
+    pub(super) fn put_off(&mut self, now: Mono) {
+        self.urgent = true;
+        self.write_at = now.plus(AGAIN_MS);
+    }
+
+    /// Asks for `state.json` at once.
+    pub(super) fn urge_state(&mut self, now: Mono) {
+        self.state_at = now;
+    }
+
+    /// Whether `state.json` is due.
+    pub(super) fn is_state_due(&self, now: Mono) -> bool {
+        now >= self.state_at
+    }
+
+    /// Whether something is to be said at the next opportunity.
+    pub(super) fn is_beat_due(&self, now: Mono) -> bool {
+        self.urgent || now >= self.beat_at
+    }
+
+    /// Whether its own file is to be written now.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        now >= self.write_at && self.is_beat_due(now)
+    }
+
+    /// The earliest next write of its own file.
+    pub(super) fn write_at(&self) -> Mono {
+        self.write_at
+    }
+
+    /// When its own file is written next, if nothing else happens.
+    pub(super) fn next_at(&self) -> Mono {
+        if self.urgent { self.write_at } else { self.beat_at.max(self.write_at) }
+    }
+
+    /// Takes the file for a beat that is decided now, as a replica in this role; `gap_ms` later the next one is due.
+    pub(super) fn take_place(
+        &mut self,
+        beat: u64,
+        role: Role,
+        gap_ms: u64,
+        hardened: &Hardened,
+        now: Mono,
+    ) -> Path {
+        let decides = hardened.decides(role);
+        let (path, rests_until) = self.places.take(beat, decides, now, hardened.rest_ms);
+        self.batch.push_back(Did::Own { at: now, beat, path: path.clone() });
+        self.beat_at = now.plus(gap_ms);
+        self.write_at = rests_until.max(now.plus(hardened.write_gap_ms));
+        if let Some(room_ms) = hardened.room_before_beat_ms(role) {
+            // Whatever is written next, a place has to have rested when the beat after it is due.
+            let second = self.places.second_rests_until();
+            self.write_at = self.write_at.max(Mono(second.0.saturating_sub(room_ms)));
         }
-        (Self::draw(config, cx), true)
+        // A new role is told in all places, if they have rested again when the next beat is due: whichever file comes
+        // first tells of it.
+        let spreads = decides && hardened.rest_ms <= hardened.beat.base_ms;
+        self.untold = if spreads { self.untold.saturating_sub(1) } else { 0 };
+        self.urgent = self.untold > 0;
+        path
+    }
+
+    /// Notes that `state.json` is written now.
+    pub(super) fn take_state(&mut self, path: Path, hardened: &Hardened, now: Mono) {
+        self.state_at = now.plus(hardened.state_every_ms);
+        self.batch.push_back(Did::Aside(path));
+    }
+
+    /// Notes what the next op is for.
+    pub(super) fn note(&mut self, did: Did) {
+        self.batch.push_back(did);
+    }
+
+    /// How many ops are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Takes what the ops of the last batch were for.
+    pub(super) fn take_batch(&mut self) -> VecDeque<Did> {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// How many of its own files it has written in this life.
+    pub(super) fn written_places(&self) -> usize {
+        self.places.iter().filter(|place| place.beat > 0).count()
+    }
+
+    /// The place that this file is; `None` if it is not one of its own.
+    pub(super) fn place(&self, path: &Path) -> Option<&Place> {
+        self.places.at(path)
+    }
+
+    pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
+        let Self { places, batch, beat_at, write_at, state_at, urgent: _, untold: _ } = self;
+        for deadline in [beat_at, write_at, state_at] {
+            visit.deadline(deadline);
+        }
+        for did in batch {
+            if let Did::Own { at, beat, .. } = did {
+                visit.instant(at);
+                visit.beat(id, life, beat);
+            }
+        }
+        places.visit(id, life, visit);
     }
 }
 
 impl Replica {
-    /// Takes up where an earlier life of the same identity ended.
-    pub(super) fn resume(&mut self, identity: &Identity, fresh: bool, config: &Config, cx: &mut Context<'_>) {
-        self.said.voters = Self::first_voters(config);
-        let mut lives = identity.lives;
-        if let Some(before) = self.said_before(cx).filter(|_| !fresh) {
-            lives = lives.max(before.life.number);
-            self.said.term = before.term;
-            self.said.acked = before.acked;
-            self.said.obeyed = before.obeyed;
-            self.said.vote = before.vote.clone();
-            if before.voters.as_ref().map(|voters| voters.stamp())
-                > self.said.voters.as_ref().map(|voters| voters.stamp())
-            {
-                self.said.voters = before.voters.clone();
-            }
-            if matches!(before.role, Role::Active | Role::Released) {
-                // Whoever was to succeed it is asked to, in the order that all have seen.
-                self.said.lead = before.lead.clone();
-                if let Some(lead) = &mut self.said.lead
-                    && config.hardened.policy == Policy::Available
-                    && before.role == Role::Active
-                {
-                    lead.lapsed = Some(Lapsed { life: before.life, beat: before.beat });
-                }
-                self.said.role = Role::Released;
-            }
-        }
-        let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
-        self.said.life = Life { number: lives + 1, nonce };
-        self.read_log(cx);
-        self.write_identity(config, cx);
-    }
-
-    /// The newest that its files hold of an earlier life.
-    fn said_before(&self, cx: &Context<'_>) -> Option<Arc<Said>> {
-        let said = |place: &Place| match &*cx.read(&place.path).ok()?.parsed(Record::parse) {
-            Found::Record(record, _) => Some(Arc::clone(&record.coordination)),
-            _ => None,
-        };
-        let own = self.places.iter().filter_map(said).filter(|said| said.id == self.said.id);
-        own.max_by_key(|said| said.age())
-    }
-
-    fn write_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let random = self.said.id.rsplit_once('#').map_or("", |(_, random)| random);
-        let identity = Identity {
-            random: random.into(),
-            host: config.identity.host.clone(),
-            directory: config.identity.directory.clone(),
-            lives: self.said.life.number,
-        };
-        let bytes = serde_json::to_vec_pretty(&identity).expect("an identity has text keys and plain values");
-        cx.op(FsOp::Replace { path: identity_path(), content: Content::new(bytes) });
-        self.doing.push_back(Did::Aside(identity_path()));
-    }
-
-    /// Becomes somebody else, because a copy of this identity lives.
-    pub(super) fn take_new_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let identity = Identity::draw(config, cx);
-        let nonce = u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits");
-        let id = format!("{}#{}", self.name, identity.random);
-        let old = std::mem::replace(&mut self.said, Said::new(id.into(), Life { number: 1, nonce }));
-        self.said.acked = old.acked;
-        self.said.obeyed = old.obeyed;
-        self.said.voters = old.voters;
-        self.places = Places::new(&self.said.id, config.hardened.places);
-        self.written.clear();
-        self.promise = super::Promise::new(cx.now().mono.plus(config.hardened.promise_ms));
-        self.take_role(Role::Standby, cx.now().mono);
-        self.due.write = cx.now().mono;
-        self.write_identity(config, cx);
-    }
-
-    /// Writes its own file where that is due, and `state.json`.
+    /// Writes its own file if that is due, and `state.json`.
     pub(super) fn write(&mut self, config: &Config, cx: &mut Context<'_>) {
         let now = cx.now().mono;
-        let due = self.urgent || now >= self.due.beat;
         // An op of an earlier decision of this step goes first, and nothing waits behind it.
-        if due && now >= self.due.write && (self.away.is_none() || now >= self.due.beat) {
+        if self.outbox.is_due(now) && (self.away.is_none() || now >= self.outbox.beat_at) {
             self.write_own(config, cx);
         }
-        let told = self.seen_by_all() >= self.floor;
-        if self.acting && self.away.is_none() && now >= self.due.state && told {
-            self.due.state = now.plus(config.hardened.state_every_ms);
-            self.write_state(cx);
+        let known = self.work.is_known(work::seen_by_all(&self.own.said, &self.evidence));
+        if self.acting && self.away.is_none() && self.outbox.is_state_due(now) && known {
+            self.write_state(config, cx);
         }
     }
 
     fn write_own(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let hardened = &config.hardened;
-        if self.troubles.contains_key(&identity_path()) {
+        let (now, hardened) = (cx.now(), &config.hardened);
+        if self.troubles.of(&installation::path()).is_some() {
             // Nothing is said in a life whose number is not kept: the next one would take it for a copy's.
-            self.write_identity(config, cx);
+            self.keep_identity(config, cx);
         }
-        self.said.beat += 1;
-        self.said.paces = self.paces(now.mono);
-        self.said.saw = self
-            .peers
-            .iter()
-            .map(|(id, peer)| {
-                let said = &peer.said;
-                (id.clone(), Saw { life: said.life, beat: said.beat, term: said.term })
-            })
-            .collect();
+        let said = &mut self.own.said;
+        said.beat += 1;
+        // One that does not lead or want to has no beats to be timed by.
+        let leads = matches!(said.role, Role::Active | Role::Candidate);
+        said.paces = if leads { self.lease.paces(now.mono) } else { Vec::new() };
+        let saw = |said: &super::record::Said| Saw { life: said.life, beat: said.beat, term: said.term };
+        said.saw = self.evidence.peers().map(|(id, peer)| (id.clone(), saw(&peer.said))).collect();
         let record = Record {
-            name: self.name.clone(),
+            name: self.own.name.clone(),
             thread_id: config.thread_id,
             last_seen: now.wall,
             hostname: config.identity.host.as_str().into(),
             directory: config.identity.directory.as_str().into(),
             process_id: config.process_id,
-            coordination: self.said.clone().into(),
+            coordination: self.own.said.clone().into(),
         };
-        // A standby's file may be followed by its claim at once.
-        let decides = self.said.role != Role::Standby || hardened.policy == Policy::Majority;
-        let (path, rests_until) = self.places.take(self.said.beat, decides, now.mono, hardened.rest_ms);
-        cx.op(FsOp::Replace { path: path.clone(), content: record.serialise() });
-        self.doing.push_back(Did::Own { at: now.mono, beat: self.said.beat, path });
-        self.remember_written(self.said.beat, now.mono);
-        let leads = match hardened.policy {
-            Policy::Available => self.said.role == Role::Active,
-            Policy::Majority => matches!(self.said.role, Role::Active | Role::Candidate),
-        };
-        let every = if leads { hardened.beat } else { hardened.standby_beat };
-        self.due.beat = now.mono.plus(every.draw(cx.rng()));
-        self.due.write = rests_until.max(now.mono.plus(hardened.write_gap_ms));
-        if leads && hardened.policy == Policy::Available && hardened.places > 1 {
-            // Whatever is written next, a place has to have rested when the beat after it is due.
-            let room_ms = hardened.room_ms();
-            let second = self.places.second_rests_until();
-            self.due.write = self.due.write.max(Mono(second.0.saturating_sub(room_ms)));
-        }
-        // A new role is told in all places, where they have rested again when the next beat is due: whichever file
-        // comes first tells of it.
-        let spreads = decides && hardened.rest_ms <= hardened.beat.base_ms;
-        self.untold = if spreads { self.untold.saturating_sub(1) } else { 0 };
-        self.urgent = self.untold > 0;
-    }
-
-    /// The times between its newest beats, this one included; nothing where it does not lead or want to.
-    fn paces(&self, now: Mono) -> Vec<u64> {
-        if !matches!(self.said.role, Role::Active | Role::Candidate) {
-            return Vec::new();
-        }
-        let mut after = now;
-        let pace = |(_, at): &(u64, Mono)| {
-            let before = std::mem::replace(&mut after, *at);
-            before.since(*at)
-        };
-        self.written.iter().rev().take(PACES_MAX).map(pace).collect()
+        let (beat, role) = (self.own.said.beat, self.own.said.role);
+        let gap_ms = hardened.beat_in(role).draw(cx.rng());
+        let path = self.outbox.take_place(beat, role, gap_ms, hardened, now.mono);
+        cx.op(FsOp::Replace { path, content: record.serialise() });
+        self.lease.remember(beat, now.mono);
     }
 
     /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, and not
     /// before that is all that this leader knew when it began: so nobody's `state.json` shows a lower one than was
     /// there.
-    fn write_state(&mut self, cx: &mut Context<'_>) {
+    fn write_state(&mut self, config: &Config, cx: &mut Context<'_>) {
         let before = match cx.read(&STATE) {
             Ok(content) => match &*content.parsed(StateRecord::parse) {
                 Ok(record) => record.clone(),
@@ -258,16 +254,17 @@ impl Replica {
             Err(_) => StateRecord::initial(cx.now().wall),
         };
         let wall = cx.now().wall;
+        let seen = work::seen_by_all(&self.own.said, &self.evidence);
         let record = StateRecord {
-            active_device: Some(self.name.clone()),
+            active_device: Some(self.own.name.clone()),
             active_device_heartbeat: wall,
-            last_update_id: before.last_update_id.max(self.seen_by_all()),
+            last_update_id: before.last_update_id.max(seen),
             last_modified: wall,
-            modified_by: self.name.clone(),
+            modified_by: self.own.name.clone(),
             ..before
         };
         cx.op(FsOp::Replace { path: STATE.clone(), content: record.serialise() });
-        self.doing.push_back(Did::Aside(STATE.clone()));
+        self.outbox.take_state(STATE.clone(), &config.hardened, cx.now().mono);
     }
 
     /// Goes on after `done` ops of the last batch, and perhaps one that failed.
@@ -278,8 +275,7 @@ impl Replica {
         config: &Config,
         cx: &mut Context<'_>,
     ) {
-        let batch = std::mem::take(&mut self.doing);
-        for (index, did) in batch.into_iter().enumerate() {
+        for (index, did) in self.outbox.take_batch().into_iter().enumerate() {
             match failed.filter(|_| index >= done) {
                 None => self.succeeded(did, config, cx),
                 Some(error) => self.failed(did, error, cx),
@@ -290,12 +286,12 @@ impl Replica {
     fn succeeded(&mut self, did: Did, config: &Config, cx: &mut Context<'_>) {
         match did {
             Did::Own { at, beat, path } => {
-                self.troubles.remove(&path);
+                self.troubles.solved(&path);
                 cx.event(Event::HeartbeatWritten { path });
                 self.beaten(at, beat, config, cx);
             }
             Did::Aside(path) => {
-                self.troubles.remove(&path);
+                self.troubles.solved(&path);
                 if path == *STATE {
                     cx.event(Event::HeartbeatWritten { path });
                 }
@@ -305,34 +301,13 @@ impl Replica {
         }
     }
 
-    /// Its own file is on its disk. Under `available` that is what a leader may act by, for a time that counts from
-    /// the decision to write: the others may have read it since.
-    fn beaten(&mut self, at: Mono, beat: u64, config: &Config, cx: &mut Context<'_>) {
-        if config.hardened.policy != Policy::Available || self.said.role != Role::Active || at < self.since {
-            return;
-        }
-        let now = cx.now().mono;
-        if self.lease_until == Mono(0) && now > self.since.plus(config.hardened.look_ms) {
-            // Too late for its place in the order.
-            self.take_role(Role::Candidate, now);
-            return;
-        }
-        let in_time = self.lease_until == Mono(0) || now.plus(config.hardened.settle_ms) <= self.lease_until;
-        if beat == self.said.beat && in_time {
-            let suspect_ms = self.said.lead.as_ref().map_or(0, |lead: &Lead| lead.suspect_ms);
-            self.lease_before = self.lease_until;
-            self.lease_until = self.lease_until.max(at.plus(config.hardened.lease_under(suspect_ms)));
-        }
-    }
-
     fn failed(&mut self, did: Did, error: FsError, cx: &mut Context<'_>) {
         let now = cx.now().mono;
         match did {
             Did::Own { path, .. } => {
-                self.urgent = true;
-                self.due.write = now.plus(AGAIN_MS);
-                self.problem(&path, ProblemKind::Unwritten(error), cx);
-                if self.said.role == Role::Active && self.lease_until == Mono(0) {
+                self.outbox.put_off(now);
+                self.troubles.found(&path, ProblemKind::Unwritten(error), cx);
+                if self.own.said.role == Role::Active && self.lease.is_unbegun() {
                     cx.event(Event::ClaimGivenUp { because: GivenUpBecause::StateUnwritten });
                     self.take_role(Role::Standby, now);
                 }
@@ -340,11 +315,11 @@ impl Replica {
                     self.fall_back(error, cx);
                 }
             }
-            Did::Aside(path) => self.problem(&path, ProblemKind::Unwritten(error), cx),
+            Did::Aside(path) => self.troubles.found(&path, ProblemKind::Unwritten(error), cx),
             Did::Log { .. } => self.unlogged(error, cx),
             Did::Removal(path) => {
-                self.errand = None;
-                self.problem(&path, ProblemKind::Unwritten(error), cx);
+                self.requests.give_up_removal();
+                self.troubles.found(&path, ProblemKind::Unwritten(error), cx);
             }
         }
     }
@@ -354,11 +329,11 @@ impl Replica {
 mod tests {
     use super::*;
     use crate::failover::testing::{Bench, Files, identity};
-    use crate::failover::{Design, Hardened};
+    use crate::failover::{Design, Hardened, Policy};
 
     fn full() -> Files {
         let mut files = Files::default();
-        files.unwritable.insert(identity_path(), FsError::NoSpace);
+        files.unwritable.insert(installation::path(), FsError::NoSpace);
         files
     }
 

@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use super::canonical::Visit;
-use super::record::Life;
+use super::record::{Life, Visit};
 use crate::failover::device;
 use crate::{Mono, Path};
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::canonical::Visit;
+use super::evidence::Evidence;
 use super::outbox::Did;
+use super::record::{Said, Visit};
 use super::{Context, Replica};
 use crate::failover::records::{Malformed, ProblemKind};
 use crate::failover::{Call, Config, DroppedBecause, Event, Reply, Update};
@@ -19,11 +20,18 @@ const CALL_AGAIN_MS: u64 = 1_000;
 const LINES_MAX: u32 = 1_000;
 
 /// Where the work stands. Nothing here decides who is active.
+///
+/// *Invariant:* one call is out at a time, and an update that took effect is in the log before the service is told
+/// that it may forget it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Work {
     phase: Phase,
     /// How many lines the log has.
     lines: u32,
+    /// Whether the last step called somebody: if one of its ops fails, the call was never made.
+    called: bool,
+    /// The highest acknowledged update that it knew of when it became active.
+    floor: i64,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -40,7 +48,7 @@ enum Phase {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { phase: Phase::Pausing { until: Mono(0) }, lines: 0 }
+        Self { phase: Phase::Pausing { until: Mono(0) }, lines: 0, called: false, floor: 0 }
     }
 }
 
@@ -71,7 +79,28 @@ impl Work {
         }
     }
 
-    /// When it wants to go on by itself.
+    /// Notes that this step calls somebody.
+    pub(super) fn note_call(&mut self) {
+        self.called = true;
+    }
+
+    /// Whether the step before this one called somebody.
+    pub(super) fn take_call(&mut self) -> bool {
+        std::mem::take(&mut self.called)
+    }
+
+    /// Begins to act, where all up to `acked` are known to be handled.
+    pub(super) fn begin(&mut self, acked: i64) {
+        self.floor = acked;
+    }
+
+    /// Whether everybody who may succeed has seen what it knew of when it became active: what it writes for other
+    /// programs then shows no lower number than was there.
+    pub(super) fn is_known(&self, seen_by_all: i64) -> bool {
+        seen_by_all >= self.floor
+    }
+
+    /// When it wants to go on by itself; `None` if it waits for an answer.
     pub(super) fn due(&self) -> Option<Mono> {
         match self.phase {
             Phase::Pausing { until } => Some(until),
@@ -90,6 +119,13 @@ impl Work {
     }
 }
 
+/// The id up to which everybody who may succeed has seen that all are handled.
+pub(super) fn seen_by_all(own: &Said, evidence: &Evidence) -> i64 {
+    let Some(lead) = &own.lead else { return 0 };
+    let acked = lead.successors.iter().filter_map(|id| evidence.get(id)).map(|peer| peer.said.acked);
+    acked.min().unwrap_or(own.acked).min(own.acked)
+}
+
 impl Replica {
     /// Takes up what an earlier life had handled. Updates are handled in the order of their ids, each life from
     /// where all before were handled; so the highest id stands for all below.
@@ -98,7 +134,7 @@ impl Replica {
         let kind = match cx.read(&path) {
             Ok(content) => {
                 let (highest, lines, problem) = parse_log(content.bytes());
-                self.said.acked = self.said.acked.max(highest.unwrap_or(0));
+                self.own.said.acked = self.own.said.acked.max(highest.unwrap_or(0));
                 // A torn end would spoil the next line: the log is written anew with it.
                 self.work.lines = if problem.is_some() { LINES_MAX } else { lines };
                 problem.map(ProblemKind::Corrupt)
@@ -111,29 +147,18 @@ impl Replica {
         }
     }
 
-    /// The highest id up to which all are handled, as far as anybody says.
-    fn acked_by_all(&self) -> i64 {
-        self.peers.values().map(|peer| peer.said.acked).fold(self.said.acked, i64::max)
-    }
-
-    /// The id up to which everybody who may succeed has seen that all are handled.
-    pub(super) fn seen_by_all(&self) -> i64 {
-        let Some(lead) = &self.said.lead else { return 0 };
-        let acked = lead.successors.iter().filter_map(|id| self.peers.get(id)).map(|peer| peer.said.acked);
-        acked.min().unwrap_or(self.said.acked).min(self.said.acked)
-    }
-
     /// Begins the next piece of work, where it may and none is out.
     pub(super) fn go_on(&mut self, config: &Config, cx: &mut Context<'_>) {
-        self.said.acked = self.acked_by_all();
+        self.own.said.acked = self.evidence.acked_by_all(&self.own.said);
         let now = cx.now().mono;
         let Phase::Pausing { until } = self.work.phase else { return };
-        if until > now || !self.has_time(config, cx) || self.errand.is_some() || self.is_handing_over() {
+        if until > now || !self.has_time(config, cx) || self.requests.is_removing() || self.is_handing_over()
+        {
             return;
         }
-        let offset = self.said.acked.saturating_add(1);
+        let offset = self.own.said.acked.saturating_add(1);
         cx.call(Call::GetUpdates { offset, wait_ms: config.timing.poll_wait_ms });
-        self.called = true;
+        self.work.note_call();
         self.work.phase = Phase::Polling;
     }
 
@@ -142,7 +167,7 @@ impl Replica {
         if self.work.is_out() {
             self.pause(CALL_AGAIN_MS, cx);
         } else {
-            self.take_kill_back();
+            self.requests.take_kill_back();
         }
     }
 
@@ -172,7 +197,7 @@ impl Replica {
                 self.pause(config.timing.error_pause_ms, cx);
             }
             (Phase::Handling { updates, next, .. }, Reply::Handled { id }) if updates[*next].id == id => {
-                cx.event(Event::UpdateHandled { id, term: self.said.term });
+                cx.event(Event::UpdateHandled { id, term: self.own.said.term });
                 let (updates, next) = (updates.clone(), *next);
                 self.log(updates, next, cx);
             }
@@ -197,12 +222,12 @@ impl Replica {
         config: &Config,
         cx: &mut Context<'_>,
     ) {
-        self.said.acked = self.acked_by_all();
-        let next = (from..updates.len()).find(|&at| updates[at].id > self.said.acked);
+        self.own.said.acked = self.evidence.acked_by_all(&self.own.said);
+        let next = (from..updates.len()).find(|&at| updates[at].id > self.own.said.acked);
         match next {
             Some(next) if self.has_time(config, cx) && !self.is_handing_over() => {
-                cx.call(Call::Handle { update: updates[next], term: self.said.term });
-                self.called = true;
+                cx.call(Call::Handle { update: updates[next], term: self.own.said.term });
+                self.work.note_call();
                 let tries = if next == from { tries } else { 0 };
                 self.work.phase = Phase::Handling { updates, next, tries };
             }
@@ -213,17 +238,17 @@ impl Replica {
     /// Writes down that an update is done with, before anything tells the service.
     fn log(&mut self, updates: Arc<[Update]>, next: usize, cx: &mut Context<'_>) {
         let id = updates[next].id;
-        let (path, bytes) = (log_path(), Content::from(format!("{id} {}\n", self.said.term)));
+        let (path, bytes) = (log_path(), Content::from(format!("{id} {}\n", self.own.said.term)));
         if self.work.lines >= LINES_MAX {
             self.work.lines = 1;
             cx.op(FsOp::Replace { path, content: bytes });
         } else {
             self.work.lines += 1;
             cx.op(FsOp::Append { path: path.clone(), bytes });
-            self.doing.push_back(Did::Log { last: false });
+            self.outbox.note(Did::Log { last: false });
             cx.op(FsOp::Flush { path });
         }
-        self.doing.push_back(Did::Log { last: true });
+        self.outbox.note(Did::Log { last: true });
         self.work.phase = Phase::Logging { updates, next };
     }
 
@@ -231,7 +256,7 @@ impl Replica {
         if let (true, Phase::Logging { updates, next }) = (last, &self.work.phase) {
             let id = updates[*next].id;
             cx.event(Event::LastUpdateIdWritten { id, path: log_path() });
-            self.said.acked = self.said.acked.max(id);
+            self.own.said.acked = self.own.said.acked.max(id);
             // Nothing is called from here: the step goes on with the turn, and the rest comes with the next poll.
             self.work.phase = Phase::Pausing { until: cx.now().mono };
         }
@@ -240,10 +265,10 @@ impl Replica {
     /// Without the log a crash before the next poll would forget that the update was handled. The log is written anew
     /// with the next one.
     pub(super) fn unlogged(&mut self, error: FsError, cx: &mut Context<'_>) {
-        self.problem(&log_path(), ProblemKind::Unwritten(error), cx);
+        self.troubles.found(&log_path(), ProblemKind::Unwritten(error), cx);
         if let Phase::Logging { updates, next } = &self.work.phase {
             let id = updates[*next].id;
-            self.said.acked = self.said.acked.max(id);
+            self.own.said.acked = self.own.said.acked.max(id);
             self.work.lines = LINES_MAX;
             self.pause(1_000, cx);
         }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::canonical::Visit;
 use super::super::constants::Policy;
-use super::super::record::{Found, Life, Record};
+use super::super::record::{Found, Life, Record, Visit};
 use super::world::{Weather, World};
 use crate::failover::testing::Files;
-use crate::failover::{Call, Config, Event, Failover};
+use crate::failover::{Call, Canonical as _, Config, Event, Failover};
 use crate::{Content, Cx, Draw, FsOp, Input, Mono, Now, Protocol as _};
 
 /// Moves all instants, and all numbers but 0, by the same amount.

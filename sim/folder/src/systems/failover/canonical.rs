@@ -6,7 +6,7 @@
 //!   nothing. Beyond the longest time that any decision looks back, older is as good as old;
 //! - numbers of beats: their order counts, and how far they are apart as far as anybody can tell
 //!   ([`BEATS_APART_MAX`]); numbers of versions likewise;
-//! - what no later step reads ([`Failover::forget_spent`]), and of a file what whoever may still read it has read.
+//! - what no later step reads ([`Canonical::forget_spent`](cloudchamber_core::failover::Canonical::forget_spent)), and of a file what whoever may still read it has read.
 //!
 //! Terms and lives stay as they are: a claim takes the next number, so what lies between two of them counts.
 
@@ -14,7 +14,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use cloudchamber_core::failover::hardened::record::{Found, Life, Record, Said};
-use cloudchamber_core::failover::{BEATS_APART_MAX, Config, Design, Failover, Policy, Visit};
+use cloudchamber_core::failover::{BEATS_APART_MAX, Canonical as _, Config, Design, Failover, Policy, Visit};
 use cloudchamber_core::{Content, Driver, FsOp, Mono};
 
 use super::FailoverSystem;

@@ -1,0 +1,151 @@
+//! Who this replica is, kept in the folder that never leaves the machine.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::constants::Policy;
+use super::outbox::Did;
+use super::places::Place;
+use super::record::{Found, Lapsed, Life, Record, Role, Said};
+use super::votes::{self, Promise};
+use super::{Context, Replica};
+use crate::failover::records::{Malformed, ProblemKind};
+use crate::failover::{Config, Event};
+use crate::{Content, FsError, FsOp, Path};
+
+/// The part of an id that no other replica shares, for which machine and directory it was drawn, and how often the
+/// process was started with it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Installation {
+    /// The random part of the id.
+    pub(super) random: String,
+    /// The machine on which it was drawn: a copy of the folder on another one draws its own.
+    host: String,
+    /// The directory for which it was drawn.
+    directory: String,
+    /// How often the process was started.
+    pub(super) lives: u64,
+}
+
+/// The file that holds it.
+pub(super) fn path() -> Path {
+    Path::local("identity.json")
+}
+
+impl Installation {
+    /// This one, in the life of this number.
+    pub(super) fn of(id: &str, lives: u64, config: &Config) -> Self {
+        let random = id.rsplit_once('#').map_or("", |(_, random)| random);
+        Self {
+            random: random.into(),
+            host: config.identity.host.clone(),
+            directory: config.identity.directory.clone(),
+            lives,
+        }
+    }
+
+    /// A new one, before its first life.
+    pub(super) fn draw(config: &Config, cx: &mut Context<'_>) -> Self {
+        let random = format!("#{:08x}", cx.rng().bits() & 0xffff_ffff);
+        Self::of(&random, 0, config)
+    }
+
+    /// The one that is kept, or a new one; and whether it is new.
+    pub(super) fn read_or_draw(config: &Config, cx: &mut Context<'_>) -> (Self, bool) {
+        let path = path();
+        match cx.read(&path) {
+            Ok(content) => match serde_json::from_slice::<Self>(content.bytes()) {
+                Ok(kept)
+                    if kept.host == config.identity.host && kept.directory == config.identity.directory =>
+                {
+                    return (kept, false);
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    cx.event(Event::ProblemFound { path, kind: ProblemKind::Corrupt(Malformed::NotJson) });
+                }
+            },
+            Err(FsError::NotFound) => {}
+            Err(error) => cx.event(Event::ProblemFound { path, kind: ProblemKind::Unreadable(error) }),
+        }
+        (Self::draw(config, cx), true)
+    }
+
+    /// The op that keeps it.
+    pub(super) fn write(&self) -> FsOp {
+        let bytes = serde_json::to_vec_pretty(self).expect("it has text keys and plain values");
+        FsOp::Replace { path: path(), content: Content::new(bytes) }
+    }
+}
+
+/// The number that tells two copies of one life apart.
+fn nonce(cx: &mut Context<'_>) -> u32 {
+    u32::try_from(cx.rng().bits() & 0xffff_ffff).expect("32 bits")
+}
+
+impl Replica {
+    /// Takes up where an earlier life of the same identity ended.
+    pub(super) fn resume(&mut self, kept: &Installation, fresh: bool, config: &Config, cx: &mut Context<'_>) {
+        self.own.said.voters = votes::first_voters(&config.hardened);
+        let mut lives = kept.lives;
+        if let Some(before) = self.said_before(cx).filter(|_| !fresh) {
+            lives = lives.max(before.life.number);
+            let own = &mut self.own.said;
+            own.term = before.term;
+            own.acked = before.acked;
+            own.obeyed = before.obeyed;
+            own.vote = before.vote.clone();
+            if matches!(before.role, Role::Active | Role::Released) {
+                // Whoever was to succeed it is asked to, in the order that all have seen.
+                own.lead = before.lead.clone();
+                if let Some(lead) = &mut own.lead
+                    && config.hardened.policy == Policy::Available
+                    && before.role == Role::Active
+                {
+                    lead.lapsed = Some(Lapsed { life: before.life, beat: before.beat });
+                }
+                own.role = Role::Released;
+            }
+            self.own.adopt_voters(before.voters.as_ref());
+        }
+        self.own.said.life = Life { number: lives + 1, nonce: nonce(cx) };
+        self.read_log(cx);
+        self.keep_identity(config, cx);
+    }
+
+    /// The newest that its files hold of an earlier life; `None` if they hold none.
+    fn said_before(&self, cx: &Context<'_>) -> Option<Arc<Said>> {
+        let said = |place: &Place| match &*cx.read(&place.path).ok()?.parsed(Record::parse) {
+            Found::Record(record, _) => Some(Arc::clone(&record.coordination)),
+            _ => None,
+        };
+        let places = self.outbox.places().iter();
+        let own = places.filter_map(said).filter(|said| said.id == self.own.said.id);
+        own.max_by_key(|said| said.age())
+    }
+
+    /// Writes down who it is, and in which life.
+    pub(super) fn keep_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let said = &self.own.said;
+        cx.op(Installation::of(&said.id, said.life.number, config).write());
+        self.outbox.note(Did::Aside(path()));
+    }
+
+    /// Becomes somebody else, because a copy of this identity lives.
+    pub(super) fn take_new_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
+        let drawn = Installation::draw(config, cx);
+        let life = Life { number: 1, nonce: nonce(cx) };
+        let id = format!("{}#{}", self.own.name, drawn.random);
+        let old = std::mem::replace(&mut self.own.said, Said::new(id.into(), life));
+        self.own.said.acked = old.acked;
+        self.own.said.obeyed = old.obeyed;
+        self.own.said.voters = old.voters;
+        self.lease.forget_beats();
+        self.promise = Promise::new(now, &config.hardened);
+        self.outbox.rename(&self.own.said.id, &config.hardened, now);
+        self.take_role(Role::Standby, now);
+        self.keep_identity(config, cx);
+    }
+}

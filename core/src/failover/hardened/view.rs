@@ -1,0 +1,165 @@
+//! Reading the view: the files of the others become evidence, and its own files are compared with what it wrote.
+
+use super::clock::LATE_MS;
+use super::places::{self, Place};
+use super::record::{Found, Record, Role, Said};
+use super::{Context, Replica, is_away};
+use crate::failover::records::ProblemKind;
+use crate::failover::{Config, Event, StandbyBecause, device};
+use crate::{Entry, EntryKind, FsError, Mono, Path};
+
+/// What the directory of the device files is.
+enum Devices {
+    /// The files in it; none if nobody has written yet.
+    Listed(Vec<Entry>),
+    /// The folder itself cannot be reached.
+    Away(FsError),
+    /// The folder is there, and the directory cannot be listed.
+    Unreadable(FsError),
+}
+
+impl Devices {
+    fn list(cx: &Context<'_>) -> Self {
+        match cx.list(&device::devices_dir()) {
+            Ok(entries) => Self::Listed(entries),
+            Err(error) if is_away(error) => Self::Away(error),
+            Err(FsError::NotFound) => match cx.list(&Path::shared("")) {
+                Err(error) if is_away(error) => Self::Away(error),
+                _ => Self::Listed(Vec::new()),
+            },
+            Err(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+impl Replica {
+    /// Compares the clocks with those of the last step. After a gap nothing that was seen before counts.
+    pub(super) fn note_time(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let (now, hardened) = (cx.now(), &config.hardened);
+        let gap = self.evidence.tick(hardened, now);
+        self.lease.slept(gap.slept_ms);
+        if gap.late_ms > LATE_MS && self.own.said.role == Role::Active {
+            self.lease.doubt_last_beat(self.own.said.beat, gap.late_ms, hardened, now.mono);
+        }
+        if gap.late_ms > hardened.look_ms {
+            self.watch_anew(now.mono);
+        } else if gap.late_ms > LATE_MS {
+            self.evidence.discount(gap.late_ms, hardened, now.mono);
+        }
+    }
+
+    /// Gathers all evidence anew, and waits for objections anew.
+    pub(super) fn watch_anew(&mut self, now: Mono) {
+        self.evidence.forget(now);
+        if matches!(self.own.said.role, Role::Candidate | Role::Released) {
+            self.take_role(self.own.said.role, now);
+        }
+    }
+
+    /// Reads all device files.
+    pub(super) fn look(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let entries = match Devices::list(cx) {
+            Devices::Listed(entries) => entries,
+            Devices::Away(error) => return self.fall_back(error, cx),
+            Devices::Unreadable(error) => {
+                return self.troubles.found(&device::devices_dir(), ProblemKind::Unreadable(error), cx);
+            }
+        };
+        self.come_back(config, cx);
+        let mut own_there = 0;
+        for entry in entries {
+            if entry.kind != EntryKind::File || !places::may_be_one(&entry.path) {
+                continue;
+            }
+            if let Some(place) = self.outbox.place(&entry.path).cloned() {
+                own_there += usize::from(place.beat > 0);
+                self.look_at_own(&place, config, cx);
+            } else {
+                self.look_at_other(&entry.path, config, cx);
+            }
+        }
+        if own_there < self.outbox.written_places() {
+            // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
+            self.outbox.urge();
+        }
+        self.own.said.wants_ms = self.evidence.wants_ms();
+        // Who is silent for as long as it takes to lose one's file is nobody's peer.
+        let silent_ms_max = config.timing.device_unseen_ms.saturating_mul(2);
+        self.evidence.forget_the_dead(silent_ms_max, cx.now().mono);
+    }
+
+    fn look_at_other(&mut self, path: &Path, config: &Config, cx: &mut Context<'_>) {
+        let content = match cx.read(path) {
+            Ok(content) => content,
+            Err(error) => {
+                self.unreadable(error, config);
+                return self.troubles.found(path, ProblemKind::Unreadable(error), cx);
+            }
+        };
+        let kind = match &*content.parsed(Record::parse) {
+            Found::Record(record, its) if places::belongs(path.file_name(), its) => {
+                self.troubles.solved(path);
+                self.own.adopt_voters(record.coordination.voters.as_ref());
+                return self.evidence.hear(record, &self.own, &config.hardened, cx.now().mono);
+            }
+            Found::Record(..) => ProblemKind::NameMismatch,
+            Found::Other => return,
+            Found::Broken(malformed) => {
+                self.unreadable(FsError::NotLocal, config);
+                ProblemKind::Corrupt(*malformed)
+            }
+        };
+        self.troubles.found(path, kind, cx);
+    }
+
+    /// Something is there that cannot be read yet: nobody who has just started founds a new succession meanwhile,
+    /// unless it takes long.
+    fn unreadable(&mut self, error: FsError, config: &Config) {
+        if error != FsError::NotFound && self.evidence.top(&self.own).is_none() {
+            let at = self.evidence.awake_since().plus(config.hardened.wait_ms);
+            self.succession.wait_until(at.max(self.succession.not_before()));
+        }
+    }
+
+    /// Its own file, as its own disk shows it.
+    fn look_at_own(&mut self, place: &Place, config: &Config, cx: &mut Context<'_>) {
+        let path = &place.path;
+        let kind = match cx.read(path) {
+            Ok(content) => match &*content.parsed(Record::parse) {
+                Found::Record(record, _) if record.coordination.id == self.own.said.id => {
+                    if !matches!(self.troubles.of(path), Some(ProblemKind::Unwritten(_))) {
+                        self.troubles.solved(path);
+                    }
+                    return self.compare_own(&record.coordination, place, config, cx);
+                }
+                Found::Record(..) | Found::Other => ProblemKind::NameMismatch,
+                Found::Broken(malformed) => ProblemKind::Corrupt(*malformed),
+            },
+            // Evicted: what the file says is what was written last.
+            Err(FsError::NotLocal) => return,
+            Err(error) => ProblemKind::Unreadable(error),
+        };
+        self.outbox.urge();
+        self.troubles.found(path, kind, cx);
+    }
+
+    /// An older version of its own came back: it is written over. A version that this life did not write, and none
+    /// before it: a copy of this identity lives elsewhere, and both take a new one.
+    fn compare_own(&mut self, there: &Said, place: &Place, config: &Config, cx: &mut Context<'_>) {
+        let life = self.own.said.life;
+        if there.age() == (life, place.beat) {
+            return;
+        }
+        let older = there.life == life && there.beat < place.beat;
+        if older || there.life.number < life.number {
+            // Of an earlier life, beside the device file, it harms nobody: the newest counts.
+            if place.beat > 0 || place.path == *self.outbox.places().device_file() {
+                self.outbox.urge();
+            }
+            return;
+        }
+        self.stop(StandbyBecause::IdentityCopied, cx);
+        cx.event(Event::IdentityCopied { path: place.path.clone() });
+        self.take_new_identity(config, cx);
+    }
+}
