@@ -520,11 +520,14 @@ fn settings_that_do_not_fit_together_are_refused_with_the_relation() {
     );
     refuse(
         "design = 'hardened'\ncoarse = { beat_ms = 40000 }",
-        "has to cover the longest beat, settle-ms and look-ms",
+        "has to cover the longest beat, propagation-ms and look-ms",
     );
     // A window that is none, or below zero.
-    refuse("design = 'hardened'\nsettle_ms = 0", "settle-ms is 0 ms and has to cover any propagation at all");
-    refuse("design = 'hardened'\nsettle_ms = -1", "invalid value: integer `-1`");
+    refuse(
+        "design = 'hardened'\npropagation_ms = 0",
+        "propagation-ms is 0 ms and has to cover any propagation at all",
+    );
+    refuse("design = 'hardened'\npropagation_ms = -1", "invalid value: integer `-1`");
     refuse("verify_ms = 90000", "a claim is verified after 90000 ms, and after 90000 ms it counts as gone");
     // A drift over the bound.
     refuse(

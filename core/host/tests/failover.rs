@@ -18,7 +18,7 @@ mod support;
 const FAST: &str = "
 beat = { base-ms = 300, jitter-ms = 100 }
 standby-beat = { base-ms = 1000, jitter-ms = 200 }
-settle-ms = 300
+propagation-ms = 300
 look-ms = 100
 rest-ms = 100
 write-gap-ms = 100

@@ -114,13 +114,13 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             hardened(Provider::Syncthing, Policy::Available, Some(&file))
         };
-        let changed = with("settle-ms = 900\nbeat = { base-ms = 400, jitter-ms = 100 }\n").unwrap();
-        assert_eq!((changed.settle_ms, changed.beat.base_ms), (900, 400));
+        let changed = with("propagation-ms = 900\nbeat = { base-ms = 400, jitter-ms = 100 }\n").unwrap();
+        assert_eq!((changed.propagation_ms, changed.beat.base_ms), (900, 400));
         assert_eq!(changed.look_ms, Hardened::at(Provider::Syncthing, Policy::Available).look_ms);
         let unknown = with("settel-ms = 900\n").unwrap_err().to_string();
         assert!(unknown.contains("`settel-ms` is no constant: there are act-margin-ms"), "{unknown}");
-        let kind = with("settle-ms = 'long'\n").unwrap_err().to_string();
-        assert!(kind.ends_with("`settle-ms` has a value of the wrong kind"), "{kind}");
+        let kind = with("propagation-ms = 'long'\n").unwrap_err().to_string();
+        assert!(kind.ends_with("`propagation-ms` has a value of the wrong kind"), "{kind}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Hardened {
     pub standby_beat: Every,
     /// The bound on propagation: how long after a version was written every running replica can read it, or a
     /// later one. Under [`Policy::Available`] "at most one active" rests on it.
-    pub settle_ms: u64,
+    pub propagation_ms: u64,
     /// The shortest and the default time without a sign of the leader after which it is suspected.
     pub suspect_ms_min: u64,
     /// The longest, however late its beats have been.
@@ -144,7 +144,7 @@ impl Provider {
     /// smallest, in steps of 2 s, with which leaders were suspected in error no more often than with the published
     /// design in simulated weeks of three replicas; for Google Drive and OneDrive a judgement between that and the time
     /// that a failover takes.
-    const fn settle_ms(self) -> u64 {
+    const fn propagation_ms(self) -> u64 {
         match self {
             Self::Dropbox => 28_000,
             Self::GDrive => 60_000,
@@ -170,22 +170,22 @@ impl Hardened {
     /// A set of constants for a provider.
     #[must_use]
     pub fn at(provider: Provider, policy: Policy) -> Self {
-        Self::bounded(provider, provider.settle_ms(), policy)
+        Self::bounded(provider, provider.propagation_ms(), policy)
     }
 
     /// The same for another bound on propagation, in ms.
     #[must_use]
-    pub fn bounded(provider: Provider, settle_ms: u64, policy: Policy) -> Self {
-        Self { places: provider.places(), ..Self::resting(settle_ms, provider.rest_ms(), policy) }
+    pub fn bounded(provider: Provider, propagation_ms: u64, policy: Policy) -> Self {
+        Self { places: provider.places(), ..Self::resting(propagation_ms, provider.rest_ms(), policy) }
     }
 
     /// A set of constants for a bound on propagation, in ms, and clients that send a file at once.
     #[must_use]
-    pub fn over(settle_ms: u64, policy: Policy) -> Self {
-        Self::resting(settle_ms, 1_000, policy)
+    pub fn over(propagation_ms: u64, policy: Policy) -> Self {
+        Self::resting(propagation_ms, 1_000, policy)
     }
 
-    fn resting(settle_ms: u64, rest_ms: u64, policy: Policy) -> Self {
+    fn resting(propagation_ms: u64, rest_ms: u64, policy: Policy) -> Self {
         // With two standbys that is as much written as in the published design, whose active replica writes two files
         // every 30 to 40 s, and each of the others one. Under a majority each voter answers each beat.
         let beat = match policy {
@@ -194,19 +194,19 @@ impl Hardened {
         };
         let look_ms = 1_000;
         // A beat may be late by its own jitter, by the way, by the reader's next look and by a slow disk.
-        let suspect_ms_min = beat.max_ms() + settle_ms + look_ms + SLOW_DISK_MS;
+        let suspect_ms_min = beat.max_ms() + propagation_ms + look_ms + SLOW_DISK_MS;
         // There and back, a beat that was just missed, and a moment at both ends.
-        let lease_ms = 2 * settle_ms + beat.max_ms() + 2 * look_ms + 2 * SLOW_DISK_MS;
+        let lease_ms = 2 * propagation_ms + beat.max_ms() + 2 * look_ms + 2 * SLOW_DISK_MS;
         Self {
             policy,
             beat,
             standby_beat: Every::new(120_000, 10_000),
-            settle_ms,
+            propagation_ms,
             suspect_ms_min,
             suspect_ms_max: 4 * suspect_ms_min,
             look_ms,
-            slot_ms: 2 * settle_ms + 4 * look_ms,
-            wait_ms: 2 * settle_ms + 4 * look_ms,
+            slot_ms: 2 * propagation_ms + 4 * look_ms,
+            wait_ms: 2 * propagation_ms + 4 * look_ms,
             lease_ms,
             promise_ms: lease_ms + 1_000,
             act_margin_ms: 1_500,
@@ -235,14 +235,14 @@ impl Hardened {
 
     /// How long after the decision to write it a version is with everybody, in ms.
     pub(super) fn arrival_ms(&self) -> u64 {
-        self.settle_ms.saturating_add(SLOW_DISK_MS)
+        self.propagation_ms.saturating_add(SLOW_DISK_MS)
     }
 
     /// How long after a beat the next one may be decided at the latest for it to be with everybody before anybody loses
     /// patience with the first ([`Policy::Available`]), in ms.
     pub(super) fn room_ms(&self) -> u64 {
         let lease_ms = self.lease_under(self.suspect_ms_min);
-        lease_ms.saturating_sub(self.settle_ms).saturating_sub(2 * self.look_ms)
+        lease_ms.saturating_sub(self.propagation_ms).saturating_sub(2 * self.look_ms)
     }
 
     /// How often a replica in this role writes its file.
@@ -273,7 +273,7 @@ impl Hardened {
 
     /// How long a candidate's silence leaves its candidacy standing, in ms.
     pub(super) fn candidacy_ms(&self) -> u64 {
-        let objections_ms = self.wait_ms + self.settle_ms + 3 * self.look_ms;
+        let objections_ms = self.wait_ms + self.propagation_ms + 3 * self.look_ms;
         match self.policy {
             Policy::Available => objections_ms,
             Policy::Majority => objections_ms.max(self.suspect_ms_min),
@@ -291,7 +291,7 @@ impl Hardened {
 
     /// How old the last sign of a standby may be for it to be counted on, in ms.
     pub fn live_ms(&self) -> u64 {
-        self.standby_beat.max_ms() + self.settle_ms + 3 * self.look_ms
+        self.standby_beat.max_ms() + self.propagation_ms + 3 * self.look_ms
     }
 
     /// Checks the relations between the values.
@@ -314,17 +314,27 @@ impl Hardened {
         let over = |what, value, than, least| {
             if value < least { Err(ConfigError::Short { what, value, than, least }) } else { Ok(()) }
         };
-        over("settle-ms", self.settle_ms, "any propagation at all", 1)?;
-        let (look, settle, beat) = (self.look_ms, self.settle_ms, self.beat.max_ms());
+        over("propagation-ms", self.propagation_ms, "any propagation at all", 1)?;
+        let (look, propagation, beat) = (self.look_ms, self.propagation_ms, self.beat.max_ms());
         over(
             "suspect-ms-min",
             self.suspect_ms_min,
-            "the longest beat, settle-ms and look-ms",
-            beat + settle + look,
+            "the longest beat, propagation-ms and look-ms",
+            beat + propagation + look,
         )?;
         over("suspect-ms-max", self.suspect_ms_max, "suspect-ms-min", self.suspect_ms_min)?;
-        over("slot-ms", self.slot_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
-        over("wait-ms", self.wait_ms, "twice settle-ms and three times look-ms", 2 * settle + 3 * look)?;
+        over(
+            "slot-ms",
+            self.slot_ms,
+            "twice propagation-ms and three times look-ms",
+            2 * propagation + 3 * look,
+        )?;
+        over(
+            "wait-ms",
+            self.wait_ms,
+            "twice propagation-ms and three times look-ms",
+            2 * propagation + 3 * look,
+        )?;
         over("standby-beat", self.standby_beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
         let round_ms = self.beat.base_ms.saturating_mul(u64::from(self.places));
         over("beat", round_ms, "rest-ms in each of its places", self.rest_ms)?;
@@ -348,7 +358,7 @@ impl Hardened {
             over(
                 "the lease",
                 lease_ms,
-                "rest-ms in its place, settle-ms and half a second for the disk",
+                "rest-ms in its place, propagation-ms and half a second for the disk",
                 least,
             )?;
         }
@@ -415,10 +425,10 @@ mod tests {
             change(&mut hardened);
             hardened.check().unwrap_err().to_string()
         };
-        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect-ms-min is 46200 ms and has to cover the longest beat, settle-ms and look-ms, which is 56200 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.settle_ms = 0), @"settle-ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait-ms is 0 ms and has to cover twice settle-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot-ms is 30000 ms and has to cover twice settle-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect-ms-min is 46200 ms and has to cover the longest beat, propagation-ms and look-ms, which is 56200 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.propagation_ms = 0), @"propagation-ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait-ms is 0 ms and has to cover twice propagation-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot-ms is 30000 ms and has to cover twice propagation-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
         insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"drift-ppm-max is 20000, and leases are not made for more than 2000 millionths; mend the clock");
         insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"promise-ms is 62900 ms and has to cover lease-ms and what two clocks can come apart meanwhile, which is 63026 ms; raise it, or shorten the others");
         insta::assert_snapshot!(broken(|h| h.lease_ms = 15_000), @"the lease is 15000 ms and has to cover the longest beat, twice look-ms and act-margin-ms, which is 33000 ms; raise it, or shorten the others");

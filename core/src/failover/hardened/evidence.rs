@@ -227,7 +227,7 @@ impl Evidence {
     fn progressed(&mut self, id: &Arc<str>, sign: &Sign<'_>, own: &Own, hardened: &Hardened, now: Mono) {
         let leads = sign.led && self.top(own).is_some_and(|top| top.role == Role::Active && top.id == id);
         // A version that arrives this long after waking was not written long before.
-        let witnessed = now.since(self.awake_since) >= hardened.settle_ms + hardened.look_ms;
+        let witnessed = now.since(self.awake_since) >= hardened.propagation_ms + hardened.look_ms;
         let peer = self.peers.get_mut(id).expect("the caller knows it");
         if peer.heard >= sign.heard {
             return;

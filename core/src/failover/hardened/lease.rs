@@ -106,7 +106,7 @@ impl Lease {
     /// counts from the decision: the others may have read it since, and lose patience `suspect_ms` after they did.
     /// `newest` says whether no later one was decided.
     pub(super) fn beaten(&mut self, at: Mono, newest: bool, suspect_ms: u64, hardened: &Hardened, now: Mono) {
-        let in_time = self.is_unbegun() || now.plus(hardened.settle_ms) <= self.until;
+        let in_time = self.is_unbegun() || now.plus(hardened.propagation_ms) <= self.until;
         if newest && in_time {
             self.before = self.until;
             self.until = self.until.max(at.plus(hardened.lease_under(suspect_ms)));
@@ -130,7 +130,7 @@ impl Lease {
             return;
         }
         let Some(at) = self.newest_beat_at() else { return };
-        let way_ms = hardened.settle_ms + late_ms;
+        let way_ms = hardened.propagation_ms + late_ms;
         if now.since(at) < way_ms && at.plus(way_ms) > self.before {
             self.until = self.before.max(Mono(1));
             // Who got it late counts from then; nobody is to go on counting from it.
@@ -146,7 +146,7 @@ impl Lease {
     /// Whether a beat that is decided now would be with everybody only after somebody can have lost patience. Votes
     /// do not depend on patience.
     pub(super) fn is_past_prolonging(&self, hardened: &Hardened, now: Mono) -> bool {
-        hardened.policy == Policy::Available && now.plus(hardened.settle_ms) > self.until
+        hardened.policy == Policy::Available && now.plus(hardened.propagation_ms) > self.until
     }
 
     /// Whether a release that can be written at `write_at` is with everybody before anybody can have lost patience.

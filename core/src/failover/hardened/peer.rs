@@ -73,7 +73,7 @@ impl Peer {
         let Some(paces) = paces.filter(|_| self.heard.1 > 0) else { return now };
         let later_ms = paces.iter().fold(0, |sum: u64, pace| sum.saturating_add(*pace));
         let told = self.sent.plus(later_ms.saturating_add(hardened.drift_ms(later_ms)));
-        let earliest = Mono(now.0.saturating_sub(hardened.settle_ms));
+        let earliest = Mono(now.0.saturating_sub(hardened.propagation_ms));
         told.clamp(earliest, now)
     }
 

@@ -213,7 +213,7 @@ impl Replica {
         if votes::is_outvoted(&self.own, &self.evidence, hardened, now) {
             self.claim(Role::Candidate, cx);
         }
-        let give_up = self.own.since.plus(2 * (hardened.promise_ms + hardened.settle_ms));
+        let give_up = self.own.since.plus(2 * (hardened.promise_ms + hardened.propagation_ms));
         if now < give_up {
             self.decide_at(give_up);
             return;

@@ -79,13 +79,13 @@ fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {
     let usual = Hardened::at(provider, Policy::Available);
     for (heartbeat_ms, percent) in HARDENED {
         let mut subject = Subject::of(profile, DesignName::Hardened, Some(PolicyName::Available))?;
-        let settle_ms = usual.settle_ms * percent / 100;
+        let propagation_ms = usual.propagation_ms * percent / 100;
         // As long as with the provider's own constants, for another heartbeat and another bound.
         let suspect_ms_min =
-            usual.suspect_ms_min - usual.beat.base_ms - usual.settle_ms + heartbeat_ms + settle_ms;
+            usual.suspect_ms_min - usual.beat.base_ms - usual.propagation_ms + heartbeat_ms + propagation_ms;
         subject.settings.coarse.beat_ms = Some(heartbeat_ms);
         subject.settings.coarse.suspect_ms_min = Some(suspect_ms_min);
-        subject.settings.settle_ms = (percent != 100).then_some(settle_ms);
+        subject.settings.propagation_ms = (percent != 100).then_some(propagation_ms);
         subject.settings.suspect_ms_max = Some(4 * suspect_ms_min);
         subjects.push((heartbeat_ms, subject));
     }

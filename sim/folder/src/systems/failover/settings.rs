@@ -51,7 +51,7 @@ pub struct Settings {
     /// Of the hardened design: the bound on propagation that its constants are made for, ms; the provider's, or a
     /// little more than `delay_ms`, where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub settle_ms: Option<u64>,
+    pub propagation_ms: Option<u64>,
     /// Of the hardened design, in place of what follows from the bound on propagation: the longest time without a
     /// sign of the leader after which it is suspected, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,9 +220,9 @@ impl Settings {
     fn hardened(&self, scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Hardened {
         let policy = self.policy.unwrap_or(Policy::Available);
         let provider = Provider::named(&scenario.profile).unwrap_or(Provider::ICloud);
-        let mut hardened = match (self.settle_ms, scenario.delay_ms) {
-            (Some(settle_ms), None) => Hardened::bounded(provider, settle_ms, policy),
-            (Some(settle_ms), Some(_)) => Hardened::over(settle_ms, policy),
+        let mut hardened = match (self.propagation_ms, scenario.delay_ms) {
+            (Some(propagation_ms), None) => Hardened::bounded(provider, propagation_ms, policy),
+            (Some(propagation_ms), Some(_)) => Hardened::over(propagation_ms, policy),
             // A constant delay is known to the millisecond; the notice of a change and the disk take a moment more.
             (None, Some(delay_ms)) => Hardened::over(delay_ms + 3_000, policy),
             (None, None) => Hardened::at(provider, policy),
@@ -256,12 +256,12 @@ impl Settings {
         let travel = scenario.profile().timing.calm_bound_ms();
         let count = u64::try_from(scenario.replica.len()).expect("at most 26");
         // Everybody listed is let pass once, then a candidate waits, and another that crossed it.
-        let candidacy = hardened.wait_ms + hardened.settle_ms + 3 * hardened.look_ms;
+        let candidacy = hardened.wait_ms + hardened.propagation_ms + 3 * hardened.look_ms;
         let succession = hardened.suspect_ms_max + (count + 1) * hardened.slot_ms + 2 * candidacy;
         let votes = match hardened.policy {
             Policy::Available => 0,
             // A voter that has just started, a candidate that gave up, and one that came through.
-            Policy::Majority => 4 * (hardened.promise_ms + hardened.settle_ms),
+            Policy::Majority => 4 * (hardened.promise_ms + hardened.propagation_ms),
         };
         let failover = succession + votes + 2 * travel + 5_000;
         Bounds {
@@ -271,7 +271,7 @@ impl Settings {
             unknown_ms_max: hardened.live_ms() + travel,
             // Whoever is active looks at least that often, and a slow op may stand in between.
             overlap_ms_max: self.overlap_ms_max.unwrap_or(3 * hardened.look_ms),
-            late_ms_min: self.late_ms_min.unwrap_or(hardened.settle_ms),
+            late_ms_min: self.late_ms_min.unwrap_or(hardened.propagation_ms),
             excuse_ms: succession,
             // One that took its time is followed by the next that much sooner.
             beat_ms_min: hardened.write_gap_ms.saturating_sub(500),
