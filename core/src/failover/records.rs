@@ -12,6 +12,10 @@ use serde_json::{Map, Value};
 use super::device;
 use crate::{Content, EntryKind, Fs, FsError, Path, WallMs};
 
+/// The largest file of a replica that is read, in bytes. What a replica says grows with the number of the others, by
+/// some two hundred bytes each; a file that takes long to read would keep it from beating in time.
+pub const LEN_MAX: u64 = 256 * 1_024;
+
 /// The shared state.
 pub static STATE: LazyLock<Path> = LazyLock::new(|| Path::shared("state.json"));
 
@@ -92,6 +96,8 @@ pub enum ProblemKind {
     Corrupt(Malformed),
     /// It names a device whose file is called otherwise: a conflict copy, or two devices with one file name.
     NameMismatch,
+    /// It is larger than any that a replica writes, and is not read: [`LEN_MAX`].
+    TooLarge,
 }
 
 impl std::fmt::Display for ProblemKind {
@@ -106,6 +112,11 @@ impl std::fmt::Display for ProblemKind {
             Self::Corrupt(Malformed::Check) => write!(f, "was changed by somebody else"),
             Self::Corrupt(Malformed::Field) => write!(f, "lacks a field, or has one of the wrong kind"),
             Self::NameMismatch => write!(f, "names a device whose file is called otherwise"),
+            Self::TooLarge => write!(
+                f,
+                "is larger than {} KiB, which no replica writes, and is not read: see who made it, and remove it",
+                LEN_MAX / 1_024
+            ),
         }
     }
 }
@@ -178,6 +189,14 @@ impl DeviceRecord {
     }
 }
 
+/// Whether a shared file is too large to be read ([`LEN_MAX`]), by the listing of its directory.
+#[must_use]
+pub fn is_too_large(fs: &dyn Fs, path: &Path) -> bool {
+    let dir = path.parent().unwrap_or_else(|| Path::shared(""));
+    let entries = fs.list(&dir).unwrap_or_default();
+    entries.iter().any(|entry| entry.path == *path && entry.len > LEN_MAX)
+}
+
 /// Reads the old `devices.json`: an object of device records by device id, or a list of them. Entries that are
 /// no record are left out and reported.
 #[must_use]
@@ -234,8 +253,13 @@ pub struct Listed {
 
 /// Reads all device files, by the *name in the file*; of two files with one name, the last in the order of the
 /// listing counts. So a conflict copy can stand for the device (upstream opencode-telegram-mirror 085f00e reads
-/// them so, in an order that the system chooses). Whatever is wrong goes to `problem`.
-pub fn read_devices(fs: &dyn Fs, mut problem: impl FnMut(&Path, ProblemKind)) -> BTreeMap<Arc<str>, Listed> {
+/// them so, in an order that the system chooses). A file of more than `len_max` bytes is not read. Whatever is wrong
+/// goes to `problem`.
+pub fn read_devices(
+    fs: &dyn Fs,
+    len_max: u64,
+    mut problem: impl FnMut(&Path, ProblemKind),
+) -> BTreeMap<Arc<str>, Listed> {
     let dir = device::devices_dir();
     let entries = match fs.list(&dir) {
         Ok(entries) => entries,
@@ -247,6 +271,10 @@ pub fn read_devices(fs: &dyn Fs, mut problem: impl FnMut(&Path, ProblemKind)) ->
     };
     let mut devices = BTreeMap::new();
     for entry in entries {
+        if entry.kind == EntryKind::File && entry.len > len_max {
+            problem(&entry.path, ProblemKind::TooLarge);
+            continue;
+        }
         if entry.kind != EntryKind::File || !entry.name().ends_with(".json") {
             continue;
         }

@@ -11,7 +11,7 @@ use super::device;
 use super::hardened::constants::Policy;
 use super::hardened::places;
 use super::hardened::record::{Found, Record, Role};
-use super::records::{self, Listed, ProblemKind, STATE, StateRecord};
+use super::records::{self, LEN_MAX, Listed, ProblemKind, STATE, StateRecord};
 use crate::{Fs, Path, WallMs};
 
 /// All devices as one view shows them, the active one first, the others by name.
@@ -94,6 +94,10 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
     let mut problems = Vec::new();
     let mut problem = |path: &Path, kind| problems.push(Problem { path: path.clone(), kind });
     let state = match fs.read(&STATE, 0) {
+        _ if records::is_too_large(fs, &STATE) => {
+            problem(&STATE, ProblemKind::TooLarge);
+            None
+        }
         Ok(content) => match &*content.parsed(StateRecord::parse) {
             Ok(record) => Some(record.clone()),
             Err(malformed) => {
@@ -113,7 +117,7 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
             problem(path, kind);
         }
     };
-    let mut listed = records::read_devices(fs, &mut problem);
+    let mut listed = records::read_devices(fs, LEN_MAX, &mut problem);
     listed.retain(|_, listed| !known(&listed.path));
     if !survey.newest.is_empty() {
         return survey.status(listed, wall, timing, me, problems);
@@ -155,7 +159,7 @@ impl Survey {
     fn of(fs: &dyn Fs, problem: &mut impl FnMut(&Path, ProblemKind)) -> Self {
         let dir = device::devices_dir();
         let mut survey = Self::default();
-        for entry in fs.list(&dir).unwrap_or_default() {
+        for entry in fs.list(&dir).unwrap_or_default().into_iter().filter(|entry| entry.len <= LEN_MAX) {
             let path = entry.path;
             let Ok(content) = fs.read(&path, 0) else { continue };
             let Found::Record(record, file) = &*content.parsed(Record::parse) else { continue };

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::constants::Hardened;
 use super::places::{Place, Places};
 use super::record::{Life, Record, Role, Saw, Visit};
+use super::troubles::Troubles;
 use super::{Context, Replica, installation, is_away, work};
-use crate::failover::records::{ProblemKind, STATE, StateRecord};
+use crate::failover::records::{ProblemKind, STATE, StateRecord, is_too_large};
 use crate::failover::{Config, Event, GivenUpBecause};
-use crate::{FsError, FsOp, Mono, Path};
+use crate::{Content, FsError, FsOp, Mono, Path};
 
 /// How soon a write that failed is tried again, ms.
 const AGAIN_MS: u64 = 2_000;
@@ -179,6 +180,16 @@ impl Outbox {
         self.places.iter().filter(|place| place.beat > 0).count()
     }
 
+    /// Whether a look has to find a file of its own: one was written in this life, and that did not fail.
+    pub(super) fn expects_own(&self, troubles: &Troubles) -> bool {
+        let under_way = |path: &Path| {
+            self.batch.iter().any(|did| matches!(did, Did::Own { path: other, .. } if other == path))
+        };
+        let failed = |path: &Path| matches!(troubles.of(path), Some(ProblemKind::Unwritten(_)));
+        let written = |place: &Place| place.beat > 0 && !failed(&place.path) && !under_way(&place.path);
+        self.places.iter().any(written)
+    }
+
     /// The place that this file is; `None` if it is not one of its own.
     pub(super) fn place(&self, path: &Path) -> Option<&Place> {
         self.places.at(path)
@@ -203,12 +214,16 @@ impl Replica {
     /// Writes its own file if that is due, and `state.json`.
     pub(super) fn write(&mut self, config: &Config, cx: &mut Context<'_>) {
         let now = cx.now().mono;
+        if self.away.is_some() {
+            // What it wrote into a folder that only looks like its own would make that its own.
+            return;
+        }
         // An op of an earlier decision of this step goes first, and nothing waits behind it.
-        if self.outbox.is_due(now) && (self.away.is_none() || now >= self.outbox.beat_at) {
+        if self.outbox.is_due(now) {
             self.write_own(config, cx);
         }
         let known = self.work.is_known(work::seen_by_all(&self.own.said, &self.evidence));
-        if self.acting && self.away.is_none() && self.outbox.is_state_due(now) && known {
+        if self.acting && self.outbox.is_state_due(now) && known {
             self.write_state(config, cx);
         }
     }
@@ -246,13 +261,14 @@ impl Replica {
     /// before that is all that this leader knew when it began: so nobody's `state.json` shows a lower one than was
     /// there.
     fn write_state(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let before = match cx.read(&STATE) {
-            Ok(content) => match &*content.parsed(StateRecord::parse) {
-                Ok(record) => record.clone(),
-                Err(_) => StateRecord::initial(cx.now().wall),
-            },
-            Err(_) => StateRecord::initial(cx.now().wall),
+        // One that somebody blew up is written anew, as one that cannot be read.
+        let content = (!is_too_large(cx.fs(), &STATE)).then(|| cx.read(&STATE).ok()).flatten();
+        let parse = |content: Content| match &*content.parsed(StateRecord::parse) {
+            Ok(record) => Some(record.clone()),
+            Err(_) => None,
         };
+        let before = content.and_then(parse);
+        let before = before.unwrap_or_else(|| StateRecord::initial(cx.now().wall));
         let wall = cx.now().wall;
         let seen = work::seen_by_all(&self.own.said, &self.evidence);
         let record = StateRecord {

@@ -10,7 +10,7 @@ use super::own::Own;
 use super::record::{Found, Record, Role, Visit};
 use super::{Context, Replica, places};
 use crate::failover::{Call, Command, Config, Event, RefusedBecause, StandbyBecause, device};
-use crate::{FsError, FsOp, Mono, Path};
+use crate::{FsOp, Mono, Path};
 
 /// A removal under way: it waits for an op or an answer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -101,7 +101,11 @@ fn files_of(
     hardened: &Hardened,
     cx: &Context<'_>,
 ) -> impl Iterator<Item = (Arc<str>, Path)> {
-    let there = |path: &Path| !matches!(cx.read(path), Err(FsError::NotFound));
+    // Listed, not read: however large somebody made it.
+    let there = |path: &Path| {
+        let listed = cx.list(&device::devices_dir());
+        listed.map_or(true, |entries| entries.iter().any(|entry| entry.path == *path))
+    };
     let beside = (1..usize::from(hardened.places)).map(|place| places::path(id, place)).filter(there);
     let files: Vec<_> = beside.chain([places::path(id, 0)]).map(|path| (device.clone(), path)).collect();
     files.into_iter()

@@ -4,7 +4,7 @@ use super::clock::LATE_MS;
 use super::places::{self, Place};
 use super::record::{Found, Record, Role, Said};
 use super::{Context, Replica, is_away};
-use crate::failover::records::ProblemKind;
+use crate::failover::records::{LEN_MAX, ProblemKind};
 use crate::failover::{Config, Event, StandbyBecause, device};
 use crate::{Entry, EntryKind, FsError, Mono, Path};
 
@@ -65,17 +65,21 @@ impl Replica {
                 return self.troubles.found(&device::devices_dir(), ProblemKind::Unreadable(error), cx);
             }
         };
+        if !self.is_home(&entries) {
+            return self.fall_back(FsError::NotFound, cx);
+        }
         self.come_back(config, cx);
         let mut own_there = 0;
         for entry in entries {
             if entry.kind != EntryKind::File || !places::may_be_one(&entry.path) {
                 continue;
             }
-            if let Some(place) = self.outbox.place(&entry.path).cloned() {
-                own_there += usize::from(place.beat > 0);
-                self.look_at_own(&place, config, cx);
-            } else {
-                self.look_at_other(&entry.path, config, cx);
+            let own = self.outbox.place(&entry.path).cloned();
+            own_there += usize::from(own.as_ref().is_some_and(|place| place.beat > 0));
+            match own {
+                _ if entry.len > LEN_MAX => self.look_at_too_large(&entry.path, own.is_some(), config, cx),
+                Some(place) => self.look_at_own(&place, config, cx),
+                None => self.look_at_other(&entry.path, config, cx),
             }
         }
         if own_there < self.outbox.written_places() {
@@ -86,6 +90,30 @@ impl Replica {
         // Who is silent for as long as it takes to lose one's file is nobody's peer.
         let silent_ms_max = config.timing.device_unseen_ms.saturating_mul(2);
         self.evidence.forget_the_dead(silent_ms_max, cx.now().mono);
+    }
+
+    /// Whether this is the folder that the replica worked in, by a file of its own or of a replica that it knows. A
+    /// file system that was unmounted leaves an empty directory of the same name, and one that is mounted in its place
+    /// has other files.
+    ///
+    /// A folder in which this life has written nothing yet is taken as it is: the first start in an empty folder.
+    fn is_home(&self, entries: &[Entry]) -> bool {
+        let known = |entry: &Entry| {
+            let is_of = |id: &str| places::belongs(entry.name(), &device::file_name(id));
+            self.outbox.place(&entry.path).is_some() || self.evidence.peers().any(|(id, _)| is_of(id))
+        };
+        let knows_any = self.outbox.expects_own(&self.troubles);
+        !knows_any || entries.iter().any(|entry| entry.kind == EntryKind::File && known(entry))
+    }
+
+    /// A file that no replica writes: it is not read, and one of its own is written anew.
+    fn look_at_too_large(&mut self, path: &Path, own: bool, config: &Config, cx: &mut Context<'_>) {
+        if own {
+            self.outbox.urge();
+        } else {
+            self.unreadable(FsError::NotLocal, config);
+        }
+        self.troubles.found(path, ProblemKind::TooLarge, cx);
     }
 
     fn look_at_other(&mut self, path: &Path, config: &Config, cx: &mut Context<'_>) {

@@ -160,7 +160,7 @@ impl Published {
 /// Reads all device files and tells what is wrong with them.
 fn read_devices(cx: &mut Context<'_>) -> std::collections::BTreeMap<Arc<str>, Listed> {
     let mut problems: Vec<(Path, _)> = Vec::new();
-    let devices = records::read_devices(cx.fs(), |path, kind| problems.push((path.clone(), kind)));
+    let devices = records::read_devices(cx.fs(), u64::MAX, |path, kind| problems.push((path.clone(), kind)));
     for (path, kind) in problems {
         cx.event(Event::ProblemFound { path, kind });
     }

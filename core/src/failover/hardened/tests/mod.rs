@@ -1,9 +1,11 @@
 //! Tests of several replicas together.
 //!
 //! - [`world`]: replicas over maps with delays, crashes, sleeps and clocks that are off,
-//! - `duty`: what a leader owes, `storm`: what holds under drawn schedules, `shift`: what a model checker relies on.
+//! - `duty`: what a leader owes, `storm`: what holds under drawn schedules, `shift`: what a model checker relies on,
+//! - `folder`: a folder in which something is wrong.
 
 mod duty;
+mod folder;
 mod shift;
 mod storm;
 mod world;
