@@ -7,8 +7,10 @@ use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
-use cloudchamber_core::journal::owner::{self, Move, Nonce, Settled};
-use cloudchamber_core::journal::write::{Appended, Identity, Refusal, Writer, identity, refuse_legacy};
+use cloudchamber_core::journal::identity::{Identity, Nonce, identity};
+use cloudchamber_core::journal::owner::{self, Move, Settled};
+use cloudchamber_core::journal::refusal::{Refusal, refuse_legacy};
+use cloudchamber_core::journal::write::{Appended, Writer};
 use cloudchamber_core::{Content, Fs, FsError, FsMut, FsOp, Path};
 
 use crate::{Lock, OsFs, clock};

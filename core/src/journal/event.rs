@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::clock::Hybrid;
+use super::identity::Nonce;
 use super::line::{fits, text};
-use super::owner::Nonce;
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Log};
 use crate::{Now, Rng};

@@ -7,7 +7,7 @@ use super::merge::{Event, Merger, subject};
 use super::problem::{Problem, ProblemKind};
 use super::schema::{Field, Kind, Subject};
 use super::view::{Agent, At, Cell, Collision, Entry, Member, Message, Question, Thread};
-use super::{Duplicates, Identity, Ordering, Tombstones};
+use super::{Duplicates, Keying, Ordering, Tombstones};
 
 /// Within this span wall clocks of two machines prove nothing about which record is later: clocks are wrong by
 /// whole hours more often than by any other amount (measured HTTP dates, engineered.at; rule 5 of
@@ -33,8 +33,8 @@ impl Merger<'_> {
             fold(self, events);
             return;
         }
-        match self.design.identity {
-            Identity::Guid => {
+        match self.design.keying {
+            Keying::Guid => {
                 let mut entries: BTreeMap<String, At> = BTreeMap::new();
                 for event in events.iter().filter(|event| self.record(event.at).kind.creates()) {
                     entries.entry(self.source(event.at).directory.to_owned()).or_insert(event.at);
@@ -42,7 +42,7 @@ impl Merger<'_> {
                 self.collide(kind, entries);
                 fold(self, events);
             }
-            Identity::OriginAndGuid => {
+            Keying::OriginAndGuid => {
                 let mut parts: Vec<(Cow<'_, str>, Vec<Event>)> = Vec::new();
                 for event in events.iter().filter(|event| self.record(event.at).kind.creates()) {
                     let origin = self.origin(event.at);

@@ -6,27 +6,18 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::address::Aliases;
+use super::claims::{Claim, Owners, keeper};
 use super::file::{Reading, Salvaged, Skipped};
+use super::layout::{CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path};
 use super::line::Text;
 use super::merge::merge;
 use super::names::{Standing, log_of, machine_of};
-use super::owner::{Claim, Owners, keeper};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
-use super::write::aliases_path;
 use super::{Copies, Design, Owning, Renaming};
 use crate::kit::names::{Client, copy_of};
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
-
-/// Where the machines' directories lie.
-pub const MACHINES: &str = "shared/machines";
-/// The configuration that every machine reads.
-pub const CONFIG: &str = "fray-config.json";
-/// The empty file that says the folder has the layout with machines.
-pub const SENTINEL: &str = "shared/.v2";
-/// The files of the layout before machines; `agents.jsonl` holds shared and local records alike.
-pub const LEGACY: [&str; 4] = ["messages.jsonl", "threads.jsonl", "questions.jsonl", "agents.jsonl"];
 
 /// What the configuration says, as far as it matters here.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq)]

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::address::Aliases;
+use super::claims::Claim;
 use super::file::{File, Reading};
-use super::folder::{CONFIG, Folder, LEGACY, MACHINES, SENTINEL, own_aliases};
-use super::names::{are_of, is_machine_id};
-use super::owner::{Claim, Nonce, leave, winner_over};
-use super::schema::{Kind, Log};
-use super::write::{
-    Refusal, aliases_path, found, identity, identity_path, journal_path, migration_path, refuse_legacy,
+use super::folder::{Folder, own_aliases};
+use super::identity::{Nonce, identity};
+use super::init::found;
+use super::layout::{
+    CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path, identity_path, journal_path, migration_begun,
+    migration_path,
 };
+use super::names::{are_of, is_machine_id};
+use super::owner::{leave, winner_over};
+use super::refusal::{Refusal, refuse_legacy};
+use super::schema::{Kind, Log};
 use super::{Design, Renaming};
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
 
@@ -18,13 +23,6 @@ use crate::{Content, Fs, FsError, FsOp, Now, Path};
 #[must_use]
 pub fn is_due(fs: &dyn Fs) -> bool {
     matches!(refuse_legacy(fs), Err(Refusal::Legacy(_)))
-}
-
-/// The machine to whose directory this machine began to move the files of the layout before machines.
-#[must_use]
-pub fn begun(fs: &dyn Fs) -> Option<String> {
-    let content = fs.read(&migration_path(), 0).ok()?;
-    std::str::from_utf8(content.bytes()).ok().map(|text| text.trim().to_owned())
 }
 
 /// The ops that move the files of the layout before machines to a machine's directory. `agents.jsonl` is split:
@@ -37,10 +35,10 @@ pub fn begun(fs: &dyn Fs) -> Option<String> {
 /// this machine appends nothing, so that no copy replaces what was appended.
 ///
 /// # Errors
-/// As [`init`](super::write::init), where an old file cannot be read, where the folder has the layout with machines
+/// As [`init`](super::init::init), where an old file cannot be read, where the folder has the layout with machines
 /// already, and where another name for this machine was given the first time.
 pub fn migrate(fs: &dyn Fs, machine: &str, now: Now, owner: Option<Nonce>) -> Result<Vec<FsOp>, Refusal> {
-    match begun(fs) {
+    match migration_begun(fs) {
         Some(known) if known != machine => {
             return Err(Refusal::Identity(format!(
                 "a migration to `{known}` was interrupted: finish it under that name"

@@ -30,10 +30,14 @@
 //! Which faults of the published design are known, and what shows each, is listed in `docs/journal.md`.
 
 pub mod address;
+pub mod claims;
 pub mod clock;
 pub mod event;
 pub mod file;
 pub mod folder;
+pub mod identity;
+pub mod init;
+pub mod layout;
 pub mod line;
 pub mod merge;
 pub mod migrate;
@@ -41,8 +45,10 @@ pub mod names;
 pub mod owner;
 pub mod problem;
 pub mod protocol;
+pub mod refusal;
 pub mod sample;
 pub mod schema;
+pub mod seal;
 pub mod show;
 pub mod verify;
 pub mod view;
@@ -62,7 +68,7 @@ pub struct Design {
     /// Whether a removed fave, role or cursor may come back by itself.
     pub tombstones: Tombstones,
     /// What tells two subjects apart.
-    pub identity: Identity,
+    pub keying: Keying,
     /// What is done with the copies that sync clients make.
     pub copies: Copies,
     /// What a record that is there twice does.
@@ -99,7 +105,7 @@ pub enum Tombstones {
 
 /// What tells two subjects apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Identity {
+pub enum Keying {
     /// The GUID alone: of two messages that chance made alike the later one overwrites the other.
     Guid,
     /// The machine it comes from and the GUID: both are kept.
@@ -166,7 +172,7 @@ impl Design {
         reading: Reading::Skip,
         order: Ordering::AsWritten,
         tombstones: Tombstones::LastWriter,
-        identity: Identity::Guid,
+        keying: Keying::Guid,
         copies: Copies::Foreign,
         duplicates: Duplicates::Abort,
         trigger: Trigger::ModificationTime,
@@ -181,7 +187,7 @@ impl Design {
         reading: Reading::Salvage,
         order: Ordering::Causal,
         tombstones: Tombstones::Sticky,
-        identity: Identity::OriginAndGuid,
+        keying: Keying::OriginAndGuid,
         copies: Copies::Versions,
         duplicates: Duplicates::Harmless,
         trigger: Trigger::LengthAndHash,

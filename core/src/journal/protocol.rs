@@ -5,18 +5,22 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Aliases, Mention, Scope};
+use super::claims::Claim;
 use super::clock::Hybrid;
 use super::event::Event;
 use super::folder::Folder;
+use super::identity::{Identity, Nonce, identity};
+use super::init::init;
+use super::layout::{checksums_path, identity_path, journal_path, migration_begun};
 use super::merge::merge;
 use super::migrate;
-use super::owner::{self, Claim, Nonce, Settled};
+use super::owner::{self, Settled};
 use super::problem::Problem;
+use super::refusal::Refusal;
+use super::seal::Seal;
 use super::show::Shown;
 use super::view::View;
-use super::write::{
-    Identity, Refusal, Seal, Writer, checksums_path, identity, identity_path, init, journal_path,
-};
+use super::write::Writer;
 use super::{Checksums, Design, Owning};
 use crate::{Content, Cx, Fs, FsOp, Input, Mono, Never, Path, Protocol};
 use xxhash_rust::xxh3::xxh3_64;
@@ -219,7 +223,7 @@ impl Journal {
     /// Finds out who it is, or becomes somebody, and makes the own files whole.
     fn start(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let design = &settings.design;
-        if migrate::begun(cx.fs()).is_some() {
+        if migration_begun(cx.fs()).is_some() {
             // A crash interrupted it, and nothing may be appended before it is done.
             (self.phase, self.writer) = (Phase::Closed, None);
             self.manage(&Manage::Migrate, settings, cx);

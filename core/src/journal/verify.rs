@@ -7,12 +7,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Design;
 use super::file::Record;
 use super::folder::{Folder, unread};
+use super::identity::identity;
+use super::layout::{checksums_path, journal_path, shadow_path};
 use super::merge::merge;
 use super::owner::may_share_owner;
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
+use super::seal::{Seal, seals};
 use super::view::Source;
-use super::write::{Seal, checksums_path, identity, seals, shadow_path};
 use crate::{Content, Fs, FsError};
 
 /// What one machine's numbers say.
@@ -124,7 +126,7 @@ pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder) -> Vec<Problem> {
     }
     if let Ok(own) = identity(fs) {
         for log in Log::SHARED {
-            let path = super::write::journal_path(&own.id, log);
+            let path = journal_path(&own.id, log);
             match (fs.read(&path, 0), fs.read(&shadow_path(&own.id, log), 0)) {
                 (Ok(shared), Ok(shadow)) => problems.extend(shadowed(path.name(), &shared, &shadow)),
                 (Err(FsError::NotFound), Ok(shadow)) if !shadow.is_empty() => problems.push(Problem {

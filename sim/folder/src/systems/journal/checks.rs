@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudchamber_core::Path;
 use cloudchamber_core::journal::address::{Mention, Scope};
 use cloudchamber_core::journal::event::Event;
-use cloudchamber_core::journal::folder::SENTINEL;
+use cloudchamber_core::journal::layout::SENTINEL;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::protocol::{Journal, Told};
 use cloudchamber_core::journal::schema::{Field, Kind};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
-use cloudchamber_core::journal::owner::Claim;
+use cloudchamber_core::journal::claims::Claim;
 
 use super::JournalSystem;
 use crate::ReplicaId;

@@ -1,0 +1,136 @@
+//! Who a machine is: its id, its numbers, and what tells it from another that chose the same id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{MACHINES, identity_copy_path, identity_path, shadow_path};
+use super::names::is_machine_id;
+use super::refusal::{Refusal, len};
+use super::schema::Log;
+use crate::{Content, Fs, FsError, FsOp, Path, Rng};
+
+/// What tells two installations of one machine id apart: a number that was drawn, eight digits in hexadecimal.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Nonce(pub u32);
+
+impl Nonce {
+    /// Draws one.
+    pub fn draw(rng: &mut dyn Rng) -> Self {
+        Self(u32::try_from(rng.up_to(u64::from(u32::MAX))).expect("no more than was asked for"))
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let sound = text.len() == 8 && text.bytes().all(digit);
+        let number = u32::from_str_radix(text, 16).ok().filter(|_| sound);
+        number.map(Self).ok_or("an owner is eight digits of 0-9 and a-f")
+    }
+}
+
+impl From<Nonce> for String {
+    fn from(nonce: Nonce) -> Self {
+        nonce.to_string()
+    }
+}
+
+impl TryFrom<String> for Nonce {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Who this machine is, as `local:machine-id` holds it (upstream specification, "Machine ID Stability").
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Identity {
+    /// The machine's id.
+    pub id: String,
+    /// The last sequence number it used, as far as this file knows.
+    #[serde(default)]
+    pub seq: i64,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub created_at: i64,
+    /// What tells this machine from another that chose the same id; nothing in identities that were made before
+    /// there were owners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Nonce>,
+}
+
+impl Identity {
+    /// Its file's content.
+    pub(super) fn content(&self) -> Content {
+        Content::from(format!("{}\n", serde_json::to_string(self).expect("plain fields")))
+    }
+
+    /// The ops that make it this machine's, the copy first.
+    pub(super) fn ops(&self) -> [FsOp; 2] {
+        let content = self.content();
+        [identity_copy_path(), identity_path()].map(|path| FsOp::Replace { path, content: content.clone() })
+    }
+}
+
+/// Reads the identity.
+///
+/// # Errors
+/// [`Refusal::NoIdentity`] where there is none, [`Refusal::Identity`] where neither copy can be used.
+pub fn identity(fs: &dyn Fs) -> Result<Identity, Refusal> {
+    let read = |path: &Path| match fs.read(path, 0) {
+        Ok(content) => Ok(serde_json::from_slice::<Identity>(content.bytes()).ok()),
+        Err(FsError::NotFound) => Ok(None),
+        Err(error) => Err(Refusal::Fs(path.clone(), error)),
+    };
+    let first = read(&identity_path())?;
+    let found = match first {
+        Some(identity) => identity,
+        None => match read(&identity_copy_path())? {
+            Some(identity) => identity,
+            None if fs.read(&identity_path(), 0).is_err() => return Err(Refusal::NoIdentity),
+            None => return Err(Refusal::Identity("it is torn and there is no copy".to_owned())),
+        },
+    };
+    if is_machine_id(&found.id) {
+        let owner = match found.owner {
+            Some(owner) => Some(owner),
+            // Upstream's programs write the first file without what they do not know.
+            None => {
+                read(&identity_copy_path())?.filter(|copy| copy.id == found.id).and_then(|copy| copy.owner)
+            }
+        };
+        Ok(Identity { owner, ..found })
+    } else {
+        Err(Refusal::Identity(format!("`{}` is no machine id (1 to 20 of a-z, 0-9 and -)", found.id)))
+    }
+}
+
+/// Whether events were written and neither a journal nor a shadow is here: then the folder has not arrived yet, and
+/// numbers that this machine does not know of are used.
+pub(super) fn is_absent(fs: &dyn Fs, own: &Identity) -> Result<bool, Refusal> {
+    if own.seq == 0 {
+        return Ok(false);
+    }
+    let entries = fs.list(&Path::shared(MACHINES).join(&own.id)).unwrap_or_default();
+    if entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some()) {
+        return Ok(false);
+    }
+    for log in Log::SHARED {
+        if len(fs, &shadow_path(&own.id, log))? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,69 @@
+//! Where things lie: in the shared folder, and in the local directory that never leaves the machine.
+
+use super::schema::Log;
+use super::{Checksums, Design};
+use crate::{Fs, Path};
+
+/// Where the machines' directories lie.
+pub const MACHINES: &str = "shared/machines";
+
+/// The configuration that every machine reads.
+pub const CONFIG: &str = "fray-config.json";
+
+/// The empty file that says the folder has the layout with machines.
+pub const SENTINEL: &str = "shared/.v2";
+
+/// The files of the layout before machines; `agents.jsonl` holds shared and local records alike.
+pub const LEGACY: [&str; 4] = ["messages.jsonl", "threads.jsonl", "questions.jsonl", "agents.jsonl"];
+
+/// The path of the identity.
+#[must_use]
+pub fn identity_path() -> Path {
+    Path::local("machine-id")
+}
+
+/// A second copy of the identity, written once: what is left when a crash empties the first.
+#[must_use]
+pub fn identity_copy_path() -> Path {
+    Path::local("identity.json")
+}
+
+/// The path of the note that this machine has begun to migrate the folder: the id it does that under.
+#[must_use]
+pub fn migration_path() -> Path {
+    Path::local("migration")
+}
+
+/// The path of a machine's journal.
+#[must_use]
+pub fn journal_path(machine: &str, log: Log) -> Path {
+    Path::shared(MACHINES).join(machine).join(log.file_name())
+}
+
+/// The path of the shadow of an own journal.
+#[must_use]
+pub fn shadow_path(machine: &str, log: Log) -> Path {
+    Path::local("shadow").join(machine).join(log.file_name())
+}
+
+/// The path of a machine's checksums, or of everybody's.
+#[must_use]
+pub fn checksums_path(design: &Design, machine: &str) -> Path {
+    match design.checksums {
+        Checksums::PerMachine => Path::shared(MACHINES).join(machine).join("checksums.json"),
+        Checksums::Shared => Path::shared("shared/checksums.json"),
+    }
+}
+
+/// The path of the names that a machine has given to others and to itself: old to new.
+#[must_use]
+pub fn aliases_path(machine: &str) -> Path {
+    Path::shared(MACHINES).join(machine).join("aliases.json")
+}
+
+/// The machine to whose directory this machine began to move the files of the layout before machines.
+#[must_use]
+pub fn migration_begun(fs: &dyn Fs) -> Option<String> {
+    let content = fs.read(&migration_path(), 0).ok()?;
+    std::str::from_utf8(content.bytes()).ok().map(|text| text.trim().to_owned())
+}
