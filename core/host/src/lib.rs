@@ -9,8 +9,11 @@ pub mod appender;
 pub mod clock;
 pub mod database;
 pub mod failover;
+pub mod runner;
+pub mod small;
 pub mod throughput;
 
 mod os;
 
 pub use os::{Lock, OsFs};
+pub use runner::Runner;

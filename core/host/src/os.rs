@@ -64,34 +64,56 @@ impl OsFs {
         real.with_file_name(format!(".{}.icloud", path.file_name())).exists()
     }
 
-    fn open_to_append(&self, real: &OsPath) -> io::Result<File> {
-        make_dirs_above(real)?;
+    fn open_to_append(&self, path: &Path, real: &OsPath) -> io::Result<File> {
+        self.make_dirs_above(path, real)?;
         OpenOptions::new().append(true).create(true).open(real)
     }
 
-    fn replace(&self, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
-        let dir = real.parent().unwrap_or(&self.shared);
-        make_dirs_above(real)?;
-        // Beside the synced tree where that is the same volume, so that no client ever sees the unfinished file.
-        let aside = self.local.join("tmp");
-        fs::create_dir_all(&aside)?;
-        match replace_via(&aside, real, bytes) {
-            Err(error) if error.kind() == ErrorKind::CrossesDevices => replace_via(dir, real, bytes),
-            result => result,
-        }?;
-        sync_dir(dir)
+    fn replace(&self, path: &Path, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+        self.make_dirs_above(path, real)?;
+        replace(&self.local, real, bytes)
+    }
+
+    /// Makes the directories between a root and a file that is about to be written. A file in a directory's place
+    /// refuses.
+    ///
+    /// The shared root is never made: one that is gone was moved, unmounted or taken away by its client, and a new one
+    /// in its place would be nobody else's.
+    fn make_dirs_above(&self, path: &Path, real: &OsPath) -> io::Result<()> {
+        let Some(dir) = real.parent().filter(|dir| !dir.is_dir()) else { return Ok(()) };
+        let in_the_way = |error: io::Error| match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                refused("a file is in a directory's place")
+            }
+            _ => error,
+        };
+        let root = self.root(path);
+        if path.root() == Root::Local {
+            fs::create_dir_all(root).map_err(in_the_way)?;
+        }
+        let mut made = root.to_owned();
+        for part in dir.strip_prefix(root).map_err(|_| refused("it is outside its root"))?.components() {
+            made.push(part);
+            match fs::create_dir(&made) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists || !made.is_dir() => {
+                    return Err(in_the_way(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn change(&self, op: &FsOp) -> io::Result<()> {
         let real = self.real(op.path());
         match op {
             FsOp::Append { bytes, .. } => {
-                let mut file = self.open_to_append(&real)?;
+                let mut file = self.open_to_append(op.path(), &real)?;
                 flock(&file, FlockOperation::LockExclusive)?;
                 file.write_all(bytes.bytes())
             }
             FsOp::CreateNew { content, .. } => {
-                make_dirs_above(&real)?;
+                self.make_dirs_above(op.path(), &real)?;
                 OpenOptions::new().write(true).create_new(true).open(&real)?.write_all(content.bytes())
             }
             FsOp::Flush { .. } => {
@@ -103,7 +125,7 @@ impl OsFs {
                 sync_dir(real.parent().unwrap_or(&self.shared))
             }
             FsOp::Overwrite { content, .. } => {
-                make_dirs_above(&real)?;
+                self.make_dirs_above(op.path(), &real)?;
                 fs::write(&real, content.bytes())
             }
             FsOp::Remove { .. } => fs::remove_file(&real),
@@ -111,11 +133,11 @@ impl OsFs {
                 if from.root() != to.root() || fs::symlink_metadata(&real)?.is_dir() {
                     return Err(refused("a rename is of a file, within its root"));
                 }
-                let to = self.real(to);
-                make_dirs_above(&to)?;
-                fs::rename(&real, to)
+                let new = self.real(to);
+                self.make_dirs_above(to, &new)?;
+                fs::rename(&real, new)
             }
-            FsOp::Replace { content, .. } => self.replace(&real, content.bytes()),
+            FsOp::Replace { content, .. } => self.replace(op.path(), &real, content.bytes()),
         }
     }
 }
@@ -131,13 +153,17 @@ pub(crate) fn open(real: &OsPath) -> io::Result<File> {
     if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(refused("it is no file")) }
 }
 
-/// Makes the directories above a file that is about to be written. A file in a directory's place refuses.
-fn make_dirs_above(real: &OsPath) -> io::Result<()> {
-    let Some(dir) = real.parent() else { return Ok(()) };
-    fs::create_dir_all(dir).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => refused("a file is in a directory's place"),
-        _ => error,
-    })
+/// Puts a whole file in place of another, or none of it.
+pub(crate) fn replace(local: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+    let dir = real.parent().unwrap_or(local);
+    // Beside the synced tree where that is the same volume, so that no client ever sees the unfinished file.
+    let aside = local.join("tmp");
+    fs::create_dir_all(&aside)?;
+    match replace_via(&aside, real, bytes) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => replace_via(dir, real, bytes),
+        result => result,
+    }?;
+    sync_dir(dir)
 }
 
 fn refused(why: &'static str) -> io::Error {
@@ -282,6 +308,31 @@ mod tests {
         assert_eq!(fs.read(&path, 0), Err(FsError::NotFound));
         fs.apply(&FsOp::Remove { path: Path::shared("c/d") }).unwrap();
         assert_eq!(fs.apply(&FsOp::Remove { path }), Err(FsError::NotFound));
+    }
+
+    #[test]
+    fn a_shared_root_that_is_gone_is_not_made_anew() {
+        let (dir, mut fs) = root();
+        let shared = dir.path().join("shared");
+        let ops = |name: &str| {
+            let (path, content) = (Path::shared(name), Content::from("x"));
+            [
+                FsOp::Replace { path: path.clone(), content: content.clone() },
+                FsOp::Append { path: path.clone(), bytes: content.clone() },
+                FsOp::CreateNew { path: path.clone(), content: content.clone() },
+                FsOp::Overwrite { path: path.clone(), content },
+                FsOp::Rename { from: path.clone(), to: Path::shared("b/c") },
+                FsOp::Flush { path },
+            ]
+        };
+        fs::remove_dir(&shared).unwrap();
+        for op in ops("a").iter().chain(&ops("a/b")) {
+            assert_eq!(fs.apply(op), Err(FsError::Unavailable), "{op:?}");
+            assert!(!shared.exists(), "{op:?}");
+        }
+        fs.apply(&FsOp::Replace { path: Path::local("a/b"), content: Content::from("x") }).unwrap();
+        fs::create_dir(&shared).unwrap();
+        assert_eq!(ops("a/b").map(|op| fs.apply(&op).is_ok()), [true, true, false, true, true, false]);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Place {
                 local.display()
             );
         }
-        let answer = asks::ask(&mut OsFs::new(&self.folder, &local), command, ANSWER)
+        let answer = asks::ask(&local, command, ANSWER)
             .with_context(|| format!("{}: the agent cannot be asked", local.display()))?;
         match answer {
             Some(Answer::Written) => say(done),
@@ -238,7 +238,7 @@ impl Run {
         let warn_ms = hardened.act_margin_ms;
         let config = settings::config(identity, hardened)?;
         let local = place.local()?;
-        let Some(_lock) = Lock::attempt(&local.join("agent"))? else {
+        let Some(lock) = Lock::attempt(&local.join("agent"))? else {
             bail!(
                 "{}: another agent runs with this local directory: end it, or give this one a --name, and a --local of \
                  its own where one is given",
@@ -255,7 +255,7 @@ impl Run {
                 }
             }
         };
-        let agent = Agent::open(config, charge, &place.folder, &mut tell)?;
+        let agent = Agent::open(config, charge, &place.folder, lock, &mut tell)?;
         if !json {
             eprintln!("cloudchamber-agent: this replica is {}", agent.id());
         }

@@ -8,12 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use cloudchamber_core::failover::{Call, Command, Config, Event, Failover, Reply, Update};
-use cloudchamber_core::{Driver, Input, Mono};
+use cloudchamber_core::{Input, Mono};
 
 use super::asks::{self, Answer};
 use super::guard::{Charge, Guard, Said};
 use super::signals;
-use crate::{OsFs, clock};
+use crate::runner::{Advance, Runner};
+use crate::{Lock, OsFs, clock};
 
 /// How long it sleeps at most, in ms, so that it soon notices that the machine was asleep.
 const NAP_MS: u64 = 250;
@@ -89,10 +90,8 @@ struct Leaving {
 
 /// One replica of a real folder.
 pub struct Agent<'a> {
-    config: Config,
     charge: Charge,
-    fs: OsFs,
-    driver: Driver<Failover>,
+    runner: Runner<Failover>,
     tell: &'a mut dyn FnMut(Told<'_>),
     inbox: Receiver<Message>,
     sender: Sender<Message>,
@@ -106,7 +105,7 @@ pub struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    /// Starts a replica. The config has been checked; the caller holds the lock of the local directory.
+    /// Starts a replica, as the one process that holds the lock of the local directory. The config has been checked.
     ///
     /// # Errors
     /// Where signals cannot be heard.
@@ -114,20 +113,20 @@ impl<'a> Agent<'a> {
         config: Config,
         charge: Charge,
         folder: &OsPath,
+        lock: Lock,
         tell: &'a mut dyn FnMut(Told<'_>),
     ) -> io::Result<Self> {
-        let mut fs = OsFs::new(folder, &charge.local);
-        asks::forget(&mut fs);
-        let mut events = Vec::new();
-        let driver = Driver::open(&config, clock::now(), clock::draw(), &fs, &mut events);
+        asks::forget(&charge.local);
+        let fs = OsFs::new(folder, &charge.local);
+        let runner = Runner::open(config, fs, lock, &mut |protocol: &Failover, event| {
+            tell(Told::Event(event, protocol.term()));
+        });
         let (sender, inbox) = channel();
         let ends = sender.clone();
         signals::heed(move || ends.send(Message::Signal).is_ok())?;
-        let mut agent = Self {
-            config,
+        Ok(Self {
             charge,
-            fs,
-            driver,
+            runner,
             tell,
             inbox,
             sender,
@@ -136,15 +135,13 @@ impl<'a> Agent<'a> {
             guards: 0,
             over: None,
             leaving: None,
-        };
-        agent.tell_all(&events);
-        Ok(agent)
+        })
     }
 
     /// The replica's id, which no other shares.
     #[must_use]
     pub fn id(&self) -> Arc<str> {
-        self.driver.protocol().id().cloned().unwrap_or_else(|| self.config.identity.device_id())
+        self.runner.protocol().id().cloned().unwrap_or_else(|| self.runner.config().identity.device_id())
     }
 
     /// Goes on until it is asked to end, or the command ends by itself.
@@ -157,7 +154,7 @@ impl<'a> Agent<'a> {
             if let Some(ended) = self.leave()? {
                 return Ok(ended);
             }
-            for (name, asked) in asks::take(&mut self.fs) {
+            for (name, asked) in asks::take(&self.charge.local) {
                 self.serve(&name, asked)?;
             }
             self.wait()?;
@@ -168,25 +165,25 @@ impl<'a> Agent<'a> {
     fn settle(&mut self) -> io::Result<()> {
         loop {
             self.mind_work()?;
-            if let Some(op) = self.driver.pending_op() {
-                let (op, mut events) = (op.clone(), Vec::new());
-                let result = cloudchamber_core::FsMut::apply(&mut self.fs, &op);
-                let Self { config, driver, fs, .. } = self;
-                driver.applied(config, result, clock::now(), clock::draw(), fs, &mut events);
-                self.tell_all(&events);
-            } else if let Some(run) = self.over.take() {
+            if self.runner.pending_op().is_none()
+                && let Some(run) = self.over.take()
+            {
                 self.feed(Input::Reply(Reply::Handled { id: run }));
-            } else if let Some(call) = self.driver.take_call() {
-                self.answer(call);
-            } else {
-                return Ok(());
+                continue;
+            }
+            let Self { runner, tell, leaving, .. } = self;
+            match runner.advance(&mut |protocol, event| hear(*tell, leaving, protocol, event)) {
+                // The protocol knows what came of it, and says so.
+                Advance::Op(_) => {}
+                Advance::Call(call) => self.answer(call),
+                Advance::Idle => return Ok(()),
             }
         }
     }
 
     /// Sees that the command ends where it has to, before anything else is written, and goes on where it may.
     fn mind_work(&mut self) -> io::Result<()> {
-        let protocol = self.driver.protocol();
+        let protocol = self.runner.protocol();
         let (until, handing_over) = (protocol.active_until(clock::now()), protocol.is_handing_over());
         let leaving = self.leaving.is_some();
         let Some(work) = &mut self.work else { return Ok(()) };
@@ -209,7 +206,7 @@ impl<'a> Agent<'a> {
         }
         while self.work.is_some() {
             match self.inbox.recv_timeout(Duration::from_millis(NAP_MS)) {
-                Ok(message @ Message::Guard(..)) => self.hear(message)?,
+                Ok(message @ Message::Guard(..)) => self.attend(message)?,
                 Ok(message) => self.put_off.push_back(message),
                 Err(_) => self.end_late_guard()?,
             }
@@ -229,7 +226,7 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    fn hear(&mut self, message: Message) -> io::Result<()> {
+    fn attend(&mut self, message: Message) -> io::Result<()> {
         match message {
             Message::Signal if self.leaving.is_some() => {
                 // Twice means at once: the others will notice.
@@ -253,7 +250,7 @@ impl<'a> Agent<'a> {
             Some(Said::Started(process)) => {
                 work.guard.started(process);
                 self.work = Some(work);
-                let term = self.driver.protocol().term();
+                let term = self.runner.protocol().term();
                 (self.tell)(Told::Started { process, term });
                 return Ok(());
             }
@@ -315,7 +312,7 @@ impl<'a> Agent<'a> {
             Err(because) => Answer::Refused { because },
         };
         // Whoever asked is told that there was no answer.
-        asks::answer(&mut self.fs, name, &answer).unwrap_or_default();
+        asks::answer(&self.charge.local, name, &answer).unwrap_or_default();
         self.settle()
     }
 
@@ -334,7 +331,7 @@ impl<'a> Agent<'a> {
         }
         match leaving.until {
             None => {
-                let wait_ms = self.config.hardened.rest_ms + LEAVE_LATE_MS;
+                let wait_ms = self.runner.config().hardened.rest_ms + LEAVE_LATE_MS;
                 leaving.until = Some(clock::now().mono.plus(wait_ms));
                 (self.tell)(Told::Leaving(wait_ms));
                 self.feed(Input::Command(Command::Leave));
@@ -356,39 +353,36 @@ impl<'a> Agent<'a> {
 
     /// Waits for the next message or the timer.
     fn wait(&mut self) -> io::Result<()> {
-        let now = clock::now().mono;
-        let due = self.driver.wake_at().unwrap_or(now.plus(NAP_MS));
-        let sleep_ms = due.since(now).min(NAP_MS);
+        let nap = self.runner.nap(Duration::from_millis(NAP_MS));
         let message = match self.put_off.pop_front() {
             Some(message) => Ok(message),
-            None => self.inbox.recv_timeout(Duration::from_millis(sleep_ms)),
+            None => self.inbox.recv_timeout(nap),
         };
         match message {
-            Ok(message) => return self.hear(message),
+            Ok(message) => return self.attend(message),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.end_late_guard()?,
         }
-        if self.driver.wake_at().is_some_and(|at| at <= clock::now().mono) {
-            self.feed(Input::Timer);
-        }
+        let Self { runner, tell, leaving, .. } = self;
+        runner.tick(&mut |protocol, event| hear(*tell, leaving, protocol, event));
         Ok(())
     }
 
     /// Feeds the protocol, and tells what it says.
     fn feed(&mut self, input: Input<Failover>) -> Vec<Event> {
         let mut events = Vec::new();
-        let Self { config, driver, fs, .. } = self;
-        driver.feed(config, input, clock::now(), clock::draw(), fs, &mut events);
-        self.tell_all(&events);
+        let Self { runner, tell, leaving, .. } = self;
+        runner.feed(input, &mut |protocol, event| {
+            hear(*tell, leaving, protocol, event);
+            events.push(event.clone());
+        });
         events
     }
+}
 
-    fn tell_all(&mut self, events: &[Event]) {
-        let term = self.driver.protocol().term();
-        for event in events {
-            if let (Event::HeartbeatWritten { .. }, Some(leaving)) = (event, &mut self.leaving) {
-                leaving.told |= leaving.until.is_some();
-            }
-            (self.tell)(Told::Event(event, term));
-        }
+/// Tells what the protocol says, and takes note that the others have been told of a leave.
+fn hear(tell: &mut dyn FnMut(Told<'_>), leaving: &mut Option<Leaving>, protocol: &Failover, event: &Event) {
+    if let (Event::HeartbeatWritten { .. }, Some(leaving)) = (event, leaving) {
+        leaving.told |= leaving.until.is_some();
     }
+    tell(Told::Event(event, protocol.term()));
 }

@@ -3,13 +3,15 @@
 //! Files, because they work on every file system and for paths of any length, and because only who may write there may
 //! ask.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudchamber_core::failover::{Command, Event, RefusedBecause};
-use cloudchamber_core::{Content, Fs, FsError, FsMut, FsOp, Path};
 use serde::{Deserialize, Serialize};
 
-use crate::{OsFs, clock};
+use crate::{clock, small};
 
 /// How often an answer is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -64,35 +66,33 @@ pub fn words(because: RefusedBecause) -> &'static str {
     }
 }
 
-fn asks() -> Path {
-    Path::local("asks")
+fn asks(local: &Path) -> PathBuf {
+    local.join("asks")
 }
 
-fn answers() -> Path {
-    Path::local("answers")
+fn answers(local: &Path) -> PathBuf {
+    local.join("answers")
 }
 
-/// Asks the agent of this machine, and waits for its answer; nothing where none came in time.
+/// Asks the agent of this machine, and waits for its answer; None if none came in time.
 ///
 /// # Errors
 /// Where the local directory cannot be written.
-pub fn ask(fs: &mut OsFs, command: &Command, wait: Duration) -> Result<Option<Answer>, FsError> {
+pub fn ask(local: &Path, command: &Command, wait: Duration) -> io::Result<Option<Answer>> {
     let name = format!("{}-{}.json", clock::now().mono.0, std::process::id());
-    let (question, answer) = (asks().join(&name), answers().join(&name));
-    let content = Content::new(serde_json::to_vec(command).expect("a request has text keys"));
-    fs.apply(&FsOp::Replace { path: question.clone(), content })?;
+    let (question, answer) = (asks(local).join(&name), answers(local).join(&name));
+    let content = serde_json::to_vec(command).expect("a request has text keys");
+    small::put(local, &question, &content)?;
     let mut left = wait;
     loop {
-        if let Ok(content) = fs.read(&answer, 0) {
-            let removed = fs.apply(&FsOp::Remove { path: answer });
-            return removed.map(|()| serde_json::from_slice(content.bytes()).ok());
+        if let Ok(content) = fs::read(&answer) {
+            fs::remove_file(&answer)?;
+            return Ok(serde_json::from_slice(&content).ok());
         }
         let Some(less) = left.checked_sub(LOOK) else {
-            // Whoever reads it later would do what nobody waits for any more.
-            return match fs.apply(&FsOp::Remove { path: question }) {
-                Ok(()) | Err(FsError::NotFound) => Ok(None),
-                Err(error) => Err(error),
-            };
+            // An agent that reads it later would do what nobody waits for any more.
+            small::remove(&question)?;
+            return Ok(None);
         };
         left = less;
         std::thread::sleep(LOOK);
@@ -100,24 +100,23 @@ pub fn ask(fs: &mut OsFs, command: &Command, wait: Duration) -> Result<Option<An
 }
 
 /// Takes the requests that are there: the name to answer to, and what is asked.
-pub fn take(fs: &mut OsFs) -> Vec<(String, Result<Command, String>)> {
-    let entries = fs.list(&asks()).unwrap_or_default();
-    let taken = entries.into_iter().filter_map(|entry| {
-        let content = fs.read(&entry.path, 0).ok()?;
+pub fn take(local: &Path) -> Vec<(String, Result<Command, String>)> {
+    let taken = small::list(&asks(local)).into_iter().filter_map(|(name, path)| {
+        let content = fs::read(&path).ok()?;
         // What cannot be removed would be done again and again.
-        fs.apply(&FsOp::Remove { path: entry.path.clone() }).ok()?;
-        let command = serde_json::from_slice(content.bytes()).map_err(|error| error.to_string());
-        Some((entry.path.file_name().to_owned(), command))
+        fs::remove_file(path).ok()?;
+        let command = serde_json::from_slice(&content).map_err(|error| error.to_string());
+        Some((name, command))
     });
     taken.collect()
 }
 
 /// Drops what was asked of an earlier process, and what it answered: nobody waits for that any more.
-pub fn forget(fs: &mut OsFs) {
-    take(fs);
-    for entry in fs.list(&answers()).unwrap_or_default() {
+pub fn forget(local: &Path) {
+    take(local);
+    for (_, path) in small::list(&answers(local)) {
         // One that stays is in nobody's way.
-        fs.apply(&FsOp::Remove { path: entry.path }).unwrap_or_default();
+        small::remove(&path).unwrap_or_default();
     }
 }
 
@@ -125,9 +124,9 @@ pub fn forget(fs: &mut OsFs) {
 ///
 /// # Errors
 /// Where the local directory cannot be written.
-pub fn answer(fs: &mut OsFs, name: &str, answer: &Answer) -> Result<(), FsError> {
-    let content = Content::new(serde_json::to_vec(answer).expect("an answer has text keys"));
-    fs.apply(&FsOp::Replace { path: answers().join(name), content })
+pub fn answer(local: &Path, name: &str, answer: &Answer) -> io::Result<()> {
+    let content = serde_json::to_vec(answer).expect("an answer has text keys");
+    small::put(local, &answers(local).join(name), &content)
 }
 
 #[cfg(test)]
@@ -137,32 +136,32 @@ mod tests {
     #[test]
     fn a_request_is_taken_once_and_its_answer_read_once() {
         let dir = tempfile::tempdir().unwrap();
-        let mut fs = OsFs::new(dir.path().join("shared"), dir.path().join("local"));
-        assert_eq!(take(&mut fs), []);
-        let mut asking = fs.clone();
+        let local = dir.path().join("local");
+        assert_eq!(take(&local), []);
+        let asking = local.clone();
         let command = Command::Activate { device: "h:/x".into() };
         let asked = command.clone();
-        let asker = std::thread::spawn(move || ask(&mut asking, &asked, Duration::from_secs(60)));
+        let asker = std::thread::spawn(move || ask(&asking, &asked, Duration::from_secs(60)));
         let (name, taken) = loop {
-            if let Some(taken) = take(&mut fs).pop() {
+            if let Some(taken) = take(&local).pop() {
                 break taken;
             }
             std::thread::yield_now();
         };
         assert_eq!(taken, Ok(command.clone()));
-        assert_eq!(take(&mut fs), []);
+        assert_eq!(take(&local), []);
         let refused = Answer::of(&[Event::ActivationRefused {
             target: "h:/x".into(),
             because: RefusedBecause::Unknown,
         }]);
-        answer(&mut fs, &name, &refused).unwrap();
-        assert_eq!(asker.join().unwrap(), Ok(Some(refused)));
-        assert_eq!(fs.list(&answers()).unwrap(), []);
-        answer(&mut fs, "nobody-waits.json", &Answer::Written).unwrap();
-        forget(&mut fs);
-        assert_eq!(fs.list(&answers()).unwrap(), []);
-        assert_eq!(ask(&mut fs, &command, Duration::ZERO), Ok(None));
-        assert_eq!(take(&mut fs), []);
+        answer(&local, &name, &refused).unwrap();
+        assert_eq!(asker.join().unwrap().unwrap(), Some(refused));
+        assert_eq!(small::list(&answers(&local)), []);
+        answer(&local, "nobody-waits.json", &Answer::Written).unwrap();
+        forget(&local);
+        assert_eq!(small::list(&answers(&local)), []);
+        assert_eq!(ask(&local, &command, Duration::ZERO).unwrap(), None);
+        assert_eq!(take(&local), []);
     }
 
     #[test]
