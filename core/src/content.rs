@@ -31,7 +31,7 @@ impl Content {
         Self(Arc::new(Inner { bytes, digest, parsed: OnceLock::new() }))
     }
 
-    /// The same content with its parsed form, for whoever has made the bytes from it: readers need not parse them.
+    /// The same content with its parsed form, for a caller that made the bytes from it: readers need not parse them.
     ///
     /// `form` must be what parsing the bytes gives. A content that has a parsed form keeps it.
     #[must_use]
@@ -64,7 +64,7 @@ impl Content {
         self.0.digest
     }
 
-    /// The bytes from `from` on; the same content where `from` is 0, nothing where it is past the end.
+    /// The bytes from `from` on; empty if `from` is past the end.
     #[must_use]
     pub fn tail(&self, from: u64) -> Self {
         match usize::try_from(from) {

@@ -1,4 +1,4 @@
-//! The state between a protocol and whoever runs it.
+//! The driver: what stands between a protocol and the program that runs it.
 
 use std::collections::VecDeque;
 
@@ -57,7 +57,7 @@ impl<P: Protocol> Driver<P> {
         &self.held
     }
 
-    /// When the protocol wants its timer; nothing while ops are pending.
+    /// When the protocol wants its timer; `None` while ops are pending.
     #[must_use]
     pub fn wake_at(&self) -> Option<Mono> {
         if self.ops.is_empty() { self.protocol.wake_at() } else { None }

@@ -75,7 +75,7 @@ impl Path {
         self.name.rsplit('/').next().unwrap_or("")
     }
 
-    /// The directory it lies in; none for the root itself.
+    /// The directory it lies in; `None` for the root itself.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         if self.name.is_empty() {
@@ -100,7 +100,7 @@ impl Path {
         Self { root: self.root, name }
     }
 
-    /// What remains of this path below `dir`; nothing where it does not lie below.
+    /// What remains of this path below `dir`; `None` if it does not lie there.
     #[must_use]
     pub fn below(&self, dir: &Self) -> Option<&str> {
         if self.root != dir.root {

@@ -1,4 +1,4 @@
-//! What a protocol is.
+//! The `Protocol` trait, and the context of a step.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -28,7 +28,7 @@ pub trait Protocol: Clone + Debug + Eq + Hash + Sized {
     /// Takes one input.
     fn step(&mut self, config: &Self::Config, input: Input<Self>, cx: &mut Cx<'_, Self>);
 
-    /// When it wants [`Input::Timer`] next; nothing where it only waits for others.
+    /// When it wants [`Input::Timer`] next; `None` if it only waits for others.
     fn wake_at(&self) -> Option<Mono>;
 }
 

@@ -1,4 +1,4 @@
-//! Running a model and what it says.
+//! Running a model: what it found, and whether that was expected.
 
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
@@ -15,19 +15,19 @@ use crate::story;
 /// What a run of the model checker said.
 #[derive(Clone, Debug)]
 pub struct Checked<S: System> {
-    /// States that differ.
+    /// Number of distinct states.
     pub unique_states: usize,
-    /// States reached, each as often as it was.
+    /// Number of states generated; one that is reached again counts again.
     pub generated_states: usize,
     /// The longest path that was looked at, in states.
     pub depth: usize,
     /// Whether every state within the bounds was looked at.
     pub complete: bool,
-    /// By how many threads.
+    /// How many threads searched.
     pub threads: usize,
     /// How long it took, on a wall clock.
     pub elapsed: Duration,
-    /// The shortest way to a violation; none where there is none. By more threads than one it may be longer.
+    /// The shortest way to a violation; `None` if there is none. With several threads it may be longer.
     pub counterexample: Option<Vec<Action<S>>>,
     model: FolderModel<S>,
 }
@@ -105,7 +105,7 @@ impl<S: System> Checked<S> {
         self.generated_states as u128 * 1_000_000 / us
     }
 
-    /// Which of the things that some run has to reach none reached.
+    /// The entries of `reaches` that no run reached.
     #[must_use]
     pub fn unreached(&self) -> Vec<&str> {
         self.model.unreached()

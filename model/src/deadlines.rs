@@ -1,4 +1,4 @@
-//! Until when changes have to arrive, where delays are bounded.
+//! Delivery deadlines under `delay_ms_max`.
 
 use std::hash::{Hash, Hasher};
 

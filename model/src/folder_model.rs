@@ -38,13 +38,13 @@ pub struct State<S: System> {
     pub world: World<S>,
     /// What the checkers remember.
     pub checks: S::Checks,
-    /// How often what may still happen.
+    /// How often each fault may still happen.
     pub budget: Budget,
     /// Until when changes have to arrive, where delays are bounded.
     pub late: Late,
     /// Whether the checker that is asked has found a violation.
     pub violated: bool,
-    /// What it has in common with all states that behave alike; nothing where only equal states do.
+    /// The digest that all states which behave alike share; `None` if only equal states do.
     alike: Option<u64>,
 }
 
@@ -63,7 +63,7 @@ impl<S: System> Hash for State<S> {
     }
 }
 
-/// How often what may still happen.
+/// How often each fault may still happen.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Budget {
     crashes: u8,
@@ -82,7 +82,7 @@ impl Budget {
         Self { crashes, sleeps, folders, clocks, failures, commands, acts, arrivals }
     }
 
-    /// What a choice is paid from; nothing where it is free.
+    /// The counter that a choice is paid from; `None` if it is free.
     fn purse<C, A>(&mut self, choice: &Choice<C, A>) -> Option<&mut u8> {
         match choice {
             Choice::Crash { .. } => Some(&mut self.crashes),
@@ -168,7 +168,7 @@ impl<S: System> FolderModel<S> {
     }
 
     /// The moment to which time may pass: the next at which a timer or an answer falls due, or a process starts.
-    /// None while a process has something to do, when nothing will ever fall due, or past the horizon.
+    /// `None` while a process has something to do, if nothing will ever fall due, or past the horizon.
     fn next_moment(&self, state: &State<S>) -> Option<u64> {
         let (world, now) = (&state.world, state.world.now());
         let mut next: Option<u64> = None;
@@ -308,7 +308,7 @@ impl<S: System> FolderModel<S> {
         (!self.menu.halves).then_some(Choice::Apply { replica, part: Part::Whole, draw })
     }
 
-    /// What may happen in a state: nothing more than one thing where that stands for all.
+    /// What may happen in a state: one action only, if that stands for all.
     fn ways_on(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
         if let Some(first) = self.op_first(state) {
             actions.push(Action::Take(first));
@@ -325,7 +325,7 @@ impl<S: System> FolderModel<S> {
     }
 
     /// Takes an action, and, where moments with one way on are passed over, all that follow up to the next one with
-    /// several. Tells each before it is taken. None where the world refuses.
+    /// several. Tells each before it is taken. `None` if the world refuses.
     pub(crate) fn advance(
         &self,
         state: &mut State<S>,

@@ -26,7 +26,7 @@
 //! [`Economy`] is off unless a file asks for it.
 //! - `own_files`: a file that one replica writes may go to the server as soon as it is written. Whatever a late upload
 //!   would show, a late download shows too, as long as older versions can still come. And a version may wait until
-//!   whoever reads it is about to: nobody sees it sooner.
+//!   a replica is about to read it: nobody sees it sooner.
 //! - `own_files_read_when_woken`: an op of one disk and the step after it, which reads nothing that others wrote, commute
 //!   with whatever other replicas do. So it goes first where no crash, sleep or failure can come between. Whether a
 //!   protocol reads so is the model file's claim; the hardened failover reads its peers' files only when it looks.

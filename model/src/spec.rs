@@ -23,10 +23,10 @@ pub struct ModelSpec<S: System> {
     /// What some run within the bounds has to reach, so that nothing holds in vain: checkers of the kind `reached`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reaches: Vec<String>,
-    /// How many states that differ there have to be: a change of the protocol or of the world shows.
+    /// The pinned number of distinct states: a change of the protocol or of the world shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_states: Option<usize>,
-    /// How many steps the shortest way to the violation has to have.
+    /// The pinned length of the shortest way to the violation, in steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Whether it takes no more than a few seconds, so that the tests and quick checks run it.
@@ -177,7 +177,7 @@ impl Horizon {
 #[serde(default, deny_unknown_fields)]
 pub struct Economy {
     /// A directory in which every file has one writer. Its files are sent as soon as they are written, and brought
-    /// when whoever reads them is about to: that is when it shows. Asks for `menu.older_versions`, so that a version
+    /// when a replica is about to read them: that is when it shows. Asks for `menu.older_versions`, so that a version
     /// that is late at one replica may still come when another has got the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_files: Option<Path>,

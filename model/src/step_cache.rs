@@ -1,4 +1,5 @@
-//! Steps of processes that were taken before: most states differ in another replica than the one that steps next.
+//! A memo of steps: (replica, choice, time) leads to a result. Most states differ in another replica than the one that
+//! steps next.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +10,14 @@ use cloudchamber_folder::{StableHasher, System};
 /// How many steps are kept; some hundred megabytes at the most.
 const KEPT: usize = 1 << 17;
 
-/// The latest steps, each in the one place that its key has: what a step led to is taken over where the same process
-/// finds the same disk at the same moment.
+/// The latest steps, each in the one place that its key has. A step's result is taken over if the same process finds
+/// the same disk at the same moment.
 #[derive(Debug)]
 pub(crate) struct Steps<S: System>(Box<[Mutex<Option<Step<S>>>]>);
 
 #[derive(Debug)]
 struct Step<S: System> {
-    /// Of the replica before, the choice and the time.
+    /// Digest of the replica before the step, the choice and the time.
     key: u64,
     replica: Arc<Replica<S::Protocol>>,
     effects: Arc<Effects<S::Protocol>>,
@@ -29,7 +30,7 @@ impl<S: System> Default for Steps<S> {
 }
 
 impl<S: System> Steps<S> {
-    /// Takes a choice in the world; nothing where the world refuses.
+    /// Takes a choice in the world; `None` if the world refuses.
     pub(crate) fn take(
         &self,
         setup: &Setup<S>,

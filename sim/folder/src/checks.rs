@@ -26,7 +26,7 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
         findings: &mut Findings,
     );
 
-    /// Forgets whatever the named checker, and what can be reached, do not need from one choice to the next. `fresh`
+    /// Forgets what neither the named checker nor those of kind `reached` need from one choice to the next. `fresh`
     /// has seen nothing yet. The model checker asks for it: what is remembered multiplies its states.
     fn forget(&mut self, checker: &str, fresh: &Self) {
         let _ = checker;
@@ -56,7 +56,7 @@ pub struct Checker {
     pub about: &'static str,
 }
 
-/// A system's checker by its name; nothing where there is no such.
+/// A system's checker by its name; `None` if it has none of this name.
 #[must_use]
 pub fn checker<S: System>(name: &str) -> Option<&'static Checker> {
     S::Checks::CHECKERS.iter().find(|checker| checker.name == name)

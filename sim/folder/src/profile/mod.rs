@@ -94,7 +94,7 @@ impl Profile {
         FILES.iter().map(|(name, _)| *name)
     }
 
-    /// A built-in profile; none where there is none of this name.
+    /// The built-in profile of this name; `None` if there is none.
     ///
     /// # Panics
     /// Where a built-in file is broken, which the tests rule out.

@@ -7,7 +7,7 @@ use super::Naming;
 /// The rules of one provider: everything the world needs, nothing about when.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Rules {
-    /// The most conflict copies that one file keeps before the oldest is deleted; none where all are kept.
+    /// The most conflict copies that one file keeps before the oldest is deleted; `None` if all are kept.
     pub conflict_copies_max: Option<u32>,
     /// What the copies are called.
     pub conflict_naming: Naming,

@@ -139,7 +139,7 @@ pub struct Options<'r, S: System> {
     pub checker: Option<String>,
     /// How many replays and new runs it may take in all.
     pub replays_max: u64,
-    /// Runs a scenario again; nothing where only choices are to be left out.
+    /// Runs a scenario again; `None` if shrinking may only leave out choices.
     pub again: Option<Box<Again<'r, S>>>,
 }
 

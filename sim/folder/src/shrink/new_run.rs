@@ -18,7 +18,7 @@ pub(super) struct NewRuns<'a, 'b, 'r, S: System> {
     checker: &'static str,
     is_due: bool,
     rule: Rule,
-    /// When it is violated, ms of world time; nothing where that is seen in the end.
+    /// When the checker is violated, ms of world time; `None` if that is seen at the end.
     found_ms: Option<u64>,
     again: &'r mut Again<'r, S>,
     budget: &'a mut Budget<'b>,

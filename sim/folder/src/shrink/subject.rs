@@ -21,9 +21,9 @@ pub(super) struct Subject<S: System> {
     pub(super) is_due: bool,
     /// What may be left out.
     pub(super) rule: Rule,
-    /// At which choice it was violated; in the end where there is none.
+    /// The choice at which it was violated; `None` if that is seen at the end.
     pub(super) found: Option<usize>,
-    /// When faults stop, ms; nothing where the violation does not depend on that.
+    /// When faults stop, ms; `None` if the violation does not depend on that.
     pub(super) calm_ms: Option<u64>,
     /// When the trace ends, ms; of no account where it is violated at a choice.
     end_ms: u64,

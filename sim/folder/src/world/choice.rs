@@ -217,8 +217,7 @@ impl<C, A> Choice<C, A> {
         }
     }
 
-    /// Which of the [`FAULTS`] it belongs to, and whether it begins one, as opposed to ending it; nothing where it is
-    /// none.
+    /// The fault of [`FAULTS`] that it belongs to, and whether it begins that fault; `None` if it belongs to no fault.
     #[must_use]
     pub fn fault(&self) -> Option<(&'static str, bool)> {
         Some(match self {

@@ -28,7 +28,7 @@ pub struct ServerFile {
 /// One version of a file.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Version {
-    /// What it holds; nothing where the file was removed.
+    /// What it holds; `None` if the file was removed.
     pub content: Option<Content>,
     /// The modification time its author's machine gave it.
     pub modified: WallMs,

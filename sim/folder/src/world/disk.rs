@@ -18,7 +18,7 @@ pub struct Disk {
 /// One name on a disk: a file, or the client's memory of one.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Slot {
-    /// What is there; nothing where the file was removed and the client has yet to tell the server.
+    /// What is there; `None` if the file was removed and the client has yet to tell the server.
     pub body: Option<Body>,
     /// The server's version that the client last brought in line with this file; 0 for none.
     pub seen: u32,
@@ -26,7 +26,7 @@ pub struct Slot {
     pub dirty: bool,
     /// When it was last changed or removed, in the opinion of the clock that said so.
     pub modified: WallMs,
-    /// What a power cut may make of it; nothing where it is safe.
+    /// What a power cut may make of it; `None` if it is safe.
     pub(super) unflushed: Option<Unflushed>,
 }
 

@@ -206,7 +206,7 @@ pub struct Commit {
 pub struct Conflict {
     /// The file.
     pub path: Path,
-    /// Where the losing content went; nothing where it disappeared.
+    /// Where the losing content went; `None` if it disappeared.
     pub copy: Option<Path>,
     /// Whose content goes on under the name.
     pub winner: ReplicaId,
@@ -322,7 +322,7 @@ impl<S: System> World<S> {
         self.replica(id).machine.now(&setup.replicas[id.index()].machine, self.now)
     }
 
-    /// When a replica's process wants its timer, in world time; nothing where it does not, or cannot take it.
+    /// When a replica's process wants its timer, in world time; `None` if it wants none, or is down or asleep.
     #[must_use]
     pub fn timer_due(&self, setup: &Setup<S>, id: ReplicaId) -> Option<u64> {
         let replica = self.replica(id);
@@ -336,7 +336,7 @@ impl<S: System> World<S> {
         Arc::clone(&self.replicas[id.index()])
     }
 
-    /// Puts a replica in place of what it was: for whoever knows from another world what a step makes of it.
+    /// Replaces a replica. For a caller that knows from another world what a step makes of it.
     pub fn put_replica(&mut self, id: ReplicaId, replica: Arc<Replica<S::Protocol>>) {
         self.replicas[id.index()] = replica;
     }

@@ -114,7 +114,7 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
         }
     }
 
-    /// Changes the value of a path in place, and returns what `change` does; nothing where there is no value.
+    /// Changes the value of a path in place, and returns what `change` does; `None` if there is no value.
     pub(super) fn edit<T>(&mut self, path: &Path, change: impl FnOnce(&mut V) -> T) -> Option<T> {
         let at = self.find(path)?;
         let place = &mut Arc::make_mut(&mut self.items)[at];

@@ -50,7 +50,7 @@ impl<P: Protocol> Running<P> {
 }
 
 impl<P: Protocol> Clone for Shared<P> {
-    /// Copies the driver. Whoever copies it is about to change it, so the digest stays behind.
+    /// Copies the driver. A copy is about to be changed, so the digest stays behind.
     fn clone(&self) -> Self {
         Self { driver: self.driver.clone(), digest: OnceLock::new(), essence: OnceLock::new() }
     }

@@ -73,7 +73,7 @@ impl Unflushed {
         Some((Body { content, presence: body.presence }, modified))
     }
 
-    /// What stays at risk once the name itself is safe; nothing where the bytes are too.
+    /// What stays at risk once the name itself is safe; `None` if the bytes are too.
     pub(super) fn with_safe_name(self, body: Option<&Body>, modified: WallMs) -> Option<Self> {
         let body = body?;
         let kept = match self.data {
