@@ -1,6 +1,12 @@
 //! `cargo run --release -p cloudchamber-model --example states -- FILE [STATES_MAX] [THREADS]`: what a model file of
 //! failover says, and what it costs.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a tool that reads files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a tool that reads files and prints figures"
+)]
 
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_model::{ModelSpec, check};

@@ -55,7 +55,10 @@ fn on_a_thread<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<
         let run = thread.spawn_scoped(scope, || run_here(scenario, traced, watcher));
         let run = run.expect("a thread can be started");
         run.join().unwrap_or_else(|panic| {
-            eprintln!("seed {} panicked in a run of `{}`", scenario.seed, S::NAME);
+            #[allow(clippy::print_stderr, reason = "beside the panic's own message, which has no seed")]
+            {
+                eprintln!("seed {} panicked in a run of `{}`", scenario.seed, S::NAME);
+            }
             std::panic::resume_unwind(panic)
         })
     })

@@ -3,6 +3,8 @@
 //! Each group of commands is a module of [`cli`]. A command ends with 0 as expected, 1 where a property was
 //! violated, 2 on wrong usage or unreadable input, and one line that says what, where and the way out.
 
+#![allow(clippy::print_stderr, reason = "a command tells people what it does, and why it cannot")]
+
 mod cli;
 
 use std::process::ExitCode;

@@ -113,6 +113,10 @@ fn parsed<T: for<'de> Deserialize<'de>>(text: &str) -> T {
     serde_json::from_str(text).expect("the embedded measurements are as the tests found them")
 }
 
+#[allow(
+    clippy::float_arithmetic,
+    reason = "the measurements are in seconds with fractions; all that follows is in ms"
+)]
 fn ms(seconds: f64) -> u64 {
     (seconds * 1_000.0).round() as u64
 }

@@ -2,6 +2,10 @@
 //!
 //! Floats appear here only, and only while a table is built, with functions written in Rust (`libm`): every
 //! platform builds the same table. Sampling one is integer interpolation.
+#![allow(
+    clippy::float_arithmetic,
+    reason = "tables are built from lognormals; what is sampled and kept is integers"
+)]
 
 use std::sync::Arc;
 
@@ -93,7 +97,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Nothing where the distribution has no spread.
+    /// The lognormal with this median and 99th percentile; `None` if they are equal.
     fn of(median_ms: u64, p99_ms: u64) -> Option<Self> {
         assert!(
             p99_ms >= median_ms,
