@@ -1,6 +1,7 @@
 //! Journals: the published design's faults as shortest counterexamples, and what the hardened design keeps.
 #![allow(
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests read the model files and fail where they cannot"
 )]

@@ -9,6 +9,12 @@
 //! # Deliberately absent
 //! Decisions on what holds: those are the checkers' and the scenarios' expectations.
 
+#![allow(
+    clippy::float_arithmetic,
+    reason = "figures for people: rates, shares, scales of drawings. None decides anything"
+)]
+#![allow(clippy::print_stderr, reason = "a command tells people what it does, and why it cannot")]
+
 mod commands;
 mod failure;
 mod files;

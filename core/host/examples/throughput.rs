@@ -1,6 +1,8 @@
 //! `cargo run --release -p cloudchamber-host --example throughput -- [EVENTS]`: how fast journals are read, merged
 //! and rebuilt, beside SQLite alone; a million events of eight machines where no number is given.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a tool that prints figures")]
+
 use cloudchamber_host::database::Progress;
 use cloudchamber_host::throughput::{Load, measure};
 

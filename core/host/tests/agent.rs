@@ -1,5 +1,6 @@
 //! The agent as users and scripts meet it, on real folders.
 
+#![expect(clippy::print_stdout, reason = "how many kills there were is a figure for people")]
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
 use std::collections::{BTreeMap, BTreeSet};
