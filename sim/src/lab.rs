@@ -10,10 +10,10 @@ use cloudchamber_folder::world::{Choice, ChoiceOf, Part, Presence};
 use cloudchamber_folder::{ReplicaId, Service as _, System};
 use tokio::sync::Notify;
 
-use crate::courier::{Courier, Movement, Touch};
 use crate::plan::{Doom, Moment, with_draw};
 use crate::run::Watcher;
-use crate::streams::{Purpose, Stream};
+use cloudchamber_folder::courier::{Courier, Movement, Touch};
+use cloudchamber_folder::streams::{Purpose, Stream};
 
 /// Shared by all tasks of a run; every access is one short critical section of one thread.
 pub(crate) struct Lab<S: System> {

@@ -3,7 +3,7 @@
 //! madsim drives time: each replica is a node that runs the one driver loop, is killed and restarted, paused
 //! and resumed; the courier is a node that moves versions when they are due. Everything else is of our own
 //! making: the folder is a [`World`](cloudchamber_folder::world::World), randomness comes from independent
-//! ChaCha streams ([`streams`]), and what happened is hashed choice by choice, so that a second run of a seed
+//! ChaCha streams ([`cloudchamber_folder::streams`]), and what happened is hashed choice by choice, so that a second run of a seed
 //! is compared, not assumed equal.
 //!
 //! # Deliberately absent
@@ -16,13 +16,11 @@ compile_error!(
      the variable, or add `--cfg madsim` to it"
 );
 
-pub mod courier;
 #[cfg(madsim)]
 mod lab;
 mod plan;
 #[cfg(madsim)]
 mod run;
-pub mod streams;
 #[cfg(madsim)]
 mod swarm;
 

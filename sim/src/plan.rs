@@ -5,7 +5,7 @@ use cloudchamber_folder::scenario::{Outage, Scenario};
 use cloudchamber_folder::world::{Choice, ChoiceOf, Loss};
 use cloudchamber_folder::{ReplicaId, System};
 
-use crate::streams::{Purpose, Stream};
+use cloudchamber_folder::streams::{Purpose, Stream};
 
 /// Something the director does at a given time.
 #[derive(Clone, Debug)]

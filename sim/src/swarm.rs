@@ -18,7 +18,7 @@ use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, StableHasher, System};
 
 use crate::run::run;
-use crate::streams::{Purpose, Stream};
+use cloudchamber_folder::streams::{Purpose, Stream};
 
 /// How long faults may happen in a drawn run, ms.
 pub const RUN_MS: u64 = 600_000;

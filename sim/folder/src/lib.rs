@@ -6,11 +6,13 @@ extern crate self as cloudchamber_folder;
 
 pub mod checks;
 pub mod conformance;
+pub mod courier;
 pub mod profile;
 mod replica_id;
 pub mod scenario;
 pub mod shrink;
 mod stable_hash;
+pub mod streams;
 mod system;
 pub mod systems;
 pub mod trace;

@@ -16,8 +16,8 @@
 use std::sync::Arc;
 
 use cloudchamber_core::Path;
+use cloudchamber_folder::courier::{Courier, Movement, Touch};
 use cloudchamber_folder::profile::{Hazards, Profile};
-use cloudchamber_sim::courier::{Courier, Movement, Touch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 

@@ -1,6 +1,6 @@
 //! What was measured on real Syncthing beside what is simulated.
 
-use cloudchamber_sim::courier::measured::{self, Row, Unit};
+use cloudchamber_folder::courier::measured::{self, Row, Unit};
 
 use crate::report::check::MeasuredRow;
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use cloudchamber_folder::profile::Arrival;
+use crate::profile::Arrival;
 
 /// Something that is due at a time. Equal times are told apart by the order in which they were planned.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -1,13 +1,13 @@
 //! When the sync clients do what they do.
 //!
-//! The world (`cloudchamber-folder`) says what may happen to a folder; the courier says when it does, for one
+//! The [world](crate::world) says what may happen to a folder; the courier says when it does, for one
 //! provider's [`Profile`] and one seed. It is a list of planned events and no more: it holds no content, knows
 //! no protocol and starts nothing. Whoever runs a world tells it what changed and does what it says:
 //!
 //! ```
 //! use cloudchamber_core::Path;
-//! use cloudchamber_folder::profile::{Arrival, Profile};
-//! use cloudchamber_sim::courier::{Courier, Movement, Touch};
+//! use crate::profile::{Arrival, Profile};
+//! use cloudchamber_folder::courier::{Courier, Movement, Touch};
 //!
 //! let mut courier = Courier::new(Profile::named("syncthing").unwrap(), 2, 1);
 //! let path = Path::shared("devices/a.json");
@@ -39,10 +39,8 @@ mod streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::profile::{Arrival, BatchOrder, Debounce, Delay, Placeholder, Profile, Replace, Timing};
 use cloudchamber_core::{Path, Root};
-use cloudchamber_folder::profile::{
-    Arrival, BatchOrder, Debounce, Delay, Placeholder, Profile, Replace, Timing,
-};
 
 use aggregator::{Aggregator, Kind};
 use queue::{Event, Queue, What};

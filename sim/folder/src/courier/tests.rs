@@ -1,4 +1,4 @@
-use cloudchamber_folder::profile::{Hazards, Ratio};
+use crate::profile::{Hazards, Ratio};
 use proptest::prelude::*;
 
 use super::*;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::profile::{Arrival, Debounce, Delay, Profile};
 use cloudchamber_core::Path;
-use cloudchamber_folder::profile::{Arrival, Debounce, Delay, Profile};
 use serde::{Deserialize, Serialize};
 
 use super::{Courier, Movement, Touch};
@@ -146,7 +146,7 @@ impl Pair {
         profile.timing.debounce =
             Debounce::Aggregator { delay_ms: watcher_ms, timeout_ms: 6 * watcher_ms.min(10_000) };
         // In the runs that were measured no update was missed.
-        profile.hazards.stall = cloudchamber_folder::profile::Ratio::NEVER;
+        profile.hazards.stall = crate::profile::Ratio::NEVER;
         Self {
             courier: Courier::new(Arc::new(profile), 2, seed),
             now: 0,
