@@ -17,9 +17,6 @@ compile_error!(
 );
 
 #[cfg(madsim)]
-mod lab;
-mod plan;
-#[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
 mod swarm;

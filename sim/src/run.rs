@@ -3,16 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use cloudchamber_core::Draw;
-use cloudchamber_folder::scenario::Scenario;
-use cloudchamber_folder::trace::{COMMIT, End, Outcome, Trace, Watched};
-use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
+use cloudchamber_folder::scenario::{At, Scenario};
+use cloudchamber_folder::stage::{Actor, Signal, Stage};
+use cloudchamber_folder::trace::{Outcome, Trace, Watched};
+use cloudchamber_folder::world::ChoiceOf;
 use cloudchamber_folder::{ReplicaId, System};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::{Instant, Sleep, TimeHandle, sleep};
-
-use crate::lab::{Lab, Next};
-use crate::plan::{Deed, plan};
+use tokio::sync::Notify;
 
 /// What a run left behind.
 #[derive(Clone, Debug)]
@@ -30,10 +28,22 @@ pub struct Run<S: System> {
 /// Where the run panicked, with the seed that did it.
 #[must_use]
 pub fn run<S: System>(scenario: &Scenario<S>, traced: bool) -> Run<S> {
-    on_a_thread(scenario, traced, None)
+    if !traced {
+        let outcome = on_a_thread(scenario, Box::new(|_, _| {}));
+        return Run { outcome, trace: None };
+    }
+    let choices = Arc::new(Mutex::new(Vec::new()));
+    let taken = Arc::clone(&choices);
+    let outcome = watch(scenario, move |watched, choice| {
+        let at = At { ms: watched.world.now(), choice: choice.clone() };
+        taken.lock().expect("nobody else has it while the run goes on").push(at);
+    });
+    let choices = std::mem::take(&mut *choices.lock().expect("the run did not panic"));
+    let trace = Trace::recorded(scenario, choices, &outcome);
+    Run { outcome, trace: Some(trace) }
 }
 
-/// As [`run`], with somebody who looks at the world after every choice: for measurements that no checker makes.
+/// As [`run`], with a watcher that looks at the world after every choice: for measurements that no checker makes.
 /// Looking changes nothing, so the run is the same as without.
 ///
 /// # Panics
@@ -43,16 +53,13 @@ pub fn watch<S: System>(
     scenario: &Scenario<S>,
     watcher: impl FnMut(&Watched<S>, &ChoiceOf<S>) + Send + 'static,
 ) -> Outcome {
-    on_a_thread(scenario, false, Some(Box::new(watcher))).outcome
+    on_a_thread(scenario, Box::new(watcher))
 }
 
-/// Who looks at the world after every choice.
-pub(crate) type Watcher<S> = Box<dyn FnMut(&Watched<S>, &ChoiceOf<S>) + Send>;
-
-fn on_a_thread<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Run<S> {
+fn on_a_thread<S: System>(scenario: &Scenario<S>, watcher: Looks<S>) -> Outcome {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(1 << 20);
-        let run = thread.spawn_scoped(scope, || run_here(scenario, traced, watcher));
+        let run = thread.spawn_scoped(scope, || run_here(scenario, watcher));
         let run = run.expect("a thread can be started");
         run.join().unwrap_or_else(|panic| {
             #[allow(clippy::print_stderr, reason = "beside the panic's own message, which has no seed")]
@@ -64,42 +71,74 @@ fn on_a_thread<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<
     })
 }
 
-fn run_here<S: System>(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Run<S> {
+fn run_here<S: System>(scenario: &Scenario<S>, watcher: Looks<S>) -> Outcome {
     let runtime = Runtime::with_seed_and_config(scenario.seed, madsim::Config::default());
-    let shared = Shared(Arc::new(Mutex::new(Lab::new(scenario, traced, watcher))));
-    let end_ms = runtime.block_on(direct(scenario, shared.clone()));
+    let shared = Shared::new(Stage::new(scenario), scenario.replica.len(), watcher);
+    runtime.block_on(direct(shared.clone()));
     drop(runtime);
-    let lab = Arc::into_inner(shared.0).expect("every task of the run is gone with its runtime");
-    let mut lab = lab.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    lab.watched.advance(end_ms);
-    let choices = lab.trace.take();
-    let outcome = lab.watched.finish();
-    let trace = choices.map(|choices| Trace {
-        scenario: scenario.clone(),
-        commit: COMMIT.into(),
-        choices,
-        end: End {
-            calm_ms: (scenario.settle_ms > 0).then_some(scenario.run_ms),
-            at_ms: outcome.at_ms,
-            hash: format!("{:016x}", outcome.hash),
-            violations: outcome.findings.violations.clone(),
-        },
-    });
-    Run { outcome, trace }
+    let stage = Arc::into_inner(shared.stage).expect("every task of the run is gone with its runtime");
+    let (stage, _) = stage.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    stage.finish()
 }
 
-/// The lab and the moment the run began, for every task of the run.
-struct Shared<S: System>(Arc<Mutex<Lab<S>>>);
+/// Somebody who looks at the world after every choice.
+type Looks<S> = Box<dyn FnMut(&Watched<S>, &ChoiceOf<S>) + Send>;
+
+/// The stage, shared by the tasks of its actors, and a bell for each of them. Every access is one short critical
+/// section of one thread.
+struct Shared<S: System> {
+    stage: Arc<Mutex<(Stage<S>, Looks<S>)>>,
+    bells: Arc<Bells>,
+}
+
+/// Rung for an actor that is due earlier than when it began to rest.
+struct Bells {
+    courier: Notify,
+    replicas: Vec<Notify>,
+}
 
 impl<S: System> Clone for Shared<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { stage: Arc::clone(&self.stage), bells: Arc::clone(&self.bells) }
     }
 }
 
 impl<S: System> Shared<S> {
-    fn lab(&self) -> MutexGuard<'_, Lab<S>> {
-        self.0.lock().expect("no task of this one thread panicked while it held the lab")
+    fn new(stage: Stage<S>, replicas: usize, watcher: Looks<S>) -> Self {
+        let bells =
+            Bells { courier: Notify::new(), replicas: (0..replicas).map(|_| Notify::new()).collect() };
+        Self { stage: Arc::new(Mutex::new((stage, watcher))), bells: Arc::new(bells) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Stage<S>, Looks<S>)> {
+        self.stage.lock().expect("no task of this one thread panicked while it held the stage")
+    }
+
+    fn rest(&self, actor: Actor) -> Option<u64> {
+        self.lock().0.rest(actor)
+    }
+
+    /// Lets an actor act, and rings for those who are due earlier by it. What concerns nodes is left to `nodes`.
+    fn act(&self, actor: Actor, now: u64, nodes: &mut dyn FnMut(Signal)) {
+        let mut guard = self.lock();
+        let (stage, watcher) = &mut *guard;
+        stage.act(actor, now, watcher);
+        for signal in stage.signals() {
+            match signal {
+                Signal::Due(actor) => self.bells.of(actor).notify_one(),
+                other => nodes(other),
+            }
+        }
+    }
+}
+
+impl Bells {
+    fn of(&self, actor: Actor) -> &Notify {
+        match actor {
+            Actor::Courier => &self.courier,
+            Actor::Replica(id) => &self.replicas[id.index()],
+            Actor::Director => unreachable!("the director acts at the times of its plan alone"),
+        }
     }
 }
 
@@ -133,178 +172,70 @@ impl Time {
     }
 }
 
-/// Carries out the plan: starts and kills nodes, does what people do, ends the run. Returns when that was, ms.
-async fn direct<S: System>(scenario: &Scenario<S>, shared: Shared<S>) -> u64 {
+/// Plays the director, and keeps a node for each replica, which is killed and restarted, paused and resumed with it.
+async fn direct<S: System>(shared: Shared<S>) {
     let handle = Handle::current();
     let time = Time::start();
     let courier = handle.create_node().name("courier").build();
-    drop(courier.spawn(carry(shared.clone(), time.clone())));
-    let mut nodes: Vec<Option<NodeHandle>> = scenario.replica.iter().map(|_| None).collect();
-    for (ms, deed) in plan(scenario) {
-        time.until(ms).await;
-        let now = time.now();
-        match deed {
-            Deed::Take(choice) => {
-                shared.lab().take(now, choice);
-            }
-            Deed::Open(id) => open(&handle, &shared, &time, id, &mut nodes),
-            Deed::Crash(id, doom) => {
-                shared.lab().doom(now, id, doom);
-            }
-            Deed::Awake(id, awake) => {
-                let choice = match awake {
-                    true => Choice::Wake { replica: id },
-                    false => Choice::Sleep { replica: id },
-                };
-                if shared.lab().take(now, choice)
-                    && let Some(node) = &nodes[id.index()]
-                {
-                    if awake { handle.resume(node.id()) } else { handle.pause(node.id()) }
+    drop(courier.spawn(play(shared.clone(), time.clone(), Actor::Courier)));
+    let mut nodes: Vec<Option<NodeHandle>> = shared.bells.replicas.iter().map(|_| None).collect();
+    while let Some(due) = shared.rest(Actor::Director) {
+        time.until(due).await;
+        shared.act(Actor::Director, time.now(), &mut |signal| match signal {
+            Signal::Due(_) => {}
+            Signal::Opened(id) => match &nodes[id.index()] {
+                Some(node) => {
+                    // Restarting alone would leave what the last life spawned.
+                    handle.kill(node.id());
+                    handle.restart(node.id());
+                }
+                None => nodes[id.index()] = Some(node_of(&handle, &shared, &time, id)),
+            },
+            Signal::Slept(id) => {
+                if let Some(node) = &nodes[id.index()] {
+                    handle.pause(node.id());
                 }
             }
-            Deed::Calm => calm(scenario, &handle, &shared, &time, &mut nodes),
-        }
+            Signal::Woke(id) => {
+                if let Some(node) = &nodes[id.index()] {
+                    handle.resume(node.id());
+                }
+            }
+        });
     }
-    settle(scenario, &shared, &time).await;
-    let end_ms = time.now();
     // A node that is not killed keeps its tasks, and they the run, for ever.
     for node in nodes.into_iter().flatten().chain([courier]) {
         handle.kill(node.id());
     }
     sleep(Duration::from_millis(1)).await;
-    end_ms
 }
 
-/// Into how many parts the time to settle is divided; the checkers are asked at the end of each.
-const SETTLE_PARTS: u64 = 32;
-
-/// After how many times in a row that nothing was left to be desired a run ends before its time.
-const SETTLED_TIMES: u64 = 3;
-
-/// Lets the run go on to its end, or, once faults have stopped, until everything that is due in the end has come
-/// and lasted for a good part of the time that it may take: at most times nothing else would happen.
-async fn settle<S: System>(scenario: &Scenario<S>, shared: &Shared<S>, time: &Time) {
-    let end_ms = scenario.run_ms + scenario.settle_ms;
-    let part_ms = scenario.settle_ms.div_ceil(SETTLE_PARTS);
-    let mut times = 0;
-    while scenario.settle_ms > 0 && times < SETTLED_TIMES && time.now() < end_ms {
-        time.until(end_ms.min(time.now() + part_ms)).await;
-        times = if shared.lab().watched.is_settled(time.now()) { times + 1 } else { 0 };
-    }
-    if times < SETTLED_TIMES {
-        time.until(end_ms).await;
-    }
+/// A node that plays a replica as soon as it is made, and again whenever it is restarted.
+fn node_of<S: System>(handle: &Handle, shared: &Shared<S>, time: &Time, id: ReplicaId) -> NodeHandle {
+    let (shared, time) = (shared.clone(), time.clone());
+    let init = move || play(shared.clone(), time.clone(), Actor::Replica(id));
+    handle.create_node().name(id.to_string()).init(init).build()
 }
 
-/// Starts a replica's process in a node of its own, unless it is up.
-fn open<S: System>(
-    handle: &Handle,
-    shared: &Shared<S>,
-    time: &Time,
-    id: ReplicaId,
-    nodes: &mut [Option<NodeHandle>],
-) {
-    shared.lab().spare(id);
-    if shared.lab().watched.world.replica(id).process().is_some() {
-        return;
-    }
-    match &nodes[id.index()] {
-        Some(node) => {
-            // Restarting alone would leave what the last life spawned.
-            handle.kill(node.id());
-            handle.restart(node.id());
-        }
-        None => {
-            let (shared, time) = (shared.clone(), time.clone());
-            let init = move || live(shared.clone(), time.clone(), id);
-            nodes[id.index()] = Some(handle.create_node().name(id.to_string()).init(init).build());
-        }
-    }
-}
-
-fn calm<S: System>(
-    scenario: &Scenario<S>,
-    handle: &Handle,
-    shared: &Shared<S>,
-    time: &Time,
-    nodes: &mut [Option<NodeHandle>],
-) {
-    let now = time.now();
-    let gone = &scenario.faults.gone_for_good;
-    for id in ReplicaId::all(nodes.len()) {
-        shared.lab().spare(id);
-        if gone.contains(&id) {
-            shared.lab().take(now, Choice::Crash { replica: id, torn_percent: 0, loss: Default::default() });
+/// Plays the courier, or one life of a replica.
+async fn play<S: System>(shared: Shared<S>, time: Time, actor: Actor) {
+    loop {
+        let due = shared.rest(actor);
+        if due.is_none_or(|due| due > time.now()) {
+            wait(shared.bells.of(actor), &time, due).await;
             continue;
         }
-        if shared.lab().take(now, Choice::Wake { replica: id })
-            && let Some(node) = &nodes[id.index()]
+        shared.act(actor, time.now(), &mut |_| {});
+        if let Actor::Replica(id) = actor
+            && shared.lock().0.is_down(id)
         {
-            handle.resume(node.id());
-        }
-    }
-    shared.lab().calm(now, gone);
-    for id in ReplicaId::all(nodes.len()).filter(|id| !gone.contains(id)) {
-        open(handle, shared, time, id, nodes);
-    }
-}
-
-/// The sync clients: moves what is due when it is due.
-async fn carry<S: System>(shared: Shared<S>, time: Time) {
-    let bell = Arc::clone(&shared.lab().courier_bell);
-    loop {
-        let due = {
-            let mut lab = shared.lab();
-            lab.movements(time.now());
-            lab.courier_due()
-        };
-        wait(&bell, &time, due).await;
-    }
-}
-
-/// The life of one replica's process: the one driver loop.
-async fn live<S: System>(shared: Shared<S>, time: Time, id: ReplicaId) {
-    let bell = shared.lab().bell(id);
-    shared.lab().take(time.now(), Choice::Open { replica: id, draw: Draw::default() });
-    loop {
-        let next = shared.lab().next(time.now(), id);
-        match next {
-            None => return,
-            Some(Next::Op { after_ms, half_ms }) => {
-                time.until(time.now() + after_ms).await;
-                if let Some(half_ms) = half_ms {
-                    shared.lab().apply(time.now(), id, Part::Begin);
-                    time.until(time.now() + half_ms).await;
-                }
-                if shared.lab().watched.world.replica(id).process().is_none() {
-                    return;
-                }
-                shared.lab().apply(time.now(), id, Part::Whole);
-            }
-            Some(Next::Call { after_ms }) => {
-                time.until(time.now() + after_ms).await;
-                if !shared.lab().take(time.now(), Choice::Serve { replica: id }) {
-                    // The network went away meanwhile; its return rings the bell.
-                    wait(&bell, &time, None).await;
-                }
-            }
-            Some(Next::Reply) => {
-                shared.lab().take(time.now(), Choice::Reply { replica: id, draw: Draw::default() });
-            }
-            Some(Next::Wait { until_ms }) => {
-                wait(&bell, &time, until_ms).await;
-                let mut lab = shared.lab();
-                let now = time.now();
-                if lab.timer_due(id).is_some_and(|due| due <= now) {
-                    lab.take(now, Choice::Timer { replica: id, draw: Draw::default() });
-                }
-            }
+            return;
         }
     }
 }
 
 /// Waits for the bell or the time, whichever comes first.
-async fn wait(bell: &tokio::sync::Notify, time: &Time, until_ms: Option<u64>) {
+async fn wait(bell: &Notify, time: &Time, until_ms: Option<u64>) {
     match until_ms {
         None => bell.notified().await,
         Some(ms) if ms <= time.now() => {}

@@ -12,6 +12,7 @@ mod replica_id;
 pub mod scenario;
 pub mod shrink;
 mod stable_hash;
+pub mod stage;
 pub mod streams;
 mod system;
 pub mod systems;

@@ -103,6 +103,22 @@ pub fn system_of(file: &FilePath, text: &str) -> Result<String, ScenarioError> {
 }
 
 impl<S: System> Trace<S> {
+    /// The trace of a run of this scenario that took these choices and ended so.
+    #[must_use]
+    pub fn recorded(scenario: &Scenario<S>, choices: Vec<At<ChoiceOf<S>>>, outcome: &Outcome) -> Self {
+        Self {
+            scenario: scenario.clone(),
+            commit: COMMIT.into(),
+            choices,
+            end: End {
+                calm_ms: (scenario.settle_ms > 0).then_some(scenario.run_ms),
+                at_ms: outcome.at_ms,
+                hash: format!("{:016x}", outcome.hash),
+                violations: outcome.findings.violations.clone(),
+            },
+        }
+    }
+
     /// The text of the trace's file.
     #[must_use]
     pub fn to_text(&self) -> String {

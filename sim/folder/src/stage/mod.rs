@@ -1,108 +1,378 @@
-//! A run in progress: the watched world, the courier, and the randomness of everything that is not the folder.
+//! The stage: a world in time. It knows what is due when, and makes it happen.
+//!
+//! A [`World`](crate::world::World) says what may happen, a [`Courier`] when the sync clients do their part, a
+//! [`Scenario`] what is done to the replicas. The stage puts the three together and adds what a replica does next and
+//! when. It is a plain value without a clock, a thread or a task of its own: whoever runs it asks when something is
+//! [due](Stage::due), waits until then, by whatever means, and lets it [happen](Stage::advance).
+//!
+//! ```
+//! use cloudchamber_folder::scenario::Scenario;
+//! use cloudchamber_folder::stage::Stage;
+//! use cloudchamber_folder::systems::failover::FailoverSystem;
+//!
+//! let text = "system = 'failover'\nprofile = 'icloud'\nrun_ms = 60000\nreplica = [{}, {}]\n";
+//! let scenario = Scenario::<FailoverSystem>::parse("two.toml".as_ref(), text)?;
+//! let mut stage = Stage::new(&scenario);
+//! while let Some(due) = stage.due() {
+//!     // A driver in real time would sleep until `due` here.
+//!     stage.advance(due, &mut |_, _| {});
+//! }
+//! let outcome = stage.finish();
+//! assert_eq!(outcome.at_ms, 60_000);
+//! # Ok::<(), cloudchamber_folder::scenario::ScenarioError>(())
+//! ```
+//!
+//! # Ties
+//! What is due at one moment happens in the order of [`Actor`]: the director, the replicas from a to z, the courier. One
+//! act may make another due at the same moment, which then takes its turn before time goes on. So [`Stage::advance`]
+//! depends on nothing but the scenario: called at every due time or once a second, by any driver, it makes the same
+//! choices at the same times.
+//!
+//! A driver with a task for each actor orders ties by itself. It lets each [act](Stage::act) when it is
+//! [due](Stage::rest), and hears from [signals](Stage::signals) whom to wake before that. Its order of ties is part of
+//! the trace hash: a seed has one hash for [`Stage::advance`] and one for every other order.
+
+mod life;
+mod plan;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use cloudchamber_core::{Draw, Driver, FsOp, Path, Rng as _};
-use cloudchamber_folder::scenario::{At, Scenario};
-use cloudchamber_folder::trace::Watched;
-use cloudchamber_folder::world::{Choice, ChoiceOf, Part, Presence};
-use cloudchamber_folder::{ReplicaId, Service as _, System};
-use tokio::sync::Notify;
+use cloudchamber_core::{Draw, Path};
 
-use crate::plan::{Doom, Moment, with_draw};
-use crate::run::Watcher;
-use cloudchamber_folder::courier::{Courier, Movement, Touch};
-use cloudchamber_folder::streams::{Purpose, Stream};
+use self::life::{Life, Next};
+use self::plan::{Deed, plan};
+use crate::courier::{Courier, Movement, Touch};
+use crate::scenario::Scenario;
+use crate::trace::{Outcome, Watched};
+use crate::world::{Choice, ChoiceOf, EPOCH, Presence};
+use crate::{ReplicaId, Service as _, System};
 
-/// Shared by all tasks of a run; every access is one short critical section of one thread.
-pub(crate) struct Lab<S: System> {
-    pub(crate) watched: Watched<S>,
+/// A run in progress: the watched world, the courier, the plan, and what each replica does next.
+pub struct Stage<S: System> {
+    watched: Watched<S>,
     courier: Courier,
-    /// The choices so far, where they are wanted.
-    pub(crate) trace: Option<Vec<At<ChoiceOf<S>>>>,
-    watcher: Option<Watcher<S>>,
-    replicas: Vec<Bench>,
-    /// Rung when the courier has something due earlier than it thought.
-    pub(crate) courier_bell: Arc<Notify>,
-    /// When the courier's task will look next, in ms.
-    courier_sleeps_until: Option<u64>,
+    /// When the courier was due when its driver last asked or was signalled.
+    courier_told: Option<u64>,
+    lives: Vec<Life>,
+    deeds: VecDeque<(u64, Deed<S>)>,
+    close: Close,
+    signals: Vec<Signal>,
+    /// When faults stop, ms.
+    run_ms: u64,
+    /// How long the system may take to settle after that, ms.
+    settle_ms: u64,
+    gone_for_good: Vec<ReplicaId>,
     /// Whether disks and calls take time at all.
     latency: bool,
 }
 
-/// What belongs to a replica besides its world.
-struct Bench {
-    steps: Stream,
-    disk: Stream,
-    calls: Stream,
-    doom: Option<Doom>,
-    /// Rung when the replica may have something to do.
-    bell: Arc<Notify>,
+/// Who makes things happen. The order is that of ties.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Actor {
+    /// Carries out the plan: people, faults, the end.
+    Director,
+    /// The process of a replica.
+    Replica(ReplicaId),
+    /// The sync clients of all replicas.
+    Courier,
 }
 
-/// What a replica's task does next.
-pub(crate) enum Next {
-    /// Applies its op, after some time.
-    Op { after_ms: u64, half_ms: Option<u64> },
-    /// Lets a call out, after some time.
-    Call { after_ms: u64 },
-    /// Takes the answer to its call.
-    Reply,
-    /// Waits for its bell, and for its timer or an answer at a world time in ms.
-    Wait { until_ms: Option<u64> },
+/// What a driver with a task for each actor has to know of what the others did.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Signal {
+    /// The actor is due earlier than it was when it began to rest.
+    Due(Actor),
+    /// The replica's process starts: a new life begins, the last one is over.
+    Opened(ReplicaId),
+    /// The replica's machine fell asleep.
+    Slept(ReplicaId),
+    /// The replica's machine woke up.
+    Woke(ReplicaId),
 }
 
-impl<S: System> Lab<S> {
-    pub(crate) fn new(scenario: &Scenario<S>, traced: bool, watcher: Option<Watcher<S>>) -> Self {
-        let latency = scenario.profile != "perfect" || scenario.delay_ms.is_some();
-        let bench = |id: ReplicaId| Bench {
-            steps: Stream::new(scenario.seed, Purpose::Steps, id.0),
-            disk: Stream::new(scenario.seed, Purpose::Disk, id.0),
-            calls: Stream::new(scenario.seed, Purpose::Calls, id.0),
-            doom: None,
-            bell: Arc::new(Notify::new()),
-        };
+/// Who looks at the world after each choice: what was just taken, and the world after it.
+pub type Watcher<'w, S> = dyn FnMut(&Watched<S>, &ChoiceOf<S>) + 'w;
+
+/// How a run comes to its end, once all deeds are done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Close {
+    /// The checkers are asked at this time, for the how many-th time in a row after they were content.
+    Look { at: u64, times: u32 },
+    /// Nothing happens but that time runs out.
+    Last { at: u64 },
+    /// It ended at this time.
+    Over { at: u64 },
+}
+
+/// Into how many parts the time to settle is divided; the checkers are asked at the end of each.
+const SETTLE_PARTS: u64 = 32;
+
+/// After how many times in a row that nothing was left to be desired a run ends before its time.
+const SETTLED_TIMES: u32 = 3;
+
+// What a driver asks.
+impl<S: System> Stage<S> {
+    /// The beginning of a checked scenario's run.
+    ///
+    /// # Panics
+    /// Where the scenario was not checked.
+    #[must_use]
+    pub fn new(scenario: &Scenario<S>) -> Self {
         let count = scenario.replica.len();
-        let mut lab = Self {
+        let mut stage = Self {
             watched: Watched::new(scenario),
             courier: Courier::new(scenario.profile(), count, scenario.seed),
-            trace: traced.then(Vec::new),
-            watcher,
-            replicas: ReplicaId::all(count).map(bench).collect(),
-            courier_bell: Arc::new(Notify::new()),
-            courier_sleeps_until: None,
-            latency,
+            courier_told: None,
+            lives: ReplicaId::all(count).map(|id| Life::new(scenario.seed, id)).collect(),
+            deeds: plan(scenario).into(),
+            close: Close::Over { at: 0 },
+            signals: Vec::new(),
+            run_ms: scenario.run_ms,
+            settle_ms: scenario.settle_ms,
+            gone_for_good: scenario.faults.gone_for_good.clone(),
+            latency: scenario.profile != "perfect" || scenario.delay_ms.is_some(),
         };
+        stage.close = stage.close_from(0, 0);
         for id in ReplicaId::all(count) {
-            let slots = lab.watched.world.replica(id).disk().slots();
+            let slots = stage.watched.world.replica(id).disk().slots();
             let dirty: Vec<_> = slots.filter(|(_, slot)| slot.dirty).map(|(path, _)| path.clone()).collect();
             for path in dirty {
-                lab.courier.touched(0, id.0, &path, Touch::Written);
+                stage.courier.touched(0, id.0, &path, Touch::Written);
             }
         }
-        lab
+        stage
     }
 
-    pub(crate) fn bell(&self, id: ReplicaId) -> Arc<Notify> {
-        Arc::clone(&self.replicas[id.index()].bell)
+    /// The world, its checkers and what they found so far.
+    #[must_use]
+    pub fn watched(&self) -> &Watched<S> {
+        &self.watched
     }
 
-    /// Fresh randomness for a step of a replica's.
-    fn draw(&mut self, id: ReplicaId) -> Draw {
-        Draw::Seed(self.replicas[id.index()].steps.bits())
+    /// When something is due next, in ms of world time; `None` if the run is over. It may turn out then that there is
+    /// nothing to do: clients have timers of their own, and a process may have died meanwhile.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        self.first().map(|(at, _)| at)
     }
 
-    /// Makes one thing happen at `now`, and everything of the courier's that is due with it. Returns whether the
-    /// world allowed it.
-    pub(crate) fn take(&mut self, now: u64, choice: ChoiceOf<S>) -> bool {
-        let taken = self.take_one(now, choice);
-        self.movements(now);
+    /// Lets everything happen that is due up to `now`, each at its time and ties in the order of [`Actor`]. `watcher`
+    /// looks at the world after each choice.
+    pub fn advance(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
+        while let Some((at, actor)) = self.first().filter(|(at, _)| *at <= now) {
+            self.act(actor, at.max(self.watched.world.now()), watcher);
+            self.signals.clear();
+        }
+    }
+
+    /// The actor that is due first, and when.
+    fn first(&self) -> Option<(u64, Actor)> {
+        if self.ended().is_some() {
+            return None;
+        }
+        let replicas = ReplicaId::all(self.lives.len()).map(Actor::Replica);
+        let actors = [Actor::Director].into_iter().chain(replicas).chain([Actor::Courier]);
+        actors.filter_map(|actor| Some((self.due_of(actor)?, actor))).min()
+    }
+
+    /// When an actor is due; `None` if only another one's act can change that.
+    #[must_use]
+    pub fn due_of(&self, actor: Actor) -> Option<u64> {
+        match actor {
+            Actor::Director => match (self.deeds.front(), self.close) {
+                (Some((ms, _)), _) => Some(*ms),
+                (None, Close::Look { at, .. } | Close::Last { at }) => Some(at),
+                (None, Close::Over { .. }) => None,
+            },
+            Actor::Replica(id) => {
+                let awake = self.watched.world.replica(id).machine().awake;
+                self.lives[id.index()].due(awake)
+            }
+            Actor::Courier => self.courier.due(),
+        }
+    }
+
+    /// When an actor is due that has a task of its own. The task promises to act then, or when it is signalled, and
+    /// not to wait for anything else.
+    pub fn rest(&mut self, actor: Actor) -> Option<u64> {
+        let due = self.due_of(actor);
+        if actor == Actor::Courier {
+            self.courier_told = due;
+        }
+        due
+    }
+
+    /// Whether a replica's process is down, so that nothing but an opening gives it something to do.
+    #[must_use]
+    pub fn is_down(&self, id: ReplicaId) -> bool {
+        self.lives[id.index()].next == Next::Nothing
+    }
+
+    /// What the acts since the last call mean for the tasks of actors, in the order in which it came about.
+    pub fn signals(&mut self) -> impl Iterator<Item = Signal> + '_ {
+        self.signals.drain(..)
+    }
+
+    /// Lets one actor do what is next for it.
+    ///
+    /// # Panics
+    /// Where `now` is before the world's time.
+    pub fn act(&mut self, actor: Actor, now: u64, watcher: &mut Watcher<'_, S>) {
+        match actor {
+            Actor::Director => self.direct(now, watcher),
+            Actor::Replica(id) => self.live(now, id, watcher),
+            Actor::Courier => self.movements(now, watcher),
+        }
+    }
+
+    /// When the run ended; `None` if it goes on.
+    #[must_use]
+    pub fn ended(&self) -> Option<u64> {
+        match self.close {
+            Close::Over { at } if self.deeds.is_empty() => Some(at),
+            _ => None,
+        }
+    }
+
+    /// How the run ended, with the checkers' last word.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        self.watched.advance(self.ended().unwrap_or(self.watched.world.now()));
+        self.watched.finish()
+    }
+}
+
+// The director.
+impl<S: System> Stage<S> {
+    /// Does the next deed, or looks whether the run can end.
+    fn direct(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
+        if let Some((_, deed)) = self.deeds.pop_front() {
+            match deed {
+                Deed::Take(choice) => self.take_deed(now, choice, watcher),
+                Deed::CrashAtOp { replica, doom } => self.lives[replica.index()].doom = Some(doom),
+                Deed::Calm => self.calm(now, watcher),
+            }
+            if self.deeds.is_empty() {
+                self.close = self.close_from(now, 0);
+            }
+            return;
+        }
+        self.close = match self.close {
+            Close::Look { times, .. } => {
+                let times = if self.watched.is_settled(now) { times + 1 } else { 0 };
+                self.close_from(now, times)
+            }
+            Close::Last { .. } => Close::Over { at: now },
+            Close::Over { at } => Close::Over { at },
+        };
+    }
+
+    /// How a run goes on that has been content for so many times: to its end, or, once faults have stopped, until
+    /// everything that is due in the end has come and lasted for a good part of the time that it may take. At most
+    /// times nothing else would happen.
+    fn close_from(&self, now: u64, times: u32) -> Close {
+        let end_ms = self.run_ms + self.settle_ms;
+        let part_ms = self.settle_ms.div_ceil(SETTLE_PARTS);
+        match times {
+            SETTLED_TIMES.. => Close::Over { at: now },
+            _ if self.settle_ms > 0 && now < end_ms => Close::Look { at: end_ms.min(now + part_ms), times },
+            _ => Close::Last { at: end_ms },
+        }
+    }
+
+    fn take_deed(&mut self, now: u64, choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) {
+        match choice {
+            Choice::Open { replica, .. } => self.open(now, replica),
+            Choice::Crash { replica, .. } => {
+                self.lives[replica.index()].doom = None;
+                self.take(now, choice, watcher);
+            }
+            Choice::Sleep { replica } => {
+                if self.take(now, choice, watcher) {
+                    self.signals.push(Signal::Slept(replica));
+                }
+            }
+            Choice::Wake { replica } => {
+                if self.take(now, choice, watcher) {
+                    self.signals.push(Signal::Woke(replica));
+                }
+            }
+            _ => {
+                self.take(now, choice, watcher);
+            }
+        }
+    }
+
+    /// A replica's process is to start, unless it is up. It is the first thing that it does in its new life.
+    fn open(&mut self, now: u64, id: ReplicaId) {
+        let life = &mut self.lives[id.index()];
+        life.doom = None;
+        if self.watched.world.replica(id).process().is_none() {
+            life.next = Next::Open { at: now };
+            self.signals.push(Signal::Opened(id));
+        }
+    }
+
+    /// Faults stop: whoever is not gone for good is awake, mended and up.
+    fn calm(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
+        let gone = self.gone_for_good.clone();
+        for replica in ReplicaId::all(self.lives.len()) {
+            self.lives[replica.index()].doom = None;
+            if gone.contains(&replica) {
+                let crash = Choice::Crash { replica, torn_percent: 0, loss: Default::default() };
+                self.take(now, crash, watcher);
+            } else {
+                self.take_deed(now, Choice::Wake { replica }, watcher);
+            }
+        }
+        for choice in self.mendings(now, &gone) {
+            self.take(now, choice, watcher);
+        }
+        self.courier.calm(now);
+        self.watched.calm(now);
+        self.movements(now, watcher);
+        for id in ReplicaId::all(self.lives.len()).filter(|id| !gone.contains(id)) {
+            self.open(now, id);
+        }
+    }
+
+    /// What sets clocks right and makes machines work.
+    fn mendings(&self, now: u64, gone: &[ReplicaId]) -> Vec<ChoiceOf<S>> {
+        let world = &self.watched.world;
+        let mut mend = Vec::new();
+        for (replica, state) in world.replicas().filter(|(replica, _)| !gone.contains(replica)) {
+            let machine = state.machine();
+            let wrong = world.clocks(&self.watched.setup, replica).wall;
+            let right = EPOCH.plus(i64::try_from(now).unwrap_or(i64::MAX));
+            if wrong != right {
+                mend.push(Choice::Clock { replica, by_ms: right.since(wrong) });
+            }
+            if machine.disk_full {
+                mend.push(Choice::Disk { replica, full: false });
+            }
+            if !machine.folder_reachable {
+                mend.push(Choice::Folder { replica, reachable: true });
+            }
+            if !machine.online {
+                mend.push(Choice::Network { replica, online: true });
+            }
+        }
+        mend
+    }
+}
+
+// What happens to the world.
+impl<S: System> Stage<S> {
+    /// Makes one thing happen at `now`, and everything of the courier's that is due with it. Returns whether the world
+    /// allowed it.
+    fn take(&mut self, now: u64, choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
+        let taken = self.take_one(now, choice, watcher);
+        self.movements(now, watcher);
         taken
     }
 
     /// Everything of the courier's that is due.
-    pub(crate) fn movements(&mut self, now: u64) {
+    fn movements(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
         while let Some(movement) = self.courier.next(now) {
             let choice = match movement {
                 Movement::Upload { replica, path } => Choice::Upload { replica: ReplicaId(replica), path },
@@ -120,44 +390,33 @@ impl<S: System> Lab<S> {
             };
             // A movement that the world no longer allows (a newer version came first, the file was changed
             // here meanwhile, the process is down) is one that a client drops too.
-            self.take_one(now, choice);
+            self.take_one(now, choice, watcher);
         }
         if let Some(due) = self.courier.due()
-            && self.courier_sleeps_until.is_none_or(|until| due < until)
+            && self.courier_told.is_none_or(|told| due < told)
         {
-            self.courier_bell.notify_one();
+            self.courier_told = Some(due);
+            self.signals.push(Signal::Due(Actor::Courier));
         }
     }
 
-    /// When the courier's task should look next. It promises to look then.
-    pub(crate) fn courier_due(&mut self) -> Option<u64> {
-        self.courier_sleeps_until = self.courier.due();
-        self.courier_sleeps_until
-    }
-
-    fn take_one(&mut self, now: u64, choice: ChoiceOf<S>) -> bool {
+    fn take_one(&mut self, now: u64, mut choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
         self.watched.advance(now);
-        let choice = match choice.replica() {
-            Some(id) => {
-                let draw = self.draw(id);
-                with_draw::<S>(choice, draw)
+        if let Some(id) = choice.replica() {
+            let fresh = self.lives[id.index()].draw();
+            if let Some(draw) = choice.draw_mut() {
+                *draw = fresh;
             }
-            None => choice,
-        };
+        }
         if self.watched.take(&choice).is_err() {
             return false;
         }
         self.report(now, &choice);
-        if let Some(watcher) = &mut self.watcher {
-            watcher(&self.watched, &choice);
-        }
-        if let Some(trace) = &mut self.trace {
-            trace.push(At { ms: now, choice });
-        }
+        watcher(&self.watched, &choice);
         true
     }
 
-    /// Tells the courier and the replicas' tasks what a choice changed.
+    /// Tells the courier and the replicas what a choice changed.
     fn report(&mut self, now: u64, choice: &ChoiceOf<S>) {
         let effects = &self.watched.effects;
         let world = &self.watched.world;
@@ -187,7 +446,7 @@ impl<S: System> Lab<S> {
             | Choice::Wake { replica } => {
                 let syncs = world.replica(*replica).syncs();
                 self.courier.reachable(now, replica.0, syncs);
-                self.replicas[replica.index()].bell.notify_one();
+                self.ring(now, *replica);
             }
             Choice::Timer { replica, .. } => {
                 // An application that looks at its files wants the bytes of those that are elsewhere.
@@ -197,13 +456,11 @@ impl<S: System> Lab<S> {
                     }
                 }
             }
-            Choice::Command { replica, .. } | Choice::Watch { replica, .. } => {
-                self.replicas[replica.index()].bell.notify_one();
-            }
+            Choice::Command { replica, .. } | Choice::Watch { replica, .. } => self.ring(now, *replica),
             Choice::Act { .. } | Choice::Serve { .. } => {
-                for (id, bench) in ReplicaId::all(self.replicas.len()).zip(&self.replicas) {
-                    if world.service().ready(id, now) {
-                        bench.bell.notify_one();
+                for id in ReplicaId::all(self.lives.len()) {
+                    if self.watched.world.service().ready(id, now) {
+                        self.ring(now, id);
                     }
                 }
             }
@@ -211,98 +468,11 @@ impl<S: System> Lab<S> {
         }
     }
 
-    /// What a replica's task does next, as the world stands; nothing where its process is down.
-    pub(crate) fn next(&mut self, now: u64, id: ReplicaId) -> Option<Next> {
-        let world = &self.watched.world;
-        let replica = world.replica(id);
-        let process = replica.process()?;
-        let bench = &mut self.replicas[id.index()];
-        let online = replica.machine().online;
-        Some(if let Some(op) = process.pending_op() {
-            let slow = self.latency && bench.disk.chance(1, 2);
-            let after_ms = if slow { bench.disk.between(1, 20) } else { 0 };
-            let half = self.latency && matches!(op, FsOp::Overwrite { .. }) && bench.disk.chance(1, 16);
-            Next::Op { after_ms, half_ms: half.then(|| bench.disk.between(1, 50)) }
-        } else if online && !process.calls().is_empty() {
-            Next::Call { after_ms: if self.latency { bench.calls.between(20, 200) } else { 0 } }
-        } else if online && world.service().ready(id, now) {
-            Next::Reply
-        } else {
-            let timer = world.timer_due(&self.watched.setup, id);
-            let answer = world.service().due(id).filter(|_| online);
-            Next::Wait { until_ms: timer.into_iter().chain(answer).min() }
-        })
-    }
-
-    /// When a replica wants its timer, ms.
-    pub(crate) fn timer_due(&self, id: ReplicaId) -> Option<u64> {
-        self.watched.world.timer_due(&self.watched.setup, id)
-    }
-
-    /// What happens to the op of a replica's that is about to be applied: it may be the moment to die.
-    pub(crate) fn apply(&mut self, now: u64, id: ReplicaId, part: Part) {
-        if let Some(doom) = self.replicas[id.index()].doom {
-            let op = self.watched.world.replica(id).process().and_then(Driver::pending_op);
-            let in_op = doom.moment == Moment::InOp;
-            if in_op && part == Part::Whole && matches!(op, Some(FsOp::Overwrite { .. })) {
-                // It dies after the truncation: the file is empty until whatever was torn is written.
-                let begin = Choice::Apply { replica: id, part: Part::Begin, draw: Draw::default() };
-                self.take(now, begin);
-            }
-            self.die(now, id, Doom { torn_percent: if in_op { doom.torn_percent } else { 0 }, ..doom });
-            return;
+    /// A replica may have something to do before the time that it waits for.
+    fn ring(&mut self, now: u64, id: ReplicaId) {
+        if self.lives[id.index()].ring(now) {
+            self.signals.push(Signal::Due(Actor::Replica(id)));
         }
-        self.take(now, Choice::Apply { replica: id, part, draw: Draw::default() });
-    }
-
-    /// Lets a replica's process die now, or remembers that it dies at its next op.
-    pub(crate) fn doom(&mut self, now: u64, id: ReplicaId, doom: Doom) {
-        match doom.moment {
-            Moment::Now => self.die(now, id, Doom { torn_percent: 0, ..doom }),
-            Moment::BeforeOp | Moment::InOp => self.replicas[id.index()].doom = Some(doom),
-        }
-    }
-
-    fn die(&mut self, now: u64, id: ReplicaId, doom: Doom) {
-        self.replicas[id.index()].doom = None;
-        let Doom { torn_percent, loss, .. } = doom;
-        self.take(now, Choice::Crash { replica: id, torn_percent, loss });
-    }
-
-    /// Forgets a death that has not come yet.
-    pub(crate) fn spare(&mut self, id: ReplicaId) {
-        self.replicas[id.index()].doom = None;
-    }
-
-    /// Faults stop: clocks are set right, machines work, clients are no longer slow.
-    pub(crate) fn calm(&mut self, now: u64, gone_for_good: &[ReplicaId]) {
-        let mut mend: VecDeque<ChoiceOf<S>> = VecDeque::new();
-        for (replica, state) in self.watched.world.replicas() {
-            let machine = state.machine();
-            if gone_for_good.contains(&replica) {
-                continue;
-            }
-            let wrong = self.watched.world.clocks(&self.watched.setup, replica).wall;
-            let right = cloudchamber_folder::world::EPOCH.plus(i64::try_from(now).unwrap_or(i64::MAX));
-            if wrong != right {
-                mend.push_back(Choice::Clock { replica, by_ms: right.since(wrong) });
-            }
-            if machine.disk_full {
-                mend.push_back(Choice::Disk { replica, full: false });
-            }
-            if !machine.folder_reachable {
-                mend.push_back(Choice::Folder { replica, reachable: true });
-            }
-            if !machine.online {
-                mend.push_back(Choice::Network { replica, online: true });
-            }
-        }
-        for choice in mend {
-            self.take(now, choice);
-        }
-        self.courier.calm(now);
-        self.watched.calm(now);
-        self.movements(now);
     }
 }
 
@@ -315,3 +485,6 @@ fn moved<C, A>(choice: &Choice<C, A>) -> Option<&Path> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

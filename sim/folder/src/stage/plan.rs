@@ -1,70 +1,47 @@
 //! The timetable of a run: everything that is done to it, with times that are known before it starts.
 
 use cloudchamber_core::Draw;
-use cloudchamber_folder::scenario::{Outage, Scenario};
-use cloudchamber_folder::world::{Choice, ChoiceOf, Loss};
-use cloudchamber_folder::{ReplicaId, System};
 
-use cloudchamber_folder::streams::{Purpose, Stream};
+use crate::scenario::{Outage, Scenario};
+use crate::streams::{Purpose, Stream};
+use crate::world::{Choice, ChoiceOf, Loss};
+use crate::{ReplicaId, System};
 
 /// Something the director does at a given time.
 #[derive(Clone, Debug)]
-pub(crate) enum Deed<S: System> {
-    /// Takes a choice, if the world allows it then.
+pub(super) enum Deed<S: System> {
+    /// Makes a choice, if the world allows it then. A process that is to open does so when its turn comes, and not
+    /// where it is up.
     Take(ChoiceOf<S>),
-    /// Starts a replica's process, or starts it again.
-    Open(ReplicaId),
-    /// Lets a replica's process die.
-    Crash(ReplicaId, Doom),
-    /// Puts a machine to sleep, or wakes it up.
-    Awake(ReplicaId, bool),
+    /// Lets a process die at its next op, of which only the world to come knows: no choice can name it yet.
+    CrashAtOp { replica: ReplicaId, doom: Doom },
     /// Faults stop.
     Calm,
 }
 
-/// How a process dies.
+/// How a process dies at its next op.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Doom {
-    /// At which moment.
-    pub(crate) moment: Moment,
-    /// How much of an op that it dies in still happens, in percent.
-    pub(crate) torn_percent: u8,
+pub(super) struct Doom {
+    /// How much of the op still happens, in percent; `None` if it dies before the op.
+    pub(super) torn_percent: Option<u8>,
     /// What is lost.
-    pub(crate) loss: Loss,
-}
-
-/// At which moment a process dies.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Moment {
-    /// At once.
-    Now,
-    /// Before its next op.
-    BeforeOp,
-    /// In the middle of its next op.
-    InOp,
+    pub(super) loss: Loss,
 }
 
 /// All deeds of a run in order of time. Each fault draws from a stream of its own, replica by replica.
-pub(crate) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
+pub(super) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
     let mut deeds = Vec::new();
     for (id, spec) in ReplicaId::all(scenario.replica.len()).zip(&scenario.replica) {
-        deeds.push((spec.start_ms, Deed::Open(id)));
+        deeds.push((spec.start_ms, Deed::Take(open::<S>(id))));
     }
     for at in &scenario.at {
-        let doom = |torn_percent, loss| Doom { moment: Moment::Now, torn_percent, loss };
-        deeds.push((
-            at.ms,
-            match &at.choice {
-                Choice::Open { replica, .. } => Deed::Open(*replica),
-                Choice::Crash { replica, torn_percent: 0, loss } => Deed::Crash(*replica, doom(0, *loss)),
-                Choice::Crash { replica, torn_percent, loss } => {
-                    Deed::Crash(*replica, Doom { moment: Moment::InOp, ..doom(*torn_percent, *loss) })
-                }
-                Choice::Sleep { replica } => Deed::Awake(*replica, false),
-                Choice::Wake { replica } => Deed::Awake(*replica, true),
-                other => Deed::Take(other.clone()),
-            },
-        ));
+        let deed = match at.choice {
+            Choice::Crash { replica, torn_percent: torn_percent @ 1.., loss } => {
+                Deed::CrashAtOp { replica, doom: Doom { torn_percent: Some(torn_percent), loss } }
+            }
+            ref other => Deed::Take(other.clone()),
+        };
+        deeds.push((at.ms, deed));
     }
     let mut workload = Stream::new(scenario.seed, Purpose::Workload, 0);
     deeds.extend(
@@ -107,22 +84,32 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
         }
     };
     each(faults.crash, Purpose::Crash, &mut |stream, at, until| {
-        let moment = [Moment::Now, Moment::BeforeOp, Moment::InOp]
-            [usize::try_from(stream.between(0, 2)).expect("0 to 2")];
-        let torn_percent = u8::try_from(stream.between(0, 100)).expect("a percentage");
-        deeds.push((at, Deed::Crash(replica, Doom { moment, torn_percent, loss: Loss::Kept })));
-        deeds.push((until, Deed::Open(replica)));
+        // At once, before the next op, or in the middle of it.
+        let moment = stream.between(0, 2);
+        let torn_percent = percentage(stream);
+        let torn_percent = (moment == 2).then_some(torn_percent);
+        let loss = Loss::Kept;
+        deeds.push((
+            at,
+            match moment {
+                0 => Deed::Take(Choice::Crash { replica, torn_percent: 0, loss }),
+                _ => Deed::CrashAtOp { replica, doom: Doom { torn_percent, loss } },
+            },
+        ));
+        deeds.push((until, Deed::Take(open::<S>(replica))));
     });
     each(faults.power, Purpose::Power, &mut |stream, at, until| {
-        let moment = if stream.chance(1, 2) { Moment::Now } else { Moment::InOp };
-        let torn_percent = u8::try_from(stream.between(0, 100)).expect("a percentage");
+        let at_once = stream.chance(1, 2);
+        let torn_percent = Some(percentage(stream));
         let loss = Loss::Mixed(stream.between(0, u64::MAX >> 1));
-        deeds.push((at, Deed::Crash(replica, Doom { moment, torn_percent, loss })));
-        deeds.push((until, Deed::Open(replica)));
-    });
-    each(faults.sleep, Purpose::Sleep, &mut |_, at, until| {
-        deeds.push((at, Deed::Awake(replica, false)));
-        deeds.push((until, Deed::Awake(replica, true)));
+        deeds.push((
+            at,
+            match at_once {
+                true => Deed::Take(Choice::Crash { replica, torn_percent: 0, loss }),
+                false => Deed::CrashAtOp { replica, doom: Doom { torn_percent, loss } },
+            },
+        ));
+        deeds.push((until, Deed::Take(open::<S>(replica))));
     });
     let mut pair = |outage, purpose, choice: &dyn Fn(bool) -> ChoiceOf<S>| {
         each(outage, purpose, &mut |_, at, until| {
@@ -130,6 +117,10 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
             deeds.push((until, Deed::Take(choice(false))));
         });
     };
+    pair(faults.sleep, Purpose::Sleep, &|sleeps| match sleeps {
+        true => Choice::Sleep { replica },
+        false => Choice::Wake { replica },
+    });
     pair(faults.disk, Purpose::FullDisk, &|full| Choice::Disk { replica, full });
     pair(faults.folder, Purpose::Folder, &|lost| Choice::Folder { replica, reachable: !lost });
     pair(faults.offline, Purpose::Offline, &|cut| Choice::Network { replica, online: !cut });
@@ -147,28 +138,21 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     });
 }
 
-/// The same choice with randomness of the run in it.
-pub(crate) fn with_draw<S: System>(mut choice: ChoiceOf<S>, fresh: Draw) -> ChoiceOf<S> {
-    match &mut choice {
-        Choice::Apply { draw, .. }
-        | Choice::Command { draw, .. }
-        | Choice::Fail { draw, .. }
-        | Choice::Open { draw, .. }
-        | Choice::Reply { draw, .. }
-        | Choice::Timer { draw, .. }
-        | Choice::Watch { draw, .. } => *draw = fresh,
-        _ => {}
-    }
-    choice
+fn open<S: System>(replica: ReplicaId) -> ChoiceOf<S> {
+    Choice::Open { replica, draw: Draw::default() }
+}
+
+fn percentage(stream: &mut Stream) -> u8 {
+    u8::try_from(stream.between(0, 100)).expect("a percentage")
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use cloudchamber_folder::systems::failover::FailoverSystem;
-
+    use super::super::tests::played;
     use super::*;
+    use crate::systems::failover::FailoverSystem;
 
     #[test]
     fn nothing_is_done_after_the_end() {
@@ -179,7 +163,7 @@ mod tests {
             let scenario = Scenario { seed, ..scenario.clone() };
             let deeds = plan(&scenario);
             assert!(deeds.len() > 2 && deeds.iter().all(|(ms, _)| *ms < 60_000), "{deeds:?}");
-            assert_eq!(crate::run(&scenario, false).outcome.at_ms, 60_000);
+            assert_eq!(played(&scenario).0.at_ms, 60_000);
         }
     }
 }

@@ -217,6 +217,20 @@ impl<C, A> Choice<C, A> {
         }
     }
 
+    /// The randomness of the step that it makes; `None` if it makes none.
+    pub(crate) fn draw_mut(&mut self) -> Option<&mut Draw> {
+        match self {
+            Self::Apply { draw, .. }
+            | Self::Command { draw, .. }
+            | Self::Fail { draw, .. }
+            | Self::Open { draw, .. }
+            | Self::Reply { draw, .. }
+            | Self::Timer { draw, .. }
+            | Self::Watch { draw, .. } => Some(draw),
+            _ => None,
+        }
+    }
+
     /// The fault of [`FAULTS`] that it belongs to, and whether it begins that fault; `None` if it belongs to no fault.
     #[must_use]
     pub fn fault(&self) -> Option<(&'static str, bool)> {
