@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use cloudchamber_core::Path;
-//! use crate::profile::{Arrival, Profile};
+//! use cloudchamber_folder::profile::{Arrival, Profile};
 //! use cloudchamber_folder::courier::{Courier, Movement, Touch};
 //!
 //! let mut courier = Courier::new(Profile::named("syncthing").unwrap(), 2, 1);
