@@ -34,6 +34,8 @@ pub(super) enum Next {
     Apply { at: u64 },
     /// Its call goes out.
     Call { at: u64 },
+    /// It waits to be rung: its call could not go out, because of something that rings.
+    Bell,
     /// It takes the answer to its call.
     Reply { at: u64 },
     /// It waits to be rung, and for its timer or an answer; `None` if it awaits neither.
@@ -66,6 +68,7 @@ impl Life {
             Next::Open { at } => Some(at),
             _ if !awake => None,
             Next::Begin { at, .. } | Next::Apply { at } | Next::Call { at } | Next::Reply { at } => Some(at),
+            Next::Bell => self.rung,
             Next::Wait { until } => self.rung.into_iter().chain(until).min(),
         }
     }
@@ -74,7 +77,7 @@ impl Life {
     pub(super) fn ring(&mut self, now: u64) -> bool {
         let first = self.rung.is_none();
         self.rung.get_or_insert(now);
-        first && matches!(self.next, Next::Wait { .. })
+        first && matches!(self.next, Next::Bell | Next::Wait { .. })
     }
 }
 
@@ -98,10 +101,13 @@ impl<S: System> Stage<S> {
                 }
                 self.apply(now, id, Part::Whole, watcher);
             }
-            // Refused where the network went away meanwhile; it then waits for its return.
             Next::Call { .. } => {
-                self.take(now, Choice::Serve { replica: id }, watcher);
+                if !self.take(now, Choice::Serve { replica: id }, watcher) {
+                    self.lives[id.index()].next = Next::Bell;
+                    return;
+                }
             }
+            Next::Bell => self.lives[id.index()].rung = None,
             Next::Reply { .. } => {
                 self.take(now, Choice::Reply { replica: id, draw }, watcher);
             }
