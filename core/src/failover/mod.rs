@@ -35,7 +35,7 @@ pub use config::{
     UpdatesBeforeActivation,
 };
 pub use device::Identity;
-pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider};
+pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider, Rules};
 pub use hardened::{BEATS_APART_MAX, Canonical, Visit};
 pub use records::{Malformed, ProblemKind};
 pub use status::{Status, status};
@@ -313,7 +313,7 @@ pub enum Event {
         /// The age of its heartbeat in ms; none where nobody was named.
         silent_ms: Option<i64>,
     },
-    /// It will claim after a random moment.
+    /// Of the published design: it will claim after a random moment.
     ClaimStarted {
         /// That moment, in ms.
         jitter_ms: u64,
@@ -422,6 +422,11 @@ pub enum Event {
         /// What.
         kind: ProblemKind,
     },
+    /// It claims a term of its own: as the leader's successor, or as a candidate that waits for objections or votes.
+    TermClaimed {
+        /// Which.
+        term: u64,
+    },
 }
 
 /// Why a replica became active.
@@ -474,6 +479,8 @@ pub enum GivenUpBecause {
     ClaimUnreadable,
     /// Not enough voters answered in time.
     NoMajority,
+    /// Another that lives runs by other settings.
+    OtherSettings,
 }
 
 /// Why an update was passed over.
@@ -508,4 +515,6 @@ pub enum RefusedBecause {
     LastVoters,
     /// Only the active one can do it.
     NotActive,
+    /// It runs by other settings than the active one.
+    OtherSettings,
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device;
+use super::hardened::constants::Rules;
 use crate::{Content, EntryKind, Fs, FsError, Path, WallMs};
 
 /// The largest file of a replica that is read, in bytes. What a replica says grows with the number of the others, by
@@ -98,6 +99,14 @@ pub enum ProblemKind {
     NameMismatch,
     /// It is larger than any that a replica writes, and is not read: [`LEN_MAX`].
     TooLarge,
+    /// Its replica runs by other settings than those that it was compared with: by its own where a replica tells of it,
+    /// in a status by the leader's.
+    OtherSettings {
+        /// By which it runs.
+        theirs: Rules,
+        /// With which they were compared.
+        ours: Rules,
+    },
 }
 
 impl std::fmt::Display for ProblemKind {
@@ -116,6 +125,11 @@ impl std::fmt::Display for ProblemKind {
                 f,
                 "is larger than {} KiB, which no replica writes, and is not read: see who made it, and remove it",
                 LEN_MAX / 1_024
+            ),
+            Self::OtherSettings { theirs, ours } => write!(
+                f,
+                "runs with other settings ({theirs}) than here ({ours}), and neither takes over from the other: give \
+                 all the same policy, provider and settings, and start them again"
             ),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::config::Timing;
 use super::device;
-use super::hardened::constants::Policy;
+use super::hardened::constants::{Policy, Rules};
 use super::hardened::places;
 use super::hardened::record::{Found, Record, Role};
 use super::records::{self, LEN_MAX, Listed, ProblemKind, STATE, StateRecord};
@@ -46,6 +46,9 @@ pub struct DeviceStatus {
     /// Of the hardened design: the id that no other replica shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<Arc<str>>,
+    /// Of the hardened design: the settings that it runs by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
     /// The file that counts for it.
     pub path: Path,
     /// Its machine.
@@ -187,6 +190,15 @@ impl Survey {
         self.all().filter(led).max_by_key(|record| (record.coordination.term, record.coordination.id.clone()))
     }
 
+    /// The replicas that run by other settings than the leader, or if nobody led, than the first.
+    fn at_odds(&self) -> impl Iterator<Item = Problem> {
+        let ours = self.top().or_else(|| self.all().next());
+        self.newest.values().filter_map(move |(path, record)| {
+            let (theirs, ours) = ours?.coordination.at_odds(&record.coordination)?;
+            Some(Problem { path: path.clone(), kind: ProblemKind::OtherSettings { theirs, ours } })
+        })
+    }
+
     fn health(&self, record: &Record, wall: WallMs) -> Health {
         let said = &record.coordination;
         let Some(top) = self.top() else {
@@ -213,8 +225,9 @@ impl Survey {
         wall: WallMs,
         timing: &Timing,
         me: Option<&str>,
-        problems: Vec<Problem>,
+        mut problems: Vec<Problem>,
     ) -> Status {
+        problems.extend(self.at_odds());
         let active = self.top().filter(|top| top.coordination.role == Role::Active);
         let mut devices: Vec<_> = self
             .newest
@@ -223,6 +236,7 @@ impl Survey {
                 me: me.is_some_and(|me| *me == *record.name || *me == *record.coordination.id),
                 device: record.name.clone(),
                 replica: Some(record.coordination.id.clone()),
+                rules: record.coordination.rules,
                 path: path.clone(),
                 host: record.hostname.clone(),
                 directory: record.directory.clone(),
@@ -242,12 +256,14 @@ impl Survey {
         let id = active.map(|active| active.coordination.id.clone());
         devices.sort_by_key(|device| (device.replica != id || id.is_none(), device.device.clone()));
         let voters = self.all().any(|record| record.coordination.voters.is_some());
+        let rules = self.top().and_then(|top| top.coordination.rules);
+        let policy = if voters { Policy::Majority } else { Policy::Available };
         Status {
             active: active.map(|active| active.name.clone()),
             active_age_ms: active.map(|active| wall.since(active.last_seen)),
             last_update_id: self.all().map(|record| record.coordination.acked).max().unwrap_or(0),
             term: self.top().map(|top| top.coordination.term),
-            policy: Some(if voters { Policy::Majority } else { Policy::Available }),
+            policy: Some(rules.map_or(policy, |rules| rules.policy)),
             devices,
             problems,
         }
@@ -261,6 +277,7 @@ fn stranger(listed: Listed, age_ms: i64, health: Health, me: Option<&str>) -> De
         me: me == Some(&*record.name),
         device: record.name,
         replica: None,
+        rules: None,
         path: listed.path,
         host: record.hostname,
         directory: record.directory,
@@ -441,6 +458,23 @@ mod tests {
         term 4, a lone survivor may act
         ");
         assert_eq!((found.last_update_id, found.problems), (12, vec![]));
+    }
+
+    #[test]
+    fn replicas_of_other_settings_than_the_leaders_are_named() {
+        let rules = |policy| Some(crate::failover::Hardened::over(15_000, policy).rules());
+        let files = hardened(led(), "h:/a", 1, START, |said| {
+            leads(said, 9);
+            said.rules = rules(Policy::Available);
+        });
+        let files =
+            hardened(files, "h:/b", 0, START, |said| (said.beat, said.rules) = (4, rules(Policy::Available)));
+        let files =
+            hardened(files, "h:/c", 0, START, |said| (said.beat, said.rules) = (4, rules(Policy::Majority)));
+        let problems = status(&files, WallMs(START), &TIMING, None).problems;
+        let told: Vec<_> =
+            problems.iter().map(|problem| format!("{} {}", problem.path, problem.kind)).collect();
+        insta::assert_snapshot!(told.join("\n"), @"shared:devices/d-h-3a-2fc-231.json runs with other settings (policy majority, made for delays of up to 15000 ms, other constants 1da6e8a7) than here (policy available, made for delays of up to 15000 ms, other constants 26437657), and neither takes over from the other: give all the same policy, provider and settings, and start them again");
     }
 
     #[test]

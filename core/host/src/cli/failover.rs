@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
-    ActiveBecause, Command, Event, Policy, Provider, StandbyBecause, VoterChange, status,
+    ActiveBecause, Command, Event, GivenUpBecause, Policy, Provider, StandbyBecause, VoterChange, status,
 };
 use cloudchamber_host::failover::asks::{self, Answer};
 use cloudchamber_host::failover::guard::{self, Charge};
@@ -326,7 +326,10 @@ fn of_event(event: &Event, term: u64) -> Option<String> {
         Event::Suspected { leader: Some(leader), silent_ms: Some(ms) } if *ms >= 1_000 => {
             format!("{leader} is silent for {} s", ms / 1_000)
         }
-        Event::ClaimStarted { .. } => format!("stands for term {term}"),
+        Event::TermClaimed { term } => format!("stands for term {term}"),
+        Event::ClaimGivenUp { because: GivenUpBecause::OtherSettings } => {
+            "another that lives has other settings: giving up until they agree".into()
+        }
         Event::ClaimGivenUp { .. } => "no majority answered: giving up for now".into(),
         Event::Nominated { target } => format!("asked for {target} to be made active"),
         Event::ActivationWritten { target } => format!("handed over to {target}"),

@@ -62,6 +62,9 @@ pub fn words(because: RefusedBecause) -> &'static str {
             "the last change of the voters has not reached a majority: try again later"
         }
         RefusedBecause::LastVoters => "fewer than two voters would be left",
+        RefusedBecause::OtherSettings => {
+            "it runs with other settings than the active one: `status` shows which"
+        }
         RefusedBecause::NotActive => "only the active one can do it: ask on its machine",
     }
 }

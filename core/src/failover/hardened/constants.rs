@@ -1,8 +1,10 @@
 //! The constants of the hardened design, and the relations between them that its promises rest on.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
-use super::record::Role;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::failover::{ConfigError, Every};
 
 /// What the hardened design can be told. Durations in milliseconds.
@@ -57,6 +59,33 @@ pub struct Hardened {
     /// How long a version that decides something is left alone: a client that waits for a file to come to rest would
     /// not send it before the next one, and the bound on propagation would not hold for it.
     pub rest_ms: u64,
+}
+
+/// The settings that all replicas of one folder have to share, as each says them in its file: what two of them conclude
+/// from the same silence rests on these.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rules {
+    /// What is given up when delays have no bound.
+    pub policy: Policy,
+    /// The bound on propagation, in ms.
+    pub propagation_ms: u64,
+    /// A digest of the other constants that must agree.
+    pub digest: u32,
+}
+
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = match self.policy {
+            Policy::Available => "available",
+            Policy::Majority => "majority",
+        };
+        write!(
+            f,
+            "policy {policy}, made for delays of up to {} ms, other constants {:08x}",
+            self.propagation_ms, self.digest
+        )
+    }
 }
 
 /// What is given up when delays have no bound.
@@ -245,32 +274,6 @@ impl Hardened {
         lease_ms.saturating_sub(self.propagation_ms).saturating_sub(2 * self.look_ms)
     }
 
-    /// How often a replica in this role writes its file.
-    pub(super) fn beat_in(&self, role: Role) -> Every {
-        if self.leads_by(role) { self.beat } else { self.standby_beat }
-    }
-
-    /// Whether others go by the beats of a replica in this role: a candidate's are counted under votes.
-    fn leads_by(&self, role: Role) -> bool {
-        match self.policy {
-            Policy::Available => role == Role::Active,
-            Policy::Majority => matches!(role, Role::Active | Role::Candidate),
-        }
-    }
-
-    /// Whether what a replica in this role writes decides something, so that its file is left alone until it has
-    /// arrived. Under votes that is all of it; else a standby's file may be followed by its claim at once.
-    pub(super) fn decides(&self, role: Role) -> bool {
-        role != Role::Standby || self.policy == Policy::Majority
-    }
-
-    /// How long before a place has rested another may be written by one in this role, in ms; `None` if that does not
-    /// matter.
-    pub(super) fn room_before_beat_ms(&self, role: Role) -> Option<u64> {
-        let matters = self.policy == Policy::Available && self.places > 1 && self.leads_by(role);
-        matters.then(|| self.room_ms())
-    }
-
     /// How long a candidate's silence leaves its candidacy standing, in ms.
     pub(super) fn candidacy_ms(&self) -> u64 {
         let objections_ms = self.wait_ms + self.propagation_ms + 3 * self.look_ms;
@@ -292,6 +295,29 @@ impl Hardened {
     /// How old the last sign of a standby may be for it to be counted on, in ms.
     pub fn live_ms(&self) -> u64 {
         self.standby_beat.max_ms() + self.propagation_ms + 3 * self.look_ms
+    }
+
+    /// What of it all replicas of a folder have to share. How a replica writes, waits for its disk, sleeps and falls
+    /// back is its own affair.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let shared = [
+            self.beat.base_ms,
+            self.beat.jitter_ms,
+            self.standby_beat.base_ms,
+            self.standby_beat.jitter_ms,
+            self.suspect_ms_min,
+            self.suspect_ms_max,
+            self.look_ms,
+            self.slot_ms,
+            self.wait_ms,
+            self.lease_ms,
+            self.promise_ms,
+            u64::from(self.drift_ppm_max),
+        ];
+        let bytes: Vec<u8> = shared.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let digest = u32::try_from(xxh3_64(&bytes) >> 32).expect("32 bits are left");
+        Rules { policy: self.policy, propagation_ms: self.propagation_ms, digest }
     }
 
     /// Checks the relations between the values.

@@ -54,7 +54,7 @@ impl Replica {
         let hardened = &config.hardened;
         let live = || self.evidence.live(hardened, now);
         let asked = live().map(|(_, peer)| peer.said.wants_ms).max().unwrap_or(0);
-        let may_lead = live().filter(|(id, peer)| self.may_other_lead(id, &peer.name, config));
+        let may_lead = live().filter(|(id, peer)| self.may_other_lead(id, peer, config));
         Lead {
             suspect_ms: asked.clamp(hardened.suspect_ms_min, hardened.suspect_ms_max),
             slot_ms: hardened.slot_ms,
@@ -98,7 +98,7 @@ impl Replica {
             return self.obey(wish.number);
         }
         let target = self.evidence.get(&wish.target).filter(|peer| peer.may_live(hardened, now));
-        let Some(peer) = target.filter(|peer| self.may_other_lead(&wish.target, &peer.name, config)) else {
+        let Some(peer) = target.filter(|peer| self.may_other_lead(&wish.target, peer, config)) else {
             return self.refuse_wish(&wish, cx);
         };
         let name = peer.name.clone();
@@ -146,6 +146,7 @@ impl Replica {
 
     fn refuse_wish(&mut self, wish: &Nomination, cx: &mut Context<'_>) {
         let because = match self.evidence.get(&wish.target) {
+            Some(peer) if self.own.said.at_odds(&peer.said).is_some() => RefusedBecause::OtherSettings,
             Some(_) => RefusedBecause::Stale,
             None => RefusedBecause::Unknown,
         };

@@ -142,6 +142,7 @@ impl Replica {
         self.own.said.acked = old.acked;
         self.own.said.obeyed = old.obeyed;
         self.own.said.voters = old.voters;
+        self.own.said.rules = old.rules;
         self.lease.forget_beats();
         self.promise = Promise::new(now, &config.hardened);
         self.outbox.rename(&self.own.said.id, &config.hardened, now);

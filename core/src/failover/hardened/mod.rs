@@ -22,7 +22,7 @@
 //! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
 //! - `requests`: what people asked; `handover`: what a leader does about it; `work`: the updates,
 //! - `view`: how files become evidence; `installation`: who it is and which life this is,
-//! - [`record`]: the file; [`constants`]: the durations, and why they hold together,
+//! - [`record`]: the file; [`constants`] (`cadence`): the durations, and why they hold together,
 //! - `canonical`: what only a model checker needs.
 //!
 //! # The rest
@@ -33,6 +33,7 @@
 //! Toueg and Aguilera, On the Quality of Service of Failure Detectors, IEEE Trans. Computers 51(5), 2002.)
 //! `state.json` is written for other programs and never read.
 
+mod cadence;
 mod canonical;
 mod clock;
 pub mod constants;
@@ -126,6 +127,7 @@ impl Replica {
             due: Due { look: now.mono, decision: None },
             troubles: Troubles::default(),
         };
+        replica.own.said.rules = Some(hardened.rules());
         replica.resume(&kept, fresh, config, cx);
         cx.event(Event::Started {
             fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)),

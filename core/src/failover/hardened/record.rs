@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::constants::Rules;
 use crate::failover::device::file_name;
 use crate::failover::records::Malformed;
 use crate::{Content, Mono, WallMs};
@@ -119,6 +120,9 @@ pub struct Said {
     /// Whom it supports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Vote>,
+    /// The settings that it runs by; `None` in files of versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
     /// What it last saw of the others: a second way for their beats.
     #[serde(default)]
     pub saw: BTreeMap<Arc<str>, Saw>,
@@ -268,8 +272,15 @@ impl Said {
             obeyed: 0,
             voters: None,
             vote: None,
+            rules: None,
             saw: BTreeMap::new(),
         }
+    }
+
+    /// The other's settings and these, if they are known to differ.
+    #[must_use]
+    pub fn at_odds(&self, other: &Self) -> Option<(Rules, Rules)> {
+        self.rules.zip(other.rules).map(|(own, theirs)| (theirs, own)).filter(|(theirs, own)| theirs != own)
     }
 
     /// How new it is: within one life by beat, and a later life is newer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::constants::{Hardened, Policy};
 use super::evidence::Evidence;
 use super::own::Own;
-use super::record::{Role, Visit};
+use super::record::{Role, Said, Visit};
 use super::{Context, Replica, votes};
 use crate::Mono;
 use crate::failover::{Config, Event, GivenUpBecause, StandbyBecause};
@@ -141,6 +141,15 @@ pub(super) fn rival(evidence: &Evidence, hardened: &Hardened, now: Mono) -> Opti
         .max_by(|one, other| one.rank().cmp(&other.rank()))
 }
 
+/// Whether another that lives runs by other settings. Two that conclude different things from the same silence must not
+/// take over beside each other: the one whose settings are those of the leader, or of who led last, may, and the other
+/// waits for a person; without any leader both do. One that leads already goes on.
+pub(super) fn is_at_odds(own: &Own, evidence: &Evidence, hardened: &Hardened, now: Mono) -> bool {
+    let differs = |said: &Said| own.said.at_odds(said).is_some();
+    evidence.live(hardened, now).any(|(_, peer)| differs(&peer.said))
+        && evidence.top(own).is_none_or(|top| differs(top.said))
+}
+
 /// To whom this replica has to give way: another has the better claim. `None` if nobody has.
 pub(super) fn better(own: &Own, evidence: &Evidence, hardened: &Hardened, now: Mono) -> Option<Arc<str>> {
     let rank = own.rank();
@@ -173,13 +182,20 @@ impl Replica {
 
     /// Claims, or becomes a candidate, where that is due. The view was read in this step.
     pub(super) fn claim_if_due(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let now = cx.now().mono;
         match self.own.said.role {
             Role::Active => {}
+            role if is_at_odds(&self.own, &self.evidence, &config.hardened, now) => {
+                if role == Role::Candidate {
+                    cx.event(Event::ClaimGivenUp { because: GivenUpBecause::OtherSettings });
+                    self.take_role(Role::Standby, now);
+                }
+            }
             Role::Candidate => self.wait_for_objections(config, cx),
             _ if self.own.said.leaving || !self.may_lead(config) => {}
             Role::Standby | Role::Released => {
                 let top = self.evidence.top(&self.own);
-                let rival = rival(&self.evidence, &config.hardened, cx.now().mono);
+                let rival = rival(&self.evidence, &config.hardened, now);
                 match rival.filter(|rival| top.is_none_or(|top| top.term < rival.term)) {
                     Some(rival) => self.decide_at(rival.until),
                     None => self.take_turn(config, cx),
@@ -262,6 +278,6 @@ impl Replica {
         self.lease.begin_term();
         self.own.begin_term(term, role, cx.now().mono);
         self.outbox.announce();
-        cx.event(Event::ClaimStarted { jitter_ms: 0 });
+        cx.event(Event::TermClaimed { term });
     }
 }

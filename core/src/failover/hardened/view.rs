@@ -126,7 +126,12 @@ impl Replica {
         };
         let kind = match &*content.parsed(Record::parse) {
             Found::Record(record, its) if places::belongs(path.file_name(), its) => {
-                self.troubles.solved(path);
+                match self.own.said.at_odds(&record.coordination).filter(|_| **its == *path.file_name()) {
+                    Some((theirs, ours)) => {
+                        self.troubles.found(path, ProblemKind::OtherSettings { theirs, ours }, cx);
+                    }
+                    None => self.troubles.solved(path),
+                }
                 self.own.adopt_voters(record.coordination.voters.as_ref());
                 return self.evidence.hear(record, &self.own, &config.hardened, cx.now().mono);
             }

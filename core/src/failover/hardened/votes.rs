@@ -89,12 +89,13 @@ pub(super) fn choice(
         let said = &peer.said;
         let wants = matches!(said.role, Role::Active | Role::Candidate) && !said.leaving;
         let heard = now.since(peer.progress) <= hardened.suspect_ms_max;
+        let agrees = own.said.at_odds(said).is_none();
         let current = said.voters.as_deref().map(Voters::stamp) >= stamp;
         let free = voted
             .is_none_or(|vote| said.term > vote.term || (said.term == vote.term && vote.candidate == **id));
         // One that leads or wants to itself supports nobody below it.
         let above = !matches!(own.said.role, Role::Active | Role::Candidate) || (said.term, *id) > own.rank();
-        wants && heard && current && free && above
+        wants && heard && agrees && current && free && above
     });
     // A leader that is not silent stays, whoever suspects it.
     let stays = |(id, peer): &(&Arc<str>, &Peer)| {
@@ -169,7 +170,8 @@ fn support_of(own: &Own, evidence: &Evidence, lease: &Lease, member: &str) -> Op
     if living.next().is_some() {
         return None;
     }
-    let vote = peer.said.vote.as_ref()?;
+    // By other settings its promise may be shorter than this lease.
+    let vote = peer.said.vote.as_ref().filter(|_| own.said.at_odds(&peer.said).is_none())?;
     let own: (u64, &Arc<str>, Life) = (own.said.term, &own.said.id, own.said.life);
     if (vote.term, &vote.candidate, vote.life) != own {
         return None;
@@ -191,9 +193,10 @@ impl Replica {
         config.hardened.policy == Policy::Available || self.own.is_voter()
     }
 
-    /// Whether another may.
-    pub(super) fn may_other_lead(&self, id: &str, name: &str, config: &Config) -> bool {
-        config.hardened.policy == Policy::Available || self.own.counts_as_voter(id, name)
+    /// Whether another may: one that runs by the same settings.
+    pub(super) fn may_other_lead(&self, id: &str, peer: &Peer, config: &Config) -> bool {
+        let agrees = self.own.said.at_odds(&peer.said).is_none();
+        agrees && (config.hardened.policy == Policy::Available || self.own.counts_as_voter(id, &peer.name))
     }
 
     /// What voters do: acknowledges the beats of others, and counts acknowledgements of its own. Nothing where votes

@@ -2,10 +2,11 @@
 //!
 //! - [`world`]: replicas over maps with delays, crashes, sleeps and clocks that are off,
 //! - `duty`: what a leader owes, `storm`: what holds under drawn schedules, `shift`: what a model checker relies on,
-//! - `folder`: a folder in which something is wrong.
+//! - `folder`: a folder in which something is wrong, `settings`: replicas that were given different ones.
 
 mod duty;
 mod folder;
+mod settings;
 mod shift;
 mod storm;
 mod world;

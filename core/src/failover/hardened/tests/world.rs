@@ -249,6 +249,13 @@ impl World {
         }
     }
 
+    /// Changes the constants of one, before it starts.
+    pub(super) fn configure_one(&mut self, at: usize, change: impl Fn(&mut Config)) {
+        let config = &mut self.nodes[at].config;
+        change(config);
+        config.check().unwrap();
+    }
+
     /// A person writes an update.
     pub(super) fn write_update(&mut self) {
         self.last_id += 1;
