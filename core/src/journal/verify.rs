@@ -15,6 +15,7 @@ use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::seal::{Seal, seals};
 use super::view::Source;
+use crate::kit::watermark::Numbers;
 use crate::{Content, Fs, FsError};
 
 /// What one machine's numbers say.
@@ -22,11 +23,9 @@ use crate::{Content, Fs, FsError};
 pub struct Watermark {
     /// The machine.
     pub machine: String,
-    /// Every number up to this one is here.
-    pub contiguous: i64,
-    /// The largest number.
-    pub max: i64,
-    /// Records with a number.
+    /// The numbers that are here.
+    pub numbers: Numbers,
+    /// Records with a number; two may have one number.
     pub numbered: u64,
 }
 
@@ -64,7 +63,7 @@ pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
         list.sort_by_key(|numbered| (numbered.seq, numbered.source.name, numbered.number));
         let mut mark = Watermark { machine, ..Watermark::default() };
         for same in list.chunk_by(|a, b| a.seq == b.seq) {
-            let (seq, last) = (same[0].seq, mark.max);
+            let (seq, last) = (same[0].seq, mark.numbers.max().cast_signed());
             let note = |numbered: &Numbered<'_>, kind, detail| Problem {
                 file: numbered.source.name.into(),
                 line: numbered.number,
@@ -91,10 +90,7 @@ pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
                     problems.push(note(numbered, ProblemKind::SequenceReuse, detail));
                 }
             }
-            if seq == mark.contiguous + 1 {
-                mark.contiguous = seq;
-            }
-            mark.max = seq;
+            mark.numbers.insert(seq.cast_unsigned());
             mark.numbered += same.len() as u64;
         }
         watermarks.push(mark);

@@ -474,7 +474,8 @@ fn run_verify(place: &Place) -> anyhow::Result<ExitCode> {
     tell_lost(&roots.fs, &folder.owners);
     if place.json {
         let marks = marks.iter().map(|mark| {
-            json!({ "machine": mark.machine, "contiguous": mark.contiguous, "max": mark.max, "numbered": mark.numbered })
+            let (contiguous, max) = (mark.numbers.contiguous(), mark.numbers.max());
+            json!({ "machine": mark.machine, "contiguous": contiguous, "max": max, "numbered": mark.numbered })
         });
         print_json(&json!({
             "ok": found.is_empty(),
