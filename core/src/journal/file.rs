@@ -1,14 +1,15 @@
-//! A journal file: lines in, records and problems out.
+//! A journal file: lines in, records and problems out. What a line is and where reading goes on is
+//! [`log`](crate::kit::log)'s; what it says is here.
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clock::{Hybrid, normal_ms};
-use super::line::{Fields, Span, Text, fits, text};
+use super::line::{Fields, Span, Text, fits, text as string};
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Subject};
+use crate::kit::log::{self, Lines, Place};
 
 /// A line of this many bytes or more is not read: upstream's scanner gives up there (`jsonl_read_common.go` at
 /// 83c8ef6).
@@ -102,6 +103,16 @@ pub struct Stop {
     pub last: Option<u64>,
 }
 
+impl Stop {
+    fn place(self) -> Place {
+        Place { at: self.at, lines: self.lines, index: self.index, last: self.last }
+    }
+
+    fn set(&mut self, place: Place) {
+        Place { at: self.at, lines: self.lines, index: self.index, last: self.last } = place;
+    }
+}
+
 /// The records of one file, in the order of its lines. Holds no bytes: it is read beside them.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct File {
@@ -143,21 +154,14 @@ impl File {
             self.problems.push(LineProblem { line: 0, kind: ProblemKind::FileTooLarge, detail });
             return;
         }
-        let mut start =
-            usize::try_from(self.stop.at.saturating_sub(from)).expect("a file of 4 GiB was refused");
-        let text = Text::new(bytes);
-        let mut reader = Reader { file: self, text, reading, fields: Fields::default(), previous: None };
-        while let Some(len) = bytes.get(start..).and_then(|rest| memchr(b'\n', rest)) {
-            reader.line(&bytes[start..start + len]);
-            start += len + 1;
-            reader.file.stop.at = from + start as u64;
+        let start = usize::try_from(self.stop.at.saturating_sub(from)).expect("a file of 4 GiB was refused");
+        let mut lines = Lines::after(self.stop.place(), bytes.get(start..).unwrap_or_default());
+        let mut reader = Reader { file: self, text: Text::new(bytes), reading, fields: Fields::default() };
+        for line in lines.by_ref() {
+            reader.line(&line);
         }
-        if let Some(previous) = reader.previous {
-            reader.file.stop.last = Some(xxh3_64(previous));
-        }
-        if start < bytes.len() {
-            reader.tail(&bytes[start..]);
-        }
+        reader.file.stop.set(lines.place());
+        reader.tail(&lines);
     }
 
     /// Takes one complete line of a file, with what its surroundings told when they were read.
@@ -165,8 +169,10 @@ impl File {
     /// So a few lines of a long file can be merged without the rest.
     pub fn push_line(&mut self, text: Text<'_>, line: Span, before: Stop, reading: Reading) {
         self.stop = before;
-        let line = line.of(text.bytes());
-        Reader { file: self, text, reading, fields: Fields::default(), previous: None }.line(line);
+        let mut reader = Reader { file: self, text, reading, fields: Fields::default() };
+        if let Some(line) = log::Line::after(before.place(), line.of(text.bytes())) {
+            reader.line(&line);
+        }
     }
 
     /// The JSON text of a field; nothing where it is absent or `null`.
@@ -191,7 +197,7 @@ impl File {
     /// The text of a field that is a string.
     #[must_use]
     pub fn text<'a>(&self, bytes: Text<'a>, record: &Record, field: Field) -> Option<Cow<'a, str>> {
-        self.raw(bytes, record, field).and_then(text)
+        self.raw(bytes, record, field).and_then(string)
     }
 
     /// The number of a field that is one.
@@ -233,26 +239,28 @@ struct Reader<'f, 'a> {
     text: Text<'a>,
     reading: Reading,
     fields: Fields<'a>,
-    /// The last line that was read in this go.
-    previous: Option<&'a [u8]>,
 }
 
 impl<'a> Reader<'_, 'a> {
     /// Takes a last line that has no newline.
-    fn tail(&mut self, whole: &'a [u8]) {
+    fn tail(&mut self, lines: &Lines<'a>) {
+        if lines.cut().is_empty() {
+            return;
+        }
         let file = &mut *self.file;
-        let detail = format!("{} bytes without a newline", whole.len());
+        let detail = format!("{} bytes without a newline", lines.cut().len());
         let torn = LineProblem { line: file.stop.lines + 1, kind: ProblemKind::TornTail, detail };
-        let blank = whole.trim_ascii().is_empty();
+        let cut = lines.cut_line();
         if self.reading == Reading::Skip {
             // Upstream drops the last line that is not blank, whichever that is.
-            if blank && file.records.last().is_some_and(|record| record.index + 1 == file.stop.index) {
+            if cut.is_none() && file.records.last().is_some_and(|record| record.index + 1 == file.stop.index)
+            {
                 file.records.pop();
             }
             file.problems.push(torn);
-        } else if !blank {
+        } else if let Some(cut) = cut {
             let (stop, problems, records) = (file.stop, file.problems.len(), file.records.len());
-            self.line(whole);
+            self.line(&cut);
             let file = &mut *self.file;
             file.stop = stop;
             if file.problems.len() == problems {
@@ -267,78 +275,58 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn line(&mut self, whole: &'a [u8]) {
-        let stop = &mut self.file.stop;
-        stop.lines += 1;
-        let line = whole.trim_ascii();
-        if line.is_empty() {
+    fn line(&mut self, line: &log::Line<'a>) {
+        if line.text.len() >= LINE_MAX {
+            self.problem(line.number, ProblemKind::LineTooLong, format!("{} bytes", line.text.len()));
             return;
         }
-        let at = (stop.lines, stop.index);
-        stop.index += 1;
-        if line.len() >= LINE_MAX {
-            self.problem(at.0, ProblemKind::LineTooLong, format!("{} bytes", line.len()));
-        } else {
-            match self.text.part(self.span(line)) {
-                Ok(line) => match self.fields.read(line) {
-                    Ok(()) => self.record(line, at),
-                    Err(error) => self.broken(line, at, &error),
-                },
-                Err(error) => {
-                    self.problem(at.0, ProblemKind::NotUtf8, format!("at byte {}", error.valid_up_to()));
-                }
+        match self.text.part(self.span(line.text)) {
+            Ok(text) => match self.fields.read(text) {
+                Ok(()) => self.record(text, line),
+                Err(error) => self.broken(text, line, &error),
+            },
+            Err(error) => {
+                self.problem(line.number, ProblemKind::NotUtf8, format!("at byte {}", error.valid_up_to()));
             }
         }
-        self.previous = Some(whole);
     }
 
     /// A line that is no JSON object: torn and built upon, or foreign.
-    fn broken(&mut self, line: &'a str, at: (u32, u32), error: &serde_json::Error) {
-        let nul = line.bytes().filter(|&byte| byte == 0).count();
+    fn broken(&mut self, text: &'a str, line: &log::Line<'a>, error: &serde_json::Error) {
+        let nul = text.bytes().filter(|&byte| byte == 0).count();
         if nul > 0 {
-            self.problem(at.0, ProblemKind::NulBlock, format!("{nul} zero bytes"));
+            self.problem(line.number, ProblemKind::NulBlock, format!("{nul} zero bytes"));
         }
-        let found = if self.reading == Reading::Salvage { self.glued(line, at) } else { 0 };
+        let found = if self.reading == Reading::Salvage { self.glued(text, line) } else { 0 };
         if found > 0 {
             let detail = format!("{found} records found in it");
-            self.problem(at.0, ProblemKind::GluedLine, detail);
+            self.problem(line.number, ProblemKind::GluedLine, detail);
         } else if nul == 0 {
-            self.problem(at.0, ProblemKind::NotARecord, error.to_string());
+            self.problem(line.number, ProblemKind::NotARecord, error.to_string());
         }
     }
 
-    /// Finds the records that stand behind a torn one in the same line, because its writer did not look at the
-    /// end of the file before it went on. A quotation mark within a JSON string is escaped, so the pattern can
-    /// only be found where an object starts.
-    fn glued(&mut self, line: &'a str, at: (u32, u32)) -> usize {
-        const START: &str = "{\"type\":";
-        const TRIES_MAX: usize = 64;
-        let (mut found, mut from) = (0, 0);
-        for _ in 0..TRIES_MAX {
-            let Some(start) = line[from..].find(START).map(|start| from + start) else { break };
-            let mut values = serde_json::Deserializer::from_str(&line[start..])
-                .into_iter::<&serde_json::value::RawValue>();
-            match values.next() {
-                Some(Ok(value)) if self.fields.read(value.get()).is_ok() => {
-                    from = start + value.get().len();
-                    self.record(value.get(), at);
-                    found += 1;
-                }
-                _ => from = start + START.len(),
-            }
-        }
-        found
+    /// Takes the records that stand behind a torn one in the same line. A quotation mark within a JSON string is
+    /// escaped, so the pattern can only be found where an object starts.
+    fn glued(&mut self, text: &'a str, line: &log::Line<'a>) -> usize {
+        log::glued(text, "{\"type\":", |rest| {
+            let mut values =
+                serde_json::Deserializer::from_str(rest).into_iter::<&serde_json::value::RawValue>();
+            let value = values.next()?.ok().filter(|value| self.fields.read(value.get()).is_ok())?;
+            self.record(value.get(), line);
+            Some(value.get().len())
+        })
     }
 
-    /// Takes the fields that were read from `line`.
-    fn record(&mut self, line: &'a str, at: (u32, u32)) {
-        let number = at.0;
-        let Some(kind) = self.fields.kind.and_then(text) else {
+    /// Takes the fields that were read from `text`, all of a line or a part of it.
+    fn record(&mut self, text: &'a str, line: &log::Line<'a>) {
+        let number = line.number;
+        let Some(kind) = self.fields.kind.and_then(string) else {
             self.problem(number, ProblemKind::NotARecord, "an object without a `type`".to_owned());
             return;
         };
         let kind = Kind::from_name(&kind);
-        let wide = u16::try_from(line.len()).is_err();
+        let wide = u16::try_from(text.len()).is_err();
         let slots = if wide { self.file.wide.len() } else { self.file.slots.len() };
         if wide {
             self.file.wide.resize(slots + kind.slots(), [0; 2]);
@@ -353,7 +341,7 @@ impl<'a> Reader<'_, 'a> {
                 self.problem(number, problem, format!("`{}` of a {}", field.name(), kind.name()));
                 return;
             }
-            let start = raw.as_ptr() as usize - line.as_ptr() as usize;
+            let start = raw.as_ptr() as usize - text.as_ptr() as usize;
             let place = [start, raw.len()];
             if wide {
                 self.file.wide[slots + slot] = place.map(narrow);
@@ -366,8 +354,8 @@ impl<'a> Reader<'_, 'a> {
             causal: false,
             timed: false,
             number,
-            index: at.1,
-            line: self.span(line.as_bytes()),
+            index: line.index,
+            line: self.span(text.as_bytes()),
             time: 0,
             stamp: Hybrid::default(),
             seq: None,
@@ -375,12 +363,12 @@ impl<'a> Reader<'_, 'a> {
             slots: narrow(slots),
             wide,
         };
-        self.order(&mut record);
+        self.order(&mut record, line);
         self.file.records.push(record);
     }
 
     /// Works out what the order needs to know, and whether the record follows the line it says it follows.
-    fn order(&mut self, record: &mut Record) {
+    fn order(&mut self, record: &mut Record, line: &log::Line<'a>) {
         let file = &mut *self.file;
         // The fields are at hand still: no need to look them up by their slots.
         let raw = |field| record.kind.slot(field).and_then(|_| self.fields.get(field));
@@ -388,9 +376,9 @@ impl<'a> Reader<'_, 'a> {
         // Upstream reads a `null` as 0 (`parseSeq`, `jsonl_read_common.go` at 83c8ef6).
         let seq = raw(Field::Seq).and_then(|raw| if raw == "null" { Some(0) } else { raw.parse().ok() });
         let hybrid = raw(Field::Hlc).and_then(Hybrid::parse);
-        let prev = raw(Field::Prev).and_then(text);
+        let prev = raw(Field::Prev).and_then(string);
         record.about =
-            hash(record.kind.subject(), &subject_of(record.kind, |field| raw(field).and_then(text)));
+            hash(record.kind.subject(), &subject_of(record.kind, |field| raw(field).and_then(string)));
         record.timed = time.is_some();
         record.time = time.unwrap_or(0);
         record.seq = seq;
@@ -412,8 +400,7 @@ impl<'a> Reader<'_, 'a> {
                 "the line it says it followed is gone".to_owned(),
             );
         }
-        let last = self.previous.map_or(self.file.stop.last, |previous| Some(xxh3_64(previous)));
-        if last.is_some_and(|last| format!("{last:016x}") != *prev) {
+        if line.previous().is_some_and(|last| format!("{last:016x}") != *prev) {
             // Which of the two it is, the sequence numbers tell once the file is whole.
             let line = record.number.saturating_sub(1);
             self.problem(line, ProblemKind::EditedLine, "the next line says it followed another".to_owned());
@@ -432,6 +419,8 @@ impl<'a> Reader<'_, 'a> {
 
 #[cfg(test)]
 mod tests {
+    use xxhash_rust::xxh3::xxh3_64;
+
     use super::*;
 
     fn salvage(bytes: &[u8]) -> File {

@@ -7,12 +7,14 @@
 //! | block | answers |
 //! |---|---|
 //! | [`hlc`] | Which of two events comes later, if wall clocks disagree? |
+//! | [`log`] | Which records stand in a file that somebody else's client copies while it grows? |
 //! | [`memory`] | How does a test or an example run without a disk? |
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
 //! | [`problem`] | How is a person told what is wrong with a file? |
 //! | [`watermark`] | Which of a machine's numbers are here, and which are missing? |
 
 pub mod hlc;
+pub mod log;
 pub mod memory;
 pub mod names;
 pub mod problem;
