@@ -516,23 +516,23 @@ fn settings_that_do_not_fit_together_are_refused_with_the_relation() {
     // A heartbeat above the time-out.
     refuse(
         "heartbeat_ms = 95000",
-        "after 90000 ms the active replica counts as gone; raise stale-ms over 106000 or shorten the heartbeat",
+        "after 90000 ms the active replica counts as gone; raise stale_ms over 106000 or shorten the heartbeat",
     );
     refuse(
-        "design = 'hardened'\ncoarse = { beat_ms = 40000 }",
-        "has to cover the longest beat, propagation-ms and look-ms",
+        "design = 'hardened'\ncoarse = { beat = 40000 }",
+        "has to cover the longest beat, propagation_ms and look_ms",
     );
     // A window that is none, or below zero.
     refuse(
         "design = 'hardened'\npropagation_ms = 0",
-        "propagation-ms is 0 ms and has to cover any propagation at all",
+        "propagation_ms is 0 ms and has to cover any propagation at all",
     );
     refuse("design = 'hardened'\npropagation_ms = -1", "invalid value: integer `-1`");
     refuse("verify_ms = 90000", "a claim is verified after 90000 ms, and after 90000 ms it counts as gone");
     // A drift over the bound.
     refuse(
         "design = 'hardened'\ncoarse = { drift_ppm_max = 20000 }",
-        "drift-ppm-max is 20000, and leases are not made for more than 2000 millionths",
+        "drift_ppm_max is 20000, and leases are not made for more than 2000 millionths",
     );
     // One voter.
     refuse(

@@ -16,19 +16,19 @@ mod support;
 
 /// Constants with which everything happens within seconds.
 const FAST: &str = "
-beat = { base-ms = 300, jitter-ms = 100 }
-standby-beat = { base-ms = 1000, jitter-ms = 200 }
-propagation-ms = 300
-look-ms = 100
-rest-ms = 100
-write-gap-ms = 100
-act-margin-ms = 900
-suspect-ms-min = 3000
-suspect-ms-max = 6000
-slot-ms = 1000
-wait-ms = 2000
-lease-ms = 3000
-promise-ms = 3100
+beat = { base_ms = 300, jitter_ms = 100 }
+standby_beat = { base_ms = 1000, jitter_ms = 200 }
+propagation_ms = 300
+look_ms = 100
+rest_ms = 100
+write_gap_ms = 100
+act_margin_ms = 900
+suspect_ms_min = 3000
+suspect_ms_max = 6000
+slot_ms = 1000
+wait_ms = 2000
+lease_ms = 3000
+promise_ms = 3100
 places = 1
 ";
 

@@ -11,7 +11,7 @@ use crate::Rng;
 /// There is no default: [`Config::document`] and [`Config::upstream`] give the two published sets of constants,
 /// and tests change single fields of those.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who this replica is.
     pub identity: Identity,
@@ -109,7 +109,7 @@ pub enum StaleTargets {
 /// Sleeps are measured on the monotonic clock. Deadlines that the main loop compares (heartbeats, cleanup, the
 /// last update's id) and the age of a heartbeat are measured on the wall clock in the published design.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Timing {
     /// How long a standby sleeps between two looks at the state: 5 s + 0..3 s in the document, 5 s + 0..2 s
     /// upstream (35e9aa2; 30 s + 0..10 s before).
@@ -185,13 +185,32 @@ impl Timing {
 }
 
 /// A base and a uniformly random addition, both in milliseconds: the one randomising function of all timers.
+///
+/// In a file it is a table of both, or a number: a timer without jitter.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(from = "Spelt")]
 pub struct Every {
     /// The shortest.
     pub base_ms: u64,
     /// What is added at most.
     pub jitter_ms: u64,
+}
+
+/// How an [`Every`] is written.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "milliseconds, or a table of base_ms and jitter_ms")]
+enum Spelt {
+    Plain(u64),
+    Jittered { base_ms: u64, jitter_ms: u64 },
+}
+
+impl From<Spelt> for Every {
+    fn from(spelt: Spelt) -> Self {
+        match spelt {
+            Spelt::Plain(base_ms) => Self::new(base_ms, 0),
+            Spelt::Jittered { base_ms, jitter_ms } => Self::new(base_ms, jitter_ms),
+        }
+    }
 }
 
 impl Every {
@@ -289,13 +308,13 @@ impl Config {
 impl Timing {
     fn check(&self, stale_targets: StaleTargets) -> Result<(), ConfigError> {
         let never_zero = [
-            ("standby-check", self.standby_check.base_ms),
-            ("device-heartbeat", self.device_heartbeat.base_ms),
-            ("device-heartbeat-active", self.device_heartbeat_active.base_ms),
-            ("active-heartbeat", self.active_heartbeat.base_ms),
-            ("active-pause-ms", self.active_pause_ms),
-            ("error-pause-ms", self.error_pause_ms),
-            ("cleanup-every-ms", self.cleanup_every_ms),
+            ("standby_check", self.standby_check.base_ms),
+            ("device_heartbeat", self.device_heartbeat.base_ms),
+            ("device_heartbeat_active", self.device_heartbeat_active.base_ms),
+            ("active_heartbeat", self.active_heartbeat.base_ms),
+            ("active_pause_ms", self.active_pause_ms),
+            ("error_pause_ms", self.error_pause_ms),
+            ("cleanup_every_ms", self.cleanup_every_ms),
         ];
         if let Some((what, _)) = never_zero.into_iter().find(|(_, ms)| *ms == 0) {
             return Err(ConfigError::Zero { what });
@@ -344,7 +363,7 @@ pub enum ConfigError {
     /// A healthy active replica would look stale.
     #[error(
         "the active heartbeat can come {gap_ms} ms after the last one (heartbeat, jitter, poll and pause), and after \
-         {stale_ms} ms the active replica counts as gone; raise stale-ms over {gap_ms} or shorten the heartbeat"
+         {stale_ms} ms the active replica counts as gone; raise stale_ms over {gap_ms} or shorten the heartbeat"
     )]
     HeartbeatOverStale {
         /// The longest time between two heartbeats, handlers not counted.
@@ -354,8 +373,8 @@ pub enum ConfigError {
     },
     /// A claim would be stale before it is verified.
     #[error(
-        "a claim is verified after {verify_ms} ms, and after {stale_ms} ms it counts as gone; lower verify-ms under \
-         {stale_ms} or raise stale-ms"
+        "a claim is verified after {verify_ms} ms, and after {stale_ms} ms it counts as gone; lower verify_ms under \
+         {stale_ms} or raise stale_ms"
     )]
     VerifyOverStale {
         /// [`Timing::verify_ms`].
@@ -366,7 +385,7 @@ pub enum ConfigError {
     /// A live device's file would be removed.
     #[error(
         "a device may write its file only every {beat_ms} ms, and after {unseen_ms} ms the file is removed; raise \
-         device-unseen-ms over {beat_ms} or shorten the device heartbeat"
+         device_unseen_ms over {beat_ms} or shorten the device heartbeat"
     )]
     HeartbeatOverUnseen {
         /// The longest time between two heartbeats.
@@ -390,7 +409,7 @@ pub enum ConfigError {
     },
     /// Clocks that are off by this much are none.
     #[error(
-        "drift-ppm-max is {drift_ppm_max}, and leases are not made for more than {most} millionths; mend the clock"
+        "drift_ppm_max is {drift_ppm_max}, and leases are not made for more than {most} millionths; mend the clock"
     )]
     Drift {
         /// [`Hardened::drift_ppm_max`].
@@ -416,7 +435,7 @@ pub enum ConfigError {
     /// A live standby could not be made active.
     #[error(
         "a standby may write its file only every {beat_ms} ms, and after {standby_stale_ms} ms it is refused as \
-         stale; raise standby-stale-ms over {beat_ms} or shorten the device heartbeat"
+         stale; raise standby_stale_ms over {beat_ms} or shorten the device heartbeat"
     )]
     HeartbeatOverStandbyStale {
         /// The longest time between two heartbeats.
@@ -448,11 +467,11 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        insta::assert_snapshot!(broken(|config| config.timing.stale_ms = 71_000), @"the active heartbeat can come 71000 ms after the last one (heartbeat, jitter, poll and pause), and after 71000 ms the active replica counts as gone; raise stale-ms over 71000 or shorten the heartbeat");
-        insta::assert_snapshot!(broken(|config| config.timing.standby_stale_ms = 90_000), @"a standby may write its file only every 360000 ms, and after 90000 ms it is refused as stale; raise standby-stale-ms over 360000 or shorten the device heartbeat");
-        insta::assert_snapshot!(broken(|config| config.timing.device_unseen_ms = 1), @"a device may write its file only every 360000 ms, and after 1 ms the file is removed; raise device-unseen-ms over 360000 or shorten the device heartbeat");
-        insta::assert_snapshot!(broken(|config| config.timing.verify_ms = 120_000), @"a claim is verified after 120000 ms, and after 120000 ms it counts as gone; lower verify-ms under 120000 or raise stale-ms");
-        insta::assert_snapshot!(broken(|config| config.timing.active_pause_ms = 0), @"active-pause-ms is 0 ms, so the replica would never sleep; make it at least 1 ms");
+        insta::assert_snapshot!(broken(|config| config.timing.stale_ms = 71_000), @"the active heartbeat can come 71000 ms after the last one (heartbeat, jitter, poll and pause), and after 71000 ms the active replica counts as gone; raise stale_ms over 71000 or shorten the heartbeat");
+        insta::assert_snapshot!(broken(|config| config.timing.standby_stale_ms = 90_000), @"a standby may write its file only every 360000 ms, and after 90000 ms it is refused as stale; raise standby_stale_ms over 360000 or shorten the device heartbeat");
+        insta::assert_snapshot!(broken(|config| config.timing.device_unseen_ms = 1), @"a device may write its file only every 360000 ms, and after 1 ms the file is removed; raise device_unseen_ms over 360000 or shorten the device heartbeat");
+        insta::assert_snapshot!(broken(|config| config.timing.verify_ms = 120_000), @"a claim is verified after 120000 ms, and after 120000 ms it counts as gone; lower verify_ms under 120000 or raise stale_ms");
+        insta::assert_snapshot!(broken(|config| config.timing.active_pause_ms = 0), @"active_pause_ms is 0 ms, so the replica would never sleep; make it at least 1 ms");
         insta::assert_snapshot!(broken(|config| config.identity.host.clear()), @"the identity's host is empty; every replica needs one, or two of them share a name");
     }
 
@@ -469,5 +488,6 @@ mod tests {
         let config = Config::upstream(identity());
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), config);
+        assert_eq!(serde_json::from_str::<Every>("7").unwrap(), Every::new(7, 0));
     }
 }

@@ -10,6 +10,8 @@
 //! | [`log`] | Which records stand in a file that somebody else's client copies while it grows? |
 //! | [`memory`] | How does a test or an example run without a disk? |
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
+//! | [`overlay`] | How is a configuration changed by a table in a file? |
+//! | [`own_file`] | Did its owner write these bytes, whole, and are they its newest? |
 //! | [`problem`] | How is a person told what is wrong with a file? |
 //! | [`watermark`] | Which of a machine's numbers are here, and which are missing? |
 
@@ -17,5 +19,7 @@ pub mod hlc;
 pub mod log;
 pub mod memory;
 pub mod names;
+pub mod overlay;
+pub mod own_file;
 pub mod problem;
 pub mod watermark;

@@ -162,7 +162,7 @@ fn contradictory_values_are_named_with_their_line() {
         told("system = 'failover'\nrun_ms = 5\nreplica = [{}]\n[expect]\nviolates = ['gravity']\n")
             .starts_with("a.toml:4: there is no checker `gravity`; there are at_most_one_active, ")
     );
-    insta::assert_snapshot!(told("system = 'failover'\nrun_ms = 5\nreplica = [{}]\n[settings]\nstale_ms = 10\n"), @"a.toml:4: the active heartbeat can come 41000 ms after the last one (heartbeat, jitter, poll and pause), and after 10 ms the active replica counts as gone; raise stale-ms over 41000 or shorten the heartbeat");
+    insta::assert_snapshot!(told("system = 'failover'\nrun_ms = 5\nreplica = [{}]\n[settings]\nstale_ms = 10\n"), @"a.toml:4: the active heartbeat can come 41000 ms after the last one (heartbeat, jitter, poll and pause), and after 10 ms the active replica counts as gone; raise stale_ms over 41000 or shorten the heartbeat");
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(crate) struct Run {
     /// A replica that votes, by its id (`[name@]host:directory`), once for each; for the policy majority.
     #[arg(long = "voter", value_name = "REPLICA")]
     voters: Vec<String>,
-    /// A TOML file with single constants in place of the provider's, such as `propagation-ms = 20000`.
+    /// A TOML file with single constants in place of the provider's, such as `propagation_ms = 20000`.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// How long the command has between TERM and KILL when the agent leaves or hands over. At the end of a lease it has

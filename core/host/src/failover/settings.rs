@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider};
-use serde_json::Value;
+use cloudchamber_core::kit::overlay::Overlay;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::guard::KILL_BEFORE_MS;
@@ -13,24 +13,14 @@ use super::guard::KILL_BEFORE_MS;
 /// [`Hardened`]'s fields.
 ///
 /// # Errors
-/// Where the file cannot be read, names something unknown, or gives a value of the wrong kind.
+/// If the file cannot be read, names something unknown, or gives a value of the wrong kind.
 pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
-    let mut constants = Hardened::at(provider, policy);
+    let constants = Hardened::at(provider, policy);
     let Some(file) = file else { return Ok(constants) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
-    let given: toml::Table = toml::from_str(&text).with_context(|| file.display().to_string())?;
-    for (name, value) in given {
-        let Value::Object(mut all) = serde_json::to_value(&constants)? else { bail!("constants have names") };
-        if !all.contains_key(&name) {
-            let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
-            bail!("{}: `{name}` is no constant: there are {known}", file.display());
-        }
-        all.insert(name.clone(), serde_json::to_value(value)?);
-        constants = serde_json::from_value(Value::Object(all))
-            .with_context(|| format!("{}: `{name}` has a value of the wrong kind", file.display()))?;
-    }
-    Ok(constants)
+    let given: Overlay = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    given.over(&constants).with_context(|| file.display().to_string())
 }
 
 /// The config of this machine's replica.
@@ -43,7 +33,7 @@ pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> 
     config.check()?;
     if act_margin_ms <= KILL_BEFORE_MS {
         bail!(
-            "act-margin-ms is {act_margin_ms} ms and has to be over {KILL_BEFORE_MS} ms: that long before the end of a \
+            "act_margin_ms is {act_margin_ms} ms and has to be over {KILL_BEFORE_MS} ms: that long before the end of a \
              lease the command is killed, and it is asked to end before; raise it"
         );
     }
@@ -114,13 +104,21 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             hardened(Provider::Syncthing, Policy::Available, Some(&file))
         };
-        let changed = with("propagation-ms = 900\nbeat = { base-ms = 400, jitter-ms = 100 }\n").unwrap();
+        let changed = with("propagation_ms = 900\nbeat = { base_ms = 400, jitter_ms = 100 }\n").unwrap();
         assert_eq!((changed.propagation_ms, changed.beat.base_ms), (900, 400));
         assert_eq!(changed.look_ms, Hardened::at(Provider::Syncthing, Policy::Available).look_ms);
-        let unknown = with("settel-ms = 900\n").unwrap_err().to_string();
-        assert!(unknown.contains("`settel-ms` is no constant: there are act-margin-ms"), "{unknown}");
-        let kind = with("propagation-ms = 'long'\n").unwrap_err().to_string();
-        assert!(kind.ends_with("`propagation-ms` has a value of the wrong kind"), "{kind}");
+        assert_eq!(
+            with("propagation-ms = 900\nbeat = { base-ms = 400, jitter-ms = 100 }\n").unwrap(),
+            changed
+        );
+        let refused = |text: &str| format!("{:#}", with(text).unwrap_err());
+        let unknown = refused("propagaton_ms = 900\n");
+        assert!(
+            unknown.contains("`propagaton_ms` is no key here: there are act_margin_ms, asleep, beat, "),
+            "{unknown}"
+        );
+        let kind = refused("propagation_ms = 'long'\n");
+        assert!(kind.contains("settings.toml: `propagation_ms` has a value of the wrong kind: "), "{kind}");
     }
 
     #[test]
@@ -142,6 +140,6 @@ mod tests {
         assert!(voters.starts_with("the policy majority has 0 voters"), "{voters}");
         let available = Hardened::at(Provider::Syncthing, Policy::Available);
         let margin = refused(Hardened { act_margin_ms: 500, ..available });
-        assert!(margin.starts_with("act-margin-ms is 500 ms and has to be over 500 ms"), "{margin}");
+        assert!(margin.starts_with("act_margin_ms is 500 ms and has to be over 500 ms"), "{margin}");
     }
 }

@@ -12,7 +12,7 @@ use crate::failover::{ConfigError, Every};
 /// There is no default: [`Hardened::over`] derives a set that holds together from the bound on propagation, and
 /// [`Hardened::at`] knows that bound for the providers.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Hardened {
     /// What is given up when delays have no bound: that at most one acts, or that somebody does.
     pub policy: Policy,
@@ -327,11 +327,11 @@ impl Hardened {
     pub(in crate::failover) fn check(&self) -> Result<(), ConfigError> {
         let never_zero = [
             ("beat", self.beat.base_ms),
-            ("standby-beat", self.standby_beat.base_ms),
-            ("look-ms", self.look_ms),
-            ("state-every-ms", self.state_every_ms),
-            ("write-gap-ms", self.write_gap_ms),
-            ("rest-ms", self.rest_ms),
+            ("standby_beat", self.standby_beat.base_ms),
+            ("look_ms", self.look_ms),
+            ("state_every_ms", self.state_every_ms),
+            ("write_gap_ms", self.write_gap_ms),
+            ("rest_ms", self.rest_ms),
             ("places", u64::from(self.places)),
         ];
         if let Some((what, _)) = never_zero.into_iter().find(|(_, ms)| *ms == 0) {
@@ -340,30 +340,30 @@ impl Hardened {
         let over = |what, value, than, least| {
             if value < least { Err(ConfigError::Short { what, value, than, least }) } else { Ok(()) }
         };
-        over("propagation-ms", self.propagation_ms, "any propagation at all", 1)?;
+        over("propagation_ms", self.propagation_ms, "any propagation at all", 1)?;
         let (look, propagation, beat) = (self.look_ms, self.propagation_ms, self.beat.max_ms());
         over(
-            "suspect-ms-min",
+            "suspect_ms_min",
             self.suspect_ms_min,
-            "the longest beat, propagation-ms and look-ms",
+            "the longest beat, propagation_ms and look_ms",
             beat + propagation + look,
         )?;
-        over("suspect-ms-max", self.suspect_ms_max, "suspect-ms-min", self.suspect_ms_min)?;
+        over("suspect_ms_max", self.suspect_ms_max, "suspect_ms_min", self.suspect_ms_min)?;
         over(
-            "slot-ms",
+            "slot_ms",
             self.slot_ms,
-            "twice propagation-ms and three times look-ms",
+            "twice propagation_ms and three times look_ms",
             2 * propagation + 3 * look,
         )?;
         over(
-            "wait-ms",
+            "wait_ms",
             self.wait_ms,
-            "twice propagation-ms and three times look-ms",
+            "twice propagation_ms and three times look_ms",
             2 * propagation + 3 * look,
         )?;
-        over("standby-beat", self.standby_beat.base_ms, "write-gap-ms", self.write_gap_ms)?;
+        over("standby_beat", self.standby_beat.base_ms, "write_gap_ms", self.write_gap_ms)?;
         let round_ms = self.beat.base_ms.saturating_mul(u64::from(self.places));
-        over("beat", round_ms, "rest-ms in each of its places", self.rest_ms)?;
+        over("beat", round_ms, "rest_ms in each of its places", self.rest_ms)?;
         if self.drift_ppm_max > DRIFT_PPM_MAX {
             return Err(ConfigError::Drift { drift_ppm_max: self.drift_ppm_max, most: DRIFT_PPM_MAX });
         }
@@ -374,7 +374,7 @@ impl Hardened {
         over(
             "the lease",
             lease_ms,
-            "the longest beat, twice look-ms and act-margin-ms",
+            "the longest beat, twice look_ms and act_margin_ms",
             beat + 2 * look + self.act_margin_ms,
         )?;
         if self.policy == Policy::Available {
@@ -384,16 +384,16 @@ impl Hardened {
             over(
                 "the lease",
                 lease_ms,
-                "rest-ms in its place, propagation-ms and half a second for the disk",
+                "rest_ms in its place, propagation_ms and half a second for the disk",
                 least,
             )?;
         }
         if self.policy == Policy::Majority {
             let least = self.lease_ms.saturating_add(self.drift_ms(self.lease_ms + self.promise_ms));
             over(
-                "promise-ms",
+                "promise_ms",
                 self.promise_ms,
-                "lease-ms and what two clocks can come apart meanwhile",
+                "lease_ms and what two clocks can come apart meanwhile",
                 least,
             )?;
             self.check_voters()?;
@@ -451,13 +451,13 @@ mod tests {
             change(&mut hardened);
             hardened.check().unwrap_err().to_string()
         };
-        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect-ms-min is 46200 ms and has to cover the longest beat, propagation-ms and look-ms, which is 56200 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.propagation_ms = 0), @"propagation-ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait-ms is 0 ms and has to cover twice propagation-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot-ms is 30000 ms and has to cover twice propagation-ms and three times look-ms, which is 33400 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"drift-ppm-max is 20000, and leases are not made for more than 2000 millionths; mend the clock");
-        insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"promise-ms is 62900 ms and has to cover lease-ms and what two clocks can come apart meanwhile, which is 63026 ms; raise it, or shorten the others");
-        insta::assert_snapshot!(broken(|h| h.lease_ms = 15_000), @"the lease is 15000 ms and has to cover the longest beat, twice look-ms and act-margin-ms, which is 33000 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.beat = Every::new(40_000, 0)), @"suspect_ms_min is 46200 ms and has to cover the longest beat, propagation_ms and look_ms, which is 56200 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.propagation_ms = 0), @"propagation_ms is 0 ms and has to cover any propagation at all, which is 1 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.wait_ms = 0), @"wait_ms is 0 ms and has to cover twice propagation_ms and three times look_ms, which is 33400 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.slot_ms = 30_000), @"slot_ms is 30000 ms and has to cover twice propagation_ms and three times look_ms, which is 33400 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.drift_ppm_max = 20_000), @"drift_ppm_max is 20000, and leases are not made for more than 2000 millionths; mend the clock");
+        insta::assert_snapshot!(broken(|h| h.promise_ms = h.lease_ms), @"promise_ms is 62900 ms and has to cover lease_ms and what two clocks can come apart meanwhile, which is 63026 ms; raise it, or shorten the others");
+        insta::assert_snapshot!(broken(|h| h.lease_ms = 15_000), @"the lease is 15000 ms and has to cover the longest beat, twice look_ms and act_margin_ms, which is 33000 ms; raise it, or shorten the others");
         insta::assert_snapshot!(broken(|h| h.voters.truncate(1)), @"the policy majority has 1 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
         insta::assert_snapshot!(broken(|h| h.voters.clear()), @"the policy majority has 0 voters and needs two at least, three to survive the loss of one; list them in voters, or take the policy available");
         insta::assert_snapshot!(broken(|h| h.voters[1] = h.voters[0].clone()), @"the voter h:/a is listed twice; every voter needs a device id of its own");

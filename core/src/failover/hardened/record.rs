@@ -8,48 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::constants::Rules;
 use crate::failover::device::file_name;
 use crate::failover::records::Malformed;
+use crate::kit::own_file::{self, Flaw};
 use crate::{Content, Mono, WallMs};
 
 /// The version of `coordination` that is written, and the only one that is read.
 const FORMAT: u32 = 1;
-
-/// What comes between the body and its length.
-const CHECK: &str = ",\n  \"check\": \"";
-
-/// How many beats may be missed before the next one's age is unknown.
-pub(super) const PACES_MAX: usize = 8;
-
-/// How far two beats of one life are apart at the most as far as anybody can tell: a beat says how long after the ones
-/// before it was written, and no more than so many of them.
-pub const BEATS_APART_MAX: u64 = PACES_MAX as u64 + 1;
-
-/// Sees every value of a state or a record that grows for ever, and may change it.
-///
-/// Only differences between instants, and only the order of terms and of beats, matter to the protocol; so a model
-/// can replace instants by ages and beats by ranks. A replica's own beats and the copies of them that others hold
-/// have to be changed alike, and so have all terms.
-///
-/// Two beats of one life that are [`BEATS_APART_MAX`] or more apart are as good as any two that are. The next term is
-/// one higher than the highest that is known, so terms can be moved all together and not apart.
-pub trait Visit {
-    /// An instant on the replica's own monotonic clock, whose distance from others matters; 0 where it stands for
-    /// "never".
-    fn instant(&mut self, instant: &mut Mono);
-    /// An instant on the same clock of which only matters whether it is over, and when it will be. One at or before
-    /// the replica's last step is over; 0 is as well.
-    fn deadline(&mut self, instant: &mut Mono);
-    /// The replica's last step, on the same clock.
-    fn last(&mut self, instant: &mut Mono);
-    /// A term; 0 stands for "none".
-    fn term(&mut self, term: &mut u64);
-    /// The number of a beat within this life of this replica; 0 stands for "none".
-    fn beat(&mut self, whose: &Arc<str>, life: Life, beat: &mut u64);
-}
 
 /// A replica's own file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -301,20 +268,19 @@ impl Record {
     /// Reads a file of the devices' directory; never a panic.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Found {
-        let broken = match bytes {
-            [] => return Found::Broken(Malformed::Empty),
-            _ if bytes.contains(&0) => return Found::Broken(Malformed::Nul),
-            _ => Found::Broken(Malformed::NotJson),
+        let text = match own_file::open(bytes) {
+            Ok(text) => text,
+            Err(Flaw::Empty) => return Found::Broken(Malformed::Empty),
+            Err(Flaw::Nul) => return Found::Broken(Malformed::Nul),
+            Err(Flaw::NotText) => return Found::Broken(Malformed::NotJson),
+            Err(Flaw::Check) => {
+                return match serde_json::from_slice::<serde_json::Value>(bytes) {
+                    Ok(value) if value.get("coordination").is_none() => Found::Other,
+                    Ok(_) => Found::Broken(Malformed::Check),
+                    Err(_) => Found::Broken(Malformed::NotJson),
+                };
+            }
         };
-        let Ok(text) = std::str::from_utf8(bytes) else { return broken };
-        let checked = text.rfind(CHECK).filter(|&at| text[at..] == ending(&text[..at]));
-        if checked.is_none() {
-            return match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(value) if value.get("coordination").is_none() => Found::Other,
-                Ok(_) => Found::Broken(Malformed::Check),
-                Err(_) => broken,
-            };
-        }
         match serde_json::from_str::<Self>(text) {
             Ok(record) if record.coordination.format == FORMAT => {
                 let name = file_name(&record.coordination.id).into();
@@ -328,15 +294,9 @@ impl Record {
     #[must_use]
     pub fn serialise(&self) -> Content {
         let text = serde_json::to_string_pretty(self).expect("records have text keys and no failing parts");
-        let body = text.strip_suffix("\n}").expect("an indented object with fields ends so");
-        Content::from(format!("{body}{}", ending(body)))
+        Content::from(own_file::seal(&text))
             .with_parsed(Found::Record(self.clone(), file_name(&self.coordination.id).into()))
     }
-}
-
-/// What follows a body: its length, its digest, and the end of the object.
-fn ending(body: &str) -> String {
-    format!("{CHECK}{}-{:016x}\"\n}}", body.len(), xxh3_64(body.as_bytes()))
 }
 
 #[cfg(test)]

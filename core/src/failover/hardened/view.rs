@@ -179,17 +179,17 @@ impl Replica {
     /// An older version of its own came back: it is written over. A version that this life did not write, and none
     /// before it: a copy of this identity lives elsewhere, and both take a new one.
     fn compare_own(&mut self, there: &Said, place: &Place, config: &Config, cx: &mut Context<'_>) {
-        let life = self.own.said.life;
-        if there.age() == (life, place.beat) {
-            return;
-        }
-        let older = there.life == life && there.beat < place.beat;
-        if older || there.life.number < life.number {
-            // Of an earlier life, beside the device file, it harms nobody: the newest counts.
-            if place.beat > 0 || place.path == *self.outbox.places().device_file() {
-                self.outbox.urge();
+        let version = |life: Life, beat| ((life.number, life.nonce), beat);
+        match own_file::compare(version(there.life, there.beat), version(self.own.said.life, place.beat)) {
+            Standing::Same => return,
+            Standing::Older => {
+                // Of an earlier life, beside the device file, it harms nobody: the newest counts.
+                if place.beat > 0 || place.path == *self.outbox.places().device_file() {
+                    self.outbox.urge();
+                }
+                return;
             }
-            return;
+            Standing::Foreign => {}
         }
         self.stop(StandbyBecause::IdentityCopied, cx);
         cx.event(Event::IdentityCopied { path: place.path.clone() });

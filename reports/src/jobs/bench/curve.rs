@@ -83,8 +83,8 @@ fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {
         // As long as with the provider's own constants, for another heartbeat and another bound.
         let suspect_ms_min =
             usual.suspect_ms_min - usual.beat.base_ms - usual.propagation_ms + heartbeat_ms + propagation_ms;
-        subject.settings.coarse.beat_ms = Some(heartbeat_ms);
-        subject.settings.coarse.suspect_ms_min = Some(suspect_ms_min);
+        subject.settings.coarse.set("beat", heartbeat_ms);
+        subject.settings.coarse.set("suspect_ms_min", suspect_ms_min);
         subject.settings.propagation_ms = (percent != 100).then_some(propagation_ms);
         subject.settings.suspect_ms_max = Some(4 * suspect_ms_min);
         subjects.push((heartbeat_ms, subject));

@@ -12,7 +12,7 @@ use cloudchamber_core::failover::{Command, Failover};
 
 pub use self::checks::{FailoverChecks, acts, agreed_on, name};
 pub use self::queue::{Act, Effect, UpdateQueue};
-pub use self::settings::{Bounds, Coarse, Constants, Settings};
+pub use self::settings::{Bounds, Constants, Settings};
 use crate::scenario::Scenario;
 use crate::world::{Choice, ChoiceOf, ReplicaSetup, Setup, World};
 use crate::{ReplicaId, System};

@@ -4,7 +4,9 @@ use cloudchamber_core::failover::{
     Asleep, Config, Design, Every, Fallback, Hardened, Identity, OffsetKept, Policy, Provider, StaleTargets,
     UpdatesBeforeActivation,
 };
-use serde::{Deserialize, Serialize};
+use cloudchamber_core::kit::overlay::Overlay;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::FailoverSystem;
 use crate::ReplicaId;
@@ -56,10 +58,11 @@ pub struct Settings {
     /// sign of the leader after which it is suspected, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect_ms_max: Option<u64>,
-    /// Of the hardened design, in place of what follows from the bound on propagation: single constants, for models
-    /// that need coarse ones.
-    #[serde(skip_serializing_if = "Coarse::is_none")]
-    pub coarse: Coarse,
+    /// Of the hardened design, in place of what follows from the bound on propagation: single constants by the names
+    /// of [`Hardened`]'s fields, for models that need coarse ones. The relations that its promises rest on are checked
+    /// whatever is written here.
+    #[serde(deserialize_with = "constants", skip_serializing_if = "Overlay::is_empty")]
+    pub coarse: Overlay,
     /// Of the hardened design: what a replica does while the folder cannot be reached; it waits where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
@@ -86,77 +89,11 @@ pub struct Settings {
     pub hand_over_ms_max: Option<u64>,
 }
 
-/// Constants of the hardened design, each in place of the one that follows from the bound on propagation, in ms. The
-/// relations that its promises rest on are checked whatever is written here.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Coarse {
-    /// [`Hardened::beat`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beat_ms: Option<u64>,
-    /// [`Hardened::standby_beat`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub standby_beat_ms: Option<u64>,
-    /// [`Hardened::suspect_ms_min`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspect_ms_min: Option<u64>,
-    /// [`Hardened::look_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub look_ms: Option<u64>,
-    /// [`Hardened::slot_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot_ms: Option<u64>,
-    /// [`Hardened::wait_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wait_ms: Option<u64>,
-    /// [`Hardened::lease_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lease_ms: Option<u64>,
-    /// [`Hardened::promise_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub promise_ms: Option<u64>,
-    /// [`Hardened::act_margin_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub act_margin_ms: Option<u64>,
-    /// [`Hardened::drift_ppm_max`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drift_ppm_max: Option<u32>,
-    /// [`Hardened::write_gap_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub write_gap_ms: Option<u64>,
-    /// [`Hardened::rest_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rest_ms: Option<u64>,
-    /// [`Hardened::state_every_ms`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state_every_ms: Option<u64>,
-}
-
-impl Coarse {
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-
-    fn apply(self, hardened: &mut Hardened) {
-        let put = |place: &mut u64, value: Option<u64>| *place = value.unwrap_or(*place);
-        // A timer without jitter, so that the timers of a model meet.
-        let every = |place: &mut Every, value: Option<u64>| {
-            *place = value.map_or(*place, |base_ms| Every::new(base_ms, 0));
-        };
-        every(&mut hardened.beat, self.beat_ms);
-        every(&mut hardened.standby_beat, self.standby_beat_ms);
-        put(&mut hardened.suspect_ms_min, self.suspect_ms_min);
-        put(&mut hardened.look_ms, self.look_ms);
-        put(&mut hardened.slot_ms, self.slot_ms);
-        put(&mut hardened.wait_ms, self.wait_ms);
-        put(&mut hardened.lease_ms, self.lease_ms);
-        put(&mut hardened.promise_ms, self.promise_ms);
-        put(&mut hardened.act_margin_ms, self.act_margin_ms);
-        put(&mut hardened.write_gap_ms, self.write_gap_ms);
-        put(&mut hardened.rest_ms, self.rest_ms);
-        put(&mut hardened.state_every_ms, self.state_every_ms);
-        hardened.drift_ppm_max = self.drift_ppm_max.unwrap_or(hardened.drift_ppm_max);
-    }
+/// Reads an overlay of [`Hardened`]'s constants.
+fn constants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Overlay, D::Error> {
+    let given = Overlay::deserialize(deserializer)?;
+    given.over(&Hardened::at(Provider::ICloud, Policy::Available)).map_err(D::Error::custom)?;
+    Ok(given)
 }
 
 /// A set of constants.
@@ -227,7 +164,8 @@ impl Settings {
             (None, Some(delay_ms)) => Hardened::over(delay_ms + 3_000, policy),
             (None, None) => Hardened::at(provider, policy),
         };
-        self.coarse.apply(&mut hardened);
+        // The keys and kinds were looked at when the scenario was read.
+        hardened = self.coarse.over(&hardened).unwrap_or_else(|error| panic!("settings.coarse: {error}"));
         hardened.suspect_ms_max = self.suspect_ms_max.unwrap_or(hardened.suspect_ms_max);
         hardened.fallback = self.fallback.unwrap_or(hardened.fallback);
         hardened.asleep = match scenario.replica[id.index()].machine.mono_counts_sleep {
