@@ -18,6 +18,36 @@ use crate::{Content, Mono, WallMs};
 /// The version of `coordination` that is written, and the only one that is read.
 const FORMAT: u32 = 1;
 
+/// How many beats may be missed before the next one's age is unknown.
+pub(super) const PACES_MAX: usize = 8;
+
+/// How far two beats of one life are apart at the most as far as anybody can tell: a beat says how long after the ones
+/// before it was written, and no more than so many of them.
+pub const BEATS_APART_MAX: u64 = PACES_MAX as u64 + 1;
+
+/// Sees every value of a state or a record that grows for ever, and may change it.
+///
+/// Only differences between instants, and only the order of terms and of beats, matter to the protocol; so a model
+/// can replace instants by ages and beats by ranks. A replica's own beats and the copies of them that others hold
+/// have to be changed alike, and so have all terms.
+///
+/// Two beats of one life that are [`BEATS_APART_MAX`] or more apart are as good as any two that are. The next term is
+/// one higher than the highest that is known, so terms can be moved all together and not apart.
+pub trait Visit {
+    /// An instant on the replica's own monotonic clock, whose distance from others matters; 0 where it stands for
+    /// "never".
+    fn instant(&mut self, instant: &mut Mono);
+    /// An instant on the same clock of which only matters whether it is over, and when it will be. One at or before
+    /// the replica's last step is over; 0 is as well.
+    fn deadline(&mut self, instant: &mut Mono);
+    /// The replica's last step, on the same clock.
+    fn last(&mut self, instant: &mut Mono);
+    /// A term; 0 stands for "none".
+    fn term(&mut self, term: &mut u64);
+    /// The number of a beat within this life of this replica; 0 stands for "none".
+    fn beat(&mut self, whose: &Arc<str>, life: Life, beat: &mut u64);
+}
+
 /// A replica's own file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,10 +2,11 @@
 
 use super::clock::LATE_MS;
 use super::places::{self, Place};
-use super::record::{Found, Record, Role, Said};
+use super::record::{Found, Life, Record, Role, Said};
 use super::{Context, Replica, is_away};
 use crate::failover::records::{LEN_MAX, ProblemKind};
 use crate::failover::{Config, Event, StandbyBecause, device};
+use crate::kit::own_file::{self, Standing};
 use crate::{Entry, EntryKind, FsError, Mono, Path};
 
 /// What the directory of the device files is.
