@@ -149,6 +149,13 @@ impl Evidence {
         self.said().map(|said| said.acked).fold(own.acked, i64::max)
     }
 
+    /// The id up to which everybody who may succeed this leader has seen that all are handled.
+    pub(super) fn seen_by_all(&self, own: &Said) -> i64 {
+        let Some(lead) = &own.lead else { return 0 };
+        let acked = lead.successors.iter().filter_map(|id| self.get(id)).map(|peer| peer.said.acked);
+        acked.min().unwrap_or(own.acked).min(own.acked)
+    }
+
     /// The highest number of a nomination that anybody is done with.
     pub(super) fn obeyed(&self, own: &Said) -> u64 {
         self.said().map(|said| said.obeyed).fold(own.obeyed, u64::max)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::constants::Policy;
-use super::outbox::Did;
 use super::places::Place;
 use super::record::{Found, Lapsed, Life, Record, Role, Said};
 use super::votes::{self, Promise};
@@ -129,7 +128,7 @@ impl Replica {
     pub(super) fn keep_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
         let said = &self.own.said;
         cx.op(Installation::of(&said.id, said.life.number, config).write());
-        self.outbox.note(Did::Aside(path()));
+        self.outbox.note_aside(path());
     }
 
     /// Becomes somebody else, because a copy of this identity lives.

@@ -7,7 +7,7 @@ use super::constants::Hardened;
 use super::places::{Place, Places};
 use super::record::{Life, Record, Role, Saw, Visit};
 use super::troubles::Troubles;
-use super::{Context, Replica, installation, is_away, work};
+use super::{Context, Replica, installation, is_away};
 use crate::failover::records::{ProblemKind, STATE, StateRecord, is_too_large};
 use crate::failover::{Config, Event, GivenUpBecause};
 use crate::{Content, FsError, FsOp, Mono, Path};
@@ -17,7 +17,7 @@ const AGAIN_MS: u64 = 2_000;
 
 /// What an op was for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Did {
+enum Did {
     /// One of its own files, decided at this moment.
     Own { at: Mono, beat: u64, path: Path },
     /// `state.json`, which decides nothing, or who this replica is, which is written again before anything is said.
@@ -160,9 +160,19 @@ impl Outbox {
         self.batch.push_back(Did::Aside(path));
     }
 
-    /// Notes what the next op is for.
-    pub(super) fn note(&mut self, did: Did) {
-        self.batch.push_back(did);
+    /// Notes that the next op writes a file that says nothing to the others.
+    pub(super) fn note_aside(&mut self, path: Path) {
+        self.batch.push_back(Did::Aside(path));
+    }
+
+    /// Notes that the next op is one of the log's, and whether it is the one that makes the line last.
+    pub(super) fn note_log(&mut self, last: bool) {
+        self.batch.push_back(Did::Log { last });
+    }
+
+    /// Notes that the next op removes a device's file.
+    pub(super) fn note_removal(&mut self, path: Path) {
+        self.batch.push_back(Did::Removal(path));
     }
 
     /// How many ops are under way.
@@ -171,7 +181,7 @@ impl Outbox {
     }
 
     /// Takes what the ops of the last batch were for.
-    pub(super) fn take_batch(&mut self) -> VecDeque<Did> {
+    fn take_batch(&mut self) -> VecDeque<Did> {
         std::mem::take(&mut self.batch)
     }
 
@@ -222,7 +232,7 @@ impl Replica {
         if self.outbox.is_due(now) {
             self.write_own(config, cx);
         }
-        let known = self.work.is_known(work::seen_by_all(&self.own.said, &self.evidence));
+        let known = self.work.is_known(self.evidence.seen_by_all(&self.own.said));
         if self.acting && self.outbox.is_state_due(now) && known {
             self.write_state(config, cx);
         }
@@ -270,7 +280,7 @@ impl Replica {
         let before = content.and_then(parse);
         let before = before.unwrap_or_else(|| StateRecord::initial(cx.now().wall));
         let wall = cx.now().wall;
-        let seen = work::seen_by_all(&self.own.said, &self.evidence);
+        let seen = self.evidence.seen_by_all(&self.own.said);
         let record = StateRecord {
             active_device: Some(self.own.name.clone()),
             active_device_heartbeat: wall,

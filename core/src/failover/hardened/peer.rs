@@ -6,7 +6,7 @@ use super::constants::Hardened;
 use super::record::{Life, Role, Said, Visit};
 use crate::Mono;
 
-/// Another replica. Only [`Evidence`](super::evidence::Evidence) changes it.
+/// Another replica. Only `Evidence` changes it.
 ///
 /// *Invariant:* `heard` only grows, and `base` and `sent` are never later than now.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::constants::Hardened;
 use super::evidence::Evidence;
-use super::outbox::Did;
 use super::own::Own;
 use super::record::{Found, Record, Role, Visit};
 use super::{Context, Replica, places};
@@ -179,7 +178,7 @@ impl Replica {
     fn unlink(&mut self, mut files: VecDeque<(Arc<str>, Path)>, cx: &mut Context<'_>) {
         let Some((device, path)) = files.pop_front() else { return };
         cx.op(FsOp::Remove { path: path.clone() });
-        self.outbox.note(Did::Removal(path));
+        self.outbox.note_removal(path);
         self.requests.removal = Some(Box::new(Removal::Unlinking { device, then: files }));
     }
 

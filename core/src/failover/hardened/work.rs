@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evidence::Evidence;
-use super::outbox::Did;
-use super::record::{Said, Visit};
+use super::record::Visit;
 use super::{Context, Replica};
 use crate::failover::records::{Malformed, ProblemKind};
 use crate::failover::{Call, Config, DroppedBecause, Event, Reply, Update};
@@ -117,13 +115,6 @@ impl Work {
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.phase, Phase::Handling { .. } | Phase::Logging { .. })
     }
-}
-
-/// The id up to which everybody who may succeed has seen that all are handled.
-pub(super) fn seen_by_all(own: &Said, evidence: &Evidence) -> i64 {
-    let Some(lead) = &own.lead else { return 0 };
-    let acked = lead.successors.iter().filter_map(|id| evidence.get(id)).map(|peer| peer.said.acked);
-    acked.min().unwrap_or(own.acked).min(own.acked)
 }
 
 impl Replica {
@@ -245,10 +236,10 @@ impl Replica {
         } else {
             self.work.lines += 1;
             cx.op(FsOp::Append { path: path.clone(), bytes });
-            self.outbox.note(Did::Log { last: false });
+            self.outbox.note_log(false);
             cx.op(FsOp::Flush { path });
         }
-        self.outbox.note(Did::Log { last: true });
+        self.outbox.note_log(true);
         self.work.phase = Phase::Logging { updates, next };
     }
 
