@@ -112,6 +112,12 @@ pub(crate) fn read(file: &Path) -> Result<Vec<(usize, Regression)>, Failure> {
             }
             _ => return fault("a regression has either a scenario or a swarm; write one of them"),
         }
+        let Expect { violates, holds, may_violate } = entry.expect.clone().unwrap_or_default();
+        if violates.is_empty() && holds.is_empty() && !may_violate.is_empty() {
+            return fault(
+                "`may_violate` alone can not fail for what the entry remembers; write in `violates` what it has to show",
+            );
+        }
         regressions.push((line, entry));
     }
     Ok(regressions)
@@ -197,6 +203,9 @@ mod tests {
     fn a_wrong_entry_is_named() {
         let both = "[[regression]]\nabout = \"x\"\n";
         insta::assert_snapshot!(read_text(both).unwrap_err(), @"regressions.toml:1: a regression has either a scenario or a swarm; write one of them");
+        let vain =
+            "[[regression]]\nabout = \"x\"\nscenario = \"a.toml\"\nexpect = { may_violate = [\"y\"] }\n";
+        insta::assert_snapshot!(read_text(vain).unwrap_err(), @"regressions.toml:1: `may_violate` alone can not fail for what the entry remembers; write in `violates` what it has to show");
         let unknown = "[[regression]]\nabout = \"x\"\nscenery = 1\n";
         assert!(read_text(unknown).unwrap_err().starts_with("regressions.toml:3: unknown field `scenery`"));
     }
