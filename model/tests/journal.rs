@@ -111,3 +111,18 @@ fn three_hardened_machines_lose_nothing() {
 fn published_has_two_of_one_id_answer() {
     insta::assert_snapshot!(counterexample("published-one-id"));
 }
+
+#[test]
+fn hardened_shows_nothing_of_what_was_deleted() {
+    holds("hardened-deletion-stays", &[name::QUIET_AGREE]);
+}
+
+#[test]
+fn without_its_rule_an_edit_brings_a_deleted_message_back() {
+    insta::assert_snapshot!(counterexample("planted-edit-after-deletion"));
+}
+
+#[test]
+fn published_leaves_a_reaction_to_a_deleted_message() {
+    insta::assert_snapshot!(counterexample("published-deletion-leaves-a-reaction"));
+}

@@ -219,6 +219,67 @@ fn new_events_are_taken_in_without_the_rest() {
 }
 
 #[test]
+fn nothing_of_what_was_deleted_is_in_the_database_however_it_was_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local, other) =
+        (dir.path().join("folder"), dir.path().join("local"), dir.path().join("other"));
+    ok(&run(&folder, &local, &["init", "--machine", "phone"]));
+    let rows = |of: &str, query: &str| -> Vec<String> {
+        let database = rusqlite::Connection::open(dir.path().join(of).join("view.db")).unwrap();
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let events = [
+        r#"{"type":"message","id":"msg-1","from_agent":"ann","body":"secret","reactions":{"old":["ben"]}}"#,
+        r#"{"type":"message","id":"msg-2","from_agent":"ann","body":"kept"}"#,
+        r#"{"type":"thread","guid":"thrd-1","name":"one","subscribed":["ann"]}"#,
+        r#"{"type":"thread","guid":"thrd-2","name":"two","subscribed":["ann"]}"#,
+        r#"{"type":"reaction","message_guid":"msg-1","agent_id":"ben","emoji":"+1"}"#,
+        r#"{"type":"message_pin","message_guid":"msg-1","thread_guid":"thrd-1"}"#,
+        r#"{"type":"message_pin","message_guid":"msg-2","thread_guid":"thrd-1"}"#,
+        r#"{"type":"message_pin","message_guid":"msg-2","thread_guid":"thrd-2"}"#,
+        r#"{"type":"thread_message","thread_guid":"thrd-1","message_guid":"msg-1"}"#,
+        r#"{"type":"thread_message","thread_guid":"thrd-1","message_guid":"msg-2"}"#,
+        r#"{"type":"message_delete","id":"msg-1"}"#,
+        r#"{"type":"message_update","id":"msg-1","body":"secret again","reactions":{"new":["eve"]}}"#,
+        r#"{"type":"reaction","message_guid":"msg-1","agent_id":"eve","emoji":"-1"}"#,
+        r#"{"type":"message_pin","message_guid":"msg-1","thread_guid":"thrd-1"}"#,
+        r#"{"type":"thread_message","thread_guid":"thrd-1","message_guid":"msg-1"}"#,
+        r#"{"type":"thread_update","guid":"thrd-1","name":"one more"}"#,
+        r#"{"type":"thread_delete","thread_id":"thrd-2"}"#,
+        r#"{"type":"thread_subscribe","thread_guid":"thrd-2","agent_id":"eve"}"#,
+        r#"{"type":"message_pin","message_guid":"msg-2","thread_guid":"thrd-2"}"#,
+    ];
+    ok(&run(&folder, &local, &["rebuild"]));
+    for (at, event) in events.iter().enumerate() {
+        ok(&run(&folder, &local, &["append", event]));
+        let updated = json(&run(&folder, &local, &["rebuild", "--json"]));
+        assert_eq!(updated["full"], Value::Null, "{event}");
+        let full = json(&run(&folder, &other, &["rebuild", "--full", "--json"]));
+        assert_eq!(updated["digest"], full["digest"], "{event}");
+        if at == 9 {
+            assert_eq!(
+                rows("local", "SELECT who FROM thread_members ORDER BY 1"),
+                ["ann", "ann", "msg-1", "msg-2"]
+            );
+        }
+    }
+    for of in ["local", "other"] {
+        assert_eq!(rows(of, "SELECT body FROM messages ORDER BY guid"), ["[deleted]", "kept"], "{of}");
+        let nothing = ["reactions FROM messages WHERE reactions NOT NULL", "message FROM reactions"];
+        for what in nothing {
+            assert_eq!(rows(of, &format!("SELECT {what}")), [""; 0], "{of}: {what}");
+        }
+        let pins = "SELECT one || ' in ' || two FROM registers WHERE kind = 'pin'";
+        assert_eq!(rows(of, pins), ["msg-2 in thrd-1"], "{of}");
+        let members = "SELECT guid || ' ' || who FROM thread_members ORDER BY 1";
+        assert_eq!(rows(of, members), ["thrd-1 ann", "thrd-1 msg-2"], "{of}");
+        assert_eq!(rows(of, "SELECT name FROM threads ORDER BY guid"), ["one more", "two"], "{of}");
+    }
+}
+
+#[test]
 fn foreign_things_in_the_folder_are_named_and_harm_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// Names that machines had, and what they are called now; nothing for a machine that is retired.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Aliases(BTreeMap<String, Option<String>>);
 
 /// How far aliases are followed.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Following {
     /// One step, as upstream does: a name that was changed twice leads to a machine that is gone.
     OneStep,

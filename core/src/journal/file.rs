@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clock::{Hybrid, normal_ms};
@@ -16,7 +17,8 @@ use crate::kit::log::{self, Lines, Place};
 pub const LINE_MAX: usize = 10 * 1024 * 1024;
 
 /// How a file's bytes become lines.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reading {
     /// A last line without its newline is dropped, a line that is no record is skipped (published).
     Skip,

@@ -7,7 +7,7 @@ use super::merge::{Event, Merger, subject};
 use super::problem::{Problem, ProblemKind};
 use super::schema::{Field, Kind, Subject};
 use super::view::{Agent, At, Cell, Collision, Entry, Member, Message, Question, Thread};
-use super::{Duplicates, Keying, Ordering, Tombstones};
+use super::{Deletions, Duplicates, Keying, Ordering, Tombstones};
 
 /// Within this span wall clocks of two machines prove nothing about which record is later: clocks are wrong by
 /// whole hours more often than by any other amount (measured HTTP dates, engineered.at; rule 5 of
@@ -109,12 +109,14 @@ impl Merger<'_> {
 
     fn message(&mut self, events: &[Event]) {
         let causal = self.design.order == Ordering::Causal;
+        let lasts = self.design.deletions != Deletions::LastWriter;
         let mut message: Option<Message> = None;
         let mut deleted_at: Option<i64> = None;
         // Changes that stand before the message they change.
         let mut early: Vec<Event> = Vec::new();
         let mut home_edit_ms = None;
         let mut reacted = BTreeSet::new();
+        let mut reactions = Vec::new();
         for event in events {
             match self.record(event.at).kind {
                 Kind::Message => {
@@ -125,7 +127,7 @@ impl Merger<'_> {
                         Some(known) => *known = Message { key: known.key, ..fresh },
                         None => {
                             let made = message.insert(fresh);
-                            if deleted_at.is_none() {
+                            if deleted_at.is_none() || !lasts {
                                 for change in early.drain(..) {
                                     self.change(made, &change, &mut home_edit_ms);
                                 }
@@ -133,7 +135,7 @@ impl Merger<'_> {
                         }
                     }
                 }
-                Kind::MessageUpdate | Kind::MessageMove if deleted_at.is_some() => {}
+                Kind::MessageUpdate | Kind::MessageMove if deleted_at.is_some() && lasts => {}
                 Kind::MessageUpdate | Kind::MessageMove => match &mut message {
                     Some(message) => self.change(message, event, &mut home_edit_ms),
                     None => early.push(*event),
@@ -143,7 +145,7 @@ impl Merger<'_> {
                     deleted_at = Some(at);
                     early.clear();
                     if let Some(message) = &mut message {
-                        delete(message, at);
+                        self.delete(message, at);
                     }
                 }
                 _ => {
@@ -157,9 +159,12 @@ impl Merger<'_> {
                     if !fresh {
                         self.view.rebuild_error = Some("reactions PRIMARY KEY violation");
                     }
-                    self.view.reactions.push(Entry { key: event.key, at: event.at });
+                    reactions.push(Entry { key: event.key, at: event.at });
                 }
             }
+        }
+        if deleted_at.is_none() || self.design.deletions != Deletions::Whole {
+            self.view.reactions.extend(reactions);
         }
         self.view.messages.extend(message);
     }
@@ -178,9 +183,18 @@ impl Merger<'_> {
             deleted: false,
         };
         if let Some(at) = deleted_at {
-            delete(&mut message, at);
+            self.delete(&mut message, at);
         }
         message
+    }
+
+    fn delete(&self, message: &mut Message, at: i64) {
+        message.body = None;
+        message.archived_at = Some(at);
+        message.deleted = true;
+        if self.design.deletions == Deletions::Whole {
+            message.reactions = None;
+        }
     }
 
     fn change(&self, message: &mut Message, event: &Event, home_edit_ms: &mut Option<i64>) {
@@ -214,6 +228,7 @@ impl Merger<'_> {
         let mut thread: Option<Thread> = None;
         let mut early: Vec<At> = Vec::new();
         let mut deleted = false;
+        let lasts = self.design.deletions != Deletions::LastWriter;
         let mut members = Members::default();
         for event in events {
             let at = event.at;
@@ -225,13 +240,13 @@ impl Merger<'_> {
                         Some(known) if self.design.order == Ordering::Causal => known.created = fresh.created,
                         other => *other = Some(Thread { key: known.unwrap_or(event.key), ..fresh }),
                     }
-                    if let Some(thread) = thread.as_mut().filter(|_| !deleted) {
+                    if let Some(thread) = thread.as_mut().filter(|_| !(deleted && lasts)) {
                         for change in early.drain(..) {
                             self.change_thread(thread, change);
                         }
                     }
                 }
-                Kind::ThreadUpdate if deleted => {}
+                Kind::ThreadUpdate if deleted && lasts => {}
                 Kind::ThreadUpdate => match &mut thread {
                     Some(thread) => self.change_thread(thread, at),
                     None => early.push(at),
@@ -246,6 +261,10 @@ impl Merger<'_> {
                 kind => self.member(kind, at, &mut members),
             }
         }
+        let gone = deleted && self.design.deletions == Deletions::Whole;
+        if gone {
+            members = Members::default();
+        }
         if thread.is_none() && members.pinned.is_none() && members.mutes.is_empty() {
             return;
         }
@@ -253,7 +272,7 @@ impl Merger<'_> {
         let mut thread =
             thread.unwrap_or_else(|| Thread { created: None, ..self.fresh_thread(&events[0], deleted) });
         thread.guid = guid;
-        if let Some(created) = thread.created {
+        if let Some(created) = thread.created.filter(|_| !gone) {
             let since = self.int(created, Field::CreatedAt).unwrap_or(0);
             let raw = self.source(created).raw(self.record(created), Field::Subscribed).unwrap_or("[]");
             let listed: Vec<Option<Cow<'_, str>>> = serde_json::from_str(raw).unwrap_or_default();
@@ -489,12 +508,6 @@ struct Members {
     messages: BTreeMap<String, Member>,
     mutes: BTreeMap<String, Member>,
     pinned: Option<At>,
-}
-
-fn delete(message: &mut Message, at: i64) {
-    message.body = None;
-    message.archived_at = Some(at);
-    message.deleted = true;
 }
 
 fn subject_is_empty(parts: &[Cow<'_, str>; 3]) -> bool {

@@ -9,7 +9,7 @@ use super::clock::Hybrid;
 use super::file::{Record, subject_of};
 use super::schema::{Field, Kind, Log, Subject};
 use super::view::{At, Key, Source, View};
-use super::{Copies, Design, Duplicates, Ordering};
+use super::{Copies, Deletions, Design, Duplicates, Ordering};
 
 /// Merges the records of all sources. Never fails; what is wrong is in [`View::problems`].
 ///
@@ -255,6 +255,9 @@ impl<'a> Merger<'a> {
         };
         let order = |a: (Key, At), b: (Key, At)| a.0.cmp(&b.0).then_with(|| line(a.1).cmp(line(b.1)));
         let mut view = self.view;
+        if self.design.deletions == Deletions::Whole {
+            drop_dead(&mut view, text);
+        }
         view.messages.sort_by(|a, b| order((a.key, a.created), (b.key, b.created)));
         view.threads.sort_by(|a, b| order((a.key, a.guid.at), (b.key, b.guid.at)));
         view.questions.sort_by(|a, b| order((a.key, a.created), (b.key, b.created)));
@@ -275,5 +278,27 @@ impl<'a> Merger<'a> {
         view.problems.sort();
         view.problems.dedup();
         view
+    }
+}
+
+/// Drops the pins of deleted messages and threads, and takes deleted messages out of the threads they were put into.
+/// A name that two messages or threads share is that of a deleted one if either is: who used it can not have said
+/// which is meant, and what was gone once stays gone.
+fn drop_dead<'a>(view: &mut View, text: impl Fn(At, Field) -> Option<Cow<'a, str>>) {
+    let listed = view.threads.iter().any(|thread| !thread.messages.is_empty());
+    if !listed && view.pins.is_empty() {
+        return;
+    }
+    let messages = view.messages.iter().filter(|message| message.deleted);
+    let messages: BTreeSet<_> = messages.filter_map(|message| text(message.created, Field::Id)).collect();
+    let threads = view.threads.iter().filter(|thread| thread.deleted);
+    let threads: BTreeSet<_> = threads.filter_map(|thread| text(thread.guid.at, thread.guid.field)).collect();
+    let dead =
+        |names: &BTreeSet<Cow<'a, str>>, at, field| text(at, field).is_some_and(|name| names.contains(&name));
+    view.pins.retain(|pin| {
+        !dead(&messages, pin.at, Field::MessageGuid) && !dead(&threads, pin.at, Field::ThreadGuid)
+    });
+    for thread in &mut view.threads {
+        thread.messages.retain(|message| !messages.contains(&*message.who));
     }
 }

@@ -57,6 +57,7 @@ pub mod write;
 mod fold;
 
 pub use file::Reading;
+use serde::{Deserialize, Serialize};
 
 /// How journals are read, merged and written: one switch for each thing the two designs do differently.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -67,6 +68,8 @@ pub struct Design {
     pub order: Ordering,
     /// Whether a removed fave, role or cursor may come back by itself.
     pub tombstones: Tombstones,
+    /// What the deletion of a message or thread takes away.
+    pub deletions: Deletions,
     /// What tells two subjects apart.
     pub keying: Keying,
     /// What is done with the copies that sync clients make.
@@ -86,7 +89,8 @@ pub struct Design {
 }
 
 /// What decides which record is later.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ordering {
     /// The time as it is written, seconds and milliseconds mixed, 0 where there is none.
     AsWritten,
@@ -95,7 +99,8 @@ pub enum Ordering {
 }
 
 /// Whether a removed fave, role or cursor may come back by itself.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tombstones {
     /// The last writer wins, whatever it saw.
     LastWriter,
@@ -103,8 +108,22 @@ pub enum Tombstones {
     Sticky,
 }
 
+/// What the deletion of a message or thread takes away.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deletions {
+    /// What was there so far: a change that is ordered after the deletion shows, as the last writer's.
+    LastWriter,
+    /// The text of a message, for good. Reactions, members and pins stay.
+    Text,
+    /// All that was said about it and will be, for good: text, later places, reactions, members, mutes and pins.
+    /// What stays is that there was one: who made it, when, where, and of a thread the name.
+    Whole,
+}
+
 /// What tells two subjects apart.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keying {
     /// The GUID alone: of two messages that chance made alike the later one overwrites the other.
     Guid,
@@ -113,7 +132,8 @@ pub enum Keying {
 }
 
 /// What is done with the copies that sync clients make.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Copies {
     /// A copied file is not read; a copied directory counts as one more machine.
     Foreign,
@@ -122,7 +142,8 @@ pub enum Copies {
 }
 
 /// What a record that is there twice does.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Duplicates {
     /// A reaction that is there twice aborts the whole rebuild.
     Abort,
@@ -131,7 +152,8 @@ pub enum Duplicates {
 }
 
 /// What makes a view out of date.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// A file's length or content differs from what the view was made of.
     LengthAndHash,
@@ -140,7 +162,8 @@ pub enum Trigger {
 }
 
 /// Where checksums are kept.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Checksums {
     /// In one file per machine, written by that machine.
     PerMachine,
@@ -149,7 +172,8 @@ pub enum Checksums {
 }
 
 /// How a machine gets another name.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Renaming {
     /// By an alias, which the machine that gives it keeps in a file of its own.
     Alias,
@@ -158,7 +182,8 @@ pub enum Renaming {
 }
 
 /// Whose a machine's directory is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Owning {
     /// It is told by claims in it, and one of them holds: see [`owner`].
     Claimed,
@@ -172,6 +197,7 @@ impl Design {
         reading: Reading::Skip,
         order: Ordering::AsWritten,
         tombstones: Tombstones::LastWriter,
+        deletions: Deletions::Text,
         keying: Keying::Guid,
         copies: Copies::Foreign,
         duplicates: Duplicates::Abort,
@@ -187,6 +213,7 @@ impl Design {
         reading: Reading::Salvage,
         order: Ordering::Causal,
         tombstones: Tombstones::Sticky,
+        deletions: Deletions::Whole,
         keying: Keying::OriginAndGuid,
         copies: Copies::Versions,
         duplicates: Duplicates::Harmless,

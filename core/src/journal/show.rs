@@ -60,7 +60,11 @@ impl<'a> Shown<'a> {
     /// What a message says now.
     #[must_use]
     pub fn body(&self, message: &Message) -> Cow<'a, str> {
-        if message.deleted { Cow::Borrowed(DELETED) } else { self.cell(message.body).unwrap_or_default() }
+        match self.cell(message.body) {
+            Some(body) => body,
+            None if message.deleted => Cow::Borrowed(DELETED),
+            None => Cow::default(),
+        }
     }
 
     /// Where a message is now.
@@ -132,6 +136,7 @@ impl<'a> Shown<'a> {
         let mut shown = json!({
             "messages": view.messages.iter().map(|message| self.message(message)).collect::<Value>(),
             "threads": self.threads(),
+            "thread_members": self.members(),
             "questions": self.questions(),
             "reactions": list(&view.reactions, &[Field::MessageGuid, Field::AgentId, Field::Emoji, Field::ReactedAt]),
             "faves": map(&view.faves, &[Field::AgentId, Field::ItemType, Field::ItemGuid], Field::FavedAt),
@@ -186,6 +191,24 @@ impl<'a> Shown<'a> {
             })
         });
         threads.collect()
+    }
+
+    /// Who and what belongs to each thread, sorted: its GUID, as what, and the agent or message.
+    fn members(&self) -> Value {
+        let mut members = Vec::new();
+        for thread in &self.view.threads {
+            let guid = self.cell(Some(thread.guid)).unwrap_or_default();
+            let lists =
+                [("message", &thread.messages), ("mute", &thread.mutes), ("subscriber", &thread.subscribers)];
+            for (role, list) in lists {
+                members.extend(list.iter().map(|member| [guid.clone(), role.into(), (&*member.who).into()]));
+            }
+            if let Some(pinned) = thread.pinned {
+                members.push([guid, "pin".into(), self.text(pinned, Field::PinnedBy).unwrap_or_default()]);
+            }
+        }
+        members.sort();
+        json!(members)
     }
 
     fn questions(&self) -> Value {

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use rebuild::{Progress, Rebuilt};
 
 /// The version of the tables; any other is thrown away.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What is made when the tables are full: sorting once costs less than a search for each row.
 const INDEXES: &str = "CREATE INDEX messages_by_guid ON messages (guid);";

@@ -15,7 +15,7 @@ use cloudchamber_core::journal::problem::Problem;
 use cloudchamber_core::journal::schema::{Log, Subject};
 use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::view::Source;
-use cloudchamber_core::journal::{Design, Reading, Trigger};
+use cloudchamber_core::journal::{Deletions, Design, Reading, Trigger};
 use cloudchamber_core::{Content, Fs, FsError, Path, Root};
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3;
@@ -288,6 +288,9 @@ impl Database {
         }
         let shown = Shown { design: &design, sources: &sources, view: &view };
         rows::insert(&transaction, &shown, &places)?;
+        if design.deletions == Deletions::Whole {
+            rows::drop_dead(&transaction, &shown)?;
+        }
         insert_events(&transaction, &events(&shown, &places))?;
         let new = regions.iter().map(|region| {
             source(aliases, helds[&region.id], Text::new(region.content.bytes()), &region.file)

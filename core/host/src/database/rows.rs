@@ -54,6 +54,36 @@ pub(super) fn insert(connection: &Connection, shown: &Shown<'_>, places: &[Place
     local(connection, shown)
 }
 
+/// Removes what belongs to something that is deleted and stands in rows of something else: pins, and deleted messages in
+/// threads. A merge of everything leaves none; a merge of what is new knows of the rest only what the rows say.
+pub(super) fn drop_dead(connection: &Connection, shown: &Shown<'_>) -> rusqlite::Result<()> {
+    let view = shown.view;
+    let dead = view.messages.iter().filter(|message| message.deleted);
+    let dead: Vec<_> = dead.filter_map(|message| shown.text(message.created, Field::Id)).collect();
+    if !(dead.is_empty() && view.pins.is_empty() && view.threads.iter().all(|thread| !thread.deleted)) {
+        connection
+            .prepare_cached(
+                "DELETE FROM registers WHERE kind = 'pin' AND
+               (EXISTS (SELECT 1 FROM messages WHERE guid = one AND deleted)
+                OR EXISTS (SELECT 1 FROM threads WHERE guid = two AND deleted))",
+            )?
+            .execute([])?;
+    }
+    if !dead.is_empty() {
+        connection.prepare_cached(
+            "DELETE FROM thread_members WHERE role = 'message' AND who IN (SELECT value FROM json_each(?))",
+        )?.execute([serde_json::to_string(&dead).expect("a list of names")])?;
+    }
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM thread_members WHERE guid = ? AND role = 'message'
+           AND EXISTS (SELECT 1 FROM messages WHERE messages.guid = who AND deleted)",
+    )?;
+    for thread in view.threads.iter().filter(|thread| !thread.messages.is_empty()) {
+        statement.execute([shown.cell(Some(thread.guid)).unwrap_or_default()])?;
+    }
+    Ok(())
+}
+
 /// The fields of a message that have no column of their own.
 const REST: [Field; 6] = [
     Field::ChannelId,

@@ -24,6 +24,7 @@ pub mod name {
     pub const QUIET_AGREE: &str = "quiet_replicas_agree";
     pub const REACHES_EVERYBODY: &str = "an_acknowledged_append_reaches_everybody";
     pub const STAYS_DELETED: &str = "a_deleted_message_stays_deleted";
+    pub const THREAD_STAYS_DELETED: &str = "a_deleted_thread_stays_deleted";
     pub const STAYS_REMOVED: &str = "a_removed_fave_stays_removed";
     pub const USED_ONCE: &str = "a_sequence_number_is_used_once";
     pub const ONE_WRITER: &str = "a_journal_has_one_writer";
@@ -109,7 +110,12 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: STAYS_DELETED,
             kind: CheckerKind::Safety,
-            about: "A message whose deletion was acknowledged is shown by nobody in the end.",
+            about: "Of a message whose deletion was acknowledged nobody shows a text, a reaction, a pin, a thread it was put into or a place it was moved to afterwards in the end.",
+        },
+        Checker {
+            name: THREAD_STAYS_DELETED,
+            kind: CheckerKind::Safety,
+            about: "Of a thread whose deletion was acknowledged nobody shows a subscriber, a message, a mute, a pin or a name it was given afterwards in the end.",
         },
         Checker {
             name: STAYS_REMOVED,
@@ -501,6 +507,17 @@ impl JournalChecks {
         }
     }
 
+    /// Whether the event whose line has this digest was surely told by somebody who knew of another one: the same
+    /// replica told both in this order, or it had long read the earlier one.
+    fn is_after(&self, known: &Acknowledged, digest: u64) -> bool {
+        let later = self.acknowledged.iter().filter(|((_, _, its), _)| *its == digest);
+        later.map(|(_, later)| later).any(|later| {
+            let told_both = later.replica == known.replica && later.nth > known.nth;
+            let read = known.read.get(&later.replica).is_some_and(|read| read + SURELY_READ_MS < later.at_ms);
+            told_both || read
+        })
+    }
+
     /// Looks at what one replica sees when everything has come to rest.
     fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
         let now = world.now();
@@ -522,11 +539,16 @@ impl JournalChecks {
         }
         for event in self.acknowledged.values().filter(kept) {
             let Ok(removal) = Event::parse(&event.line) else { continue };
-            let deleted = removal.kind() == Kind::MessageDelete;
-            if deleted && removal.text(Field::Id).is_some_and(|message| seen.is_alive(&message)) {
-                findings.violated(STAYS_DELETED, || {
-                    let text = format!("{id} shows the message of `{}`", event.line);
-                    violation(STAYS_DELETED, now, vec![id], "a deleted message stays deleted", text)
+            let afterwards = |digest| self.is_after(event, digest);
+            let deleted = [
+                (STAYS_DELETED, seen.of_deleted_message(&removal, &afterwards)),
+                (THREAD_STAYS_DELETED, seen.of_deleted_thread(&removal, &afterwards)),
+            ];
+            for (checker, shown) in deleted {
+                let Some(shown) = shown else { continue };
+                findings.violated(checker, || {
+                    let text = format!("{id} shows {shown} in spite of `{}`", event.line);
+                    violation(checker, now, vec![id], "what was deleted stays deleted", text)
                 });
             }
             if seen.stands(&removal) {

@@ -10,7 +10,7 @@ use cloudchamber_core::Rng;
 use cloudchamber_core::journal::protocol::Journal;
 
 pub use self::checks::{JournalChecks, name};
-pub use self::settings::{DesignName, Settings, Shares};
+pub use self::settings::{DesignName, Settings, Shares, Switches};
 use crate::scenario::Scenario;
 use crate::world::{ChoiceOf, ReplicaSetup, Setup, World};
 use crate::{NoService, ReplicaId, System};

@@ -8,8 +8,8 @@ use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
-use cloudchamber_core::journal::show::Shown;
-use cloudchamber_core::journal::view::{Cell, Entry};
+use cloudchamber_core::journal::show::{DELETED, Shown};
+use cloudchamber_core::journal::view::{At, Cell, Entry};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The journals of one machine and what they say together.
@@ -60,6 +60,12 @@ pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen
     })
 }
 
+/// The element of an iterator that has one; `None` if it has none or more.
+fn the_only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
 impl Seen<'_> {
     /// Whether an event of a machine can be found in the view: its line was read and, where it made a message,
     /// a message of this name and machine is there.
@@ -76,23 +82,81 @@ impl Seen<'_> {
             })
     }
 
-    /// Whether the only message of this name is there and not deleted. Of two of one name it is open which was
-    /// meant.
-    pub(super) fn is_alive(&self, id: &str) -> bool {
-        let messages = &self.shown.view.messages;
-        let named = |created| self.shown.text(created, Field::Id).is_some_and(|known| known == id);
-        let mut named = messages.iter().filter(|message| named(message.created));
-        named.next().is_some_and(|message| !message.deleted) && named.next().is_none()
+    /// What a reader still sees of a deleted message; `None` if there is nothing, if `deletion` deletes no message, or
+    /// if two have the name, so that it is open which was meant. `afterwards` says whether the event whose line has
+    /// a digest was told by somebody who knew of the deletion.
+    pub(super) fn of_deleted_message(
+        &self,
+        deletion: &Event,
+        afterwards: &dyn Fn(u64) -> bool,
+    ) -> Option<String> {
+        let id = deletion.text(Field::Id).filter(|_| deletion.kind() == Kind::MessageDelete)?;
+        let view = self.shown.view;
+        let is = |at: At, field| self.shown.text(at, field).is_some_and(|known| known == id);
+        let message = the_only(view.messages.iter().filter(|message| is(message.created, Field::Id)))?;
+        let body = self.shown.body(message);
+        let threads =
+            view.threads.iter().find(|thread| thread.messages.iter().any(|member| *member.who == *id));
+        let moved = message.home.filter(|home| self.kind(home.at) == Kind::MessageMove);
+        if !message.deleted || body != DELETED {
+            Some(format!("the message's text `{body}`"))
+        } else if self.shown.old_reactions(message).is_some_and(|reactions| !reactions.is_empty()) {
+            Some("reactions in the message".to_owned())
+        } else if view.reactions.iter().any(|entry| is(entry.at, Field::MessageGuid)) {
+            Some("a reaction to the message".to_owned())
+        } else if view.pins.iter().any(|entry| is(entry.at, Field::MessageGuid)) {
+            Some("a pin of the message".to_owned())
+        } else if let Some(thread) = threads {
+            Some(format!("the message in thread {}", self.cell(Some(thread.guid))))
+        } else {
+            let moved = moved.filter(|home| afterwards(self.digest(home.at)))?;
+            Some(format!("the message at {}", self.cell(Some(moved))))
+        }
+    }
+
+    /// As [`Seen::of_deleted_message`], of a deleted thread.
+    pub(super) fn of_deleted_thread(
+        &self,
+        deletion: &Event,
+        afterwards: &dyn Fn(u64) -> bool,
+    ) -> Option<String> {
+        let guid = deletion.text(Field::ThreadId).filter(|_| deletion.kind() == Kind::ThreadDelete)?;
+        let view = self.shown.view;
+        let is = |at: At, field| self.shown.text(at, field).is_some_and(|known| known == guid);
+        let named = view.threads.iter().filter(|thread| thread.created.is_some());
+        let thread = the_only(named.filter(|thread| is(thread.guid.at, thread.guid.field)))?;
+        let changed = [thread.name, thread.status].into_iter().flatten();
+        let mut changed = changed.filter(|cell| self.kind(cell.at) == Kind::ThreadUpdate);
+        if !thread.deleted {
+            Some("the thread".to_owned())
+        } else if let Some(member) = [&thread.subscribers, &thread.messages, &thread.mutes]
+            .into_iter()
+            .find_map(|members| members.first())
+        {
+            Some(format!("`{}` in the thread", member.who))
+        } else if thread.pinned.is_some() {
+            Some("the thread's pin".to_owned())
+        } else if view.pins.iter().any(|entry| is(entry.at, Field::ThreadGuid)) {
+            Some("a message pinned in the thread".to_owned())
+        } else {
+            let changed = changed.find(|cell| afterwards(self.digest(cell.at)))?;
+            Some(format!("the thread's {}", self.cell(Some(changed))))
+        }
+    }
+
+    fn kind(&self, at: At) -> Kind {
+        self.shown.sources[at.source as usize].file.records[at.record as usize].kind
+    }
+
+    fn digest(&self, at: At) -> u64 {
+        let source = &self.shown.sources[at.source as usize];
+        line_digest(source.line(&source.file.records[at.record as usize]))
     }
 
     /// Whether a message says what the edit with this line's digest made it say.
     pub(super) fn shows_edit(&self, digest: u64) -> bool {
-        let line = |cell: Cell| {
-            let source = &self.shown.sources[cell.at.source as usize];
-            line_digest(source.line(&source.file.records[cell.at.record as usize]))
-        };
         let mut alive = self.shown.view.messages.iter().filter(|message| !message.deleted);
-        alive.any(|message| message.body.is_some_and(|cell| line(cell) == digest))
+        alive.any(|message| message.body.is_some_and(|cell| self.digest(cell.at) == digest))
     }
 
     /// Whether a fave, a role or a cursor stands that `removal` removed and nobody who saw that has set again.

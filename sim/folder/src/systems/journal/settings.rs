@@ -1,8 +1,12 @@
 //! What a scenario file can say about journals.
 
-use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
 use cloudchamber_core::journal::protocol::Settings as Config;
+use cloudchamber_core::journal::{
+    Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Reading, Renaming,
+    Tombstones, Trigger,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
@@ -13,6 +17,9 @@ use crate::ReplicaId;
 pub struct Settings {
     /// How journals are read, merged and written.
     pub design: DesignName,
+    /// What is done otherwise than the design does it: one behaviour changed shows what it is there for.
+    #[serde(skip_serializing_if = "Switches::is_empty")]
+    pub switch: Switches,
     /// The machines' ids, in the order of the replicas; `machine-a`, `machine-b` and so on where the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<String>,
@@ -30,6 +37,47 @@ pub struct Settings {
     /// Which kinds of events these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares: Option<Shares>,
+}
+
+macro_rules! switches {
+    ($($field:ident: $type:ty),* $(,)?) => {
+        /// Single behaviours of a design, each as the field of [`Design`] of that name has it; `None` leaves it as it is.
+        #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+        #[serde(default, deny_unknown_fields)]
+        #[allow(missing_docs, reason = "each is explained where it belongs, in `Design`")]
+        pub struct Switches {
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+
+        impl Switches {
+            /// The design with these behaviours changed.
+            fn on(&self, design: Design) -> Design {
+                // Every field is named, so that a switch which `Design` gets is missed here.
+                Design { $($field: self.$field.unwrap_or(design.$field),)* }
+            }
+        }
+    };
+}
+
+switches! {
+    reading: Reading,
+    order: Ordering,
+    tombstones: Tombstones,
+    deletions: Deletions,
+    keying: Keying,
+    copies: Copies,
+    duplicates: Duplicates,
+    trigger: Trigger,
+    checksums: Checksums,
+    following: Following,
+    renaming: Renaming,
+    owning: Owning,
+}
+
+impl Switches {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Out of a hundred events, how many are of a kind; the rest are new messages.
@@ -85,7 +133,7 @@ impl Settings {
             DesignName::Hardened => Design::HARDENED,
             DesignName::Published => Design::PUBLISHED,
         };
-        Ok(Config { design, machine, scan_ms: self.scan_ms() })
+        Ok(Config { design: self.switch.on(design), machine, scan_ms: self.scan_ms() })
     }
 
     /// Whether the values fit together.
