@@ -146,8 +146,8 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_can_be_opened(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = open(&bytes);
+        fn bytes_of_nobody_are_no_file(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(open(&bytes).is_err());
         }
     }
 }
