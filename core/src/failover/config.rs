@@ -15,7 +15,7 @@ use crate::Rng;
 pub struct Config {
     /// Who this replica is.
     pub identity: Identity,
-    /// The thread of the chat that it mirrors; none for all of them. Only carried in its file.
+    /// The thread of the chat that it mirrors; `None` for all of them. Only carried in its file.
     pub thread_id: Option<i64>,
     /// The id of this process on its own machine. Only carried in its file, until somebody removes the device.
     pub process_id: u32,
@@ -74,7 +74,7 @@ pub enum UpdatesBeforeActivation {
 #[serde(rename_all = "kebab-case")]
 pub enum OffsetKept {
     /// In the shared `state.json`, written about every [`Timing::last_update_id_every_ms`] after handling, and
-    /// taken over from there by whoever becomes active (document).
+    /// taken over from there by the replica that becomes active (document).
     Shared,
     /// In each device's own store, written for a whole poll at once, before the first of its updates is handled
     /// (upstream opencode-telegram-mirror 085f00e: a local database). What the device polled and did not handle
@@ -86,7 +86,7 @@ pub enum OffsetKept {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimersOnChange {
-    /// They stay as they are (document). Whoever becomes active after a long standby finds its heartbeat due and
+    /// They stay as they are (document). One that becomes active after a long standby finds its heartbeat due and
     /// writes the state again at once.
     Keep,
     /// They start anew (upstream opencode-telegram-mirror 085f00e).

@@ -98,7 +98,7 @@ pub fn file_name(id: &str) -> String {
     }
 }
 
-/// The device whose [`file_name`] this is; none for the names of long ids, conflict copies and anything else.
+/// The device whose [`file_name`] this is; `None` for the names of long ids, conflict copies and anything else.
 #[must_use]
 pub fn id_of_file_name(name: &str) -> Option<String> {
     let escaped = name.strip_prefix("d-")?.strip_suffix(".json")?;

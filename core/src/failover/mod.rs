@@ -64,7 +64,7 @@ impl Failover {
         }
     }
 
-    /// Until when it is active if it takes no further step, on its monotonic clock; nothing where it is not. In the
+    /// Until when it is active if it takes no further step, on its monotonic clock; `None` if it is not. In the
     /// published design, and without the shared folder, that is for ever.
     #[must_use]
     pub fn active_until(&self, now: Now) -> Option<Mono> {
@@ -113,7 +113,7 @@ impl Failover {
 }
 
 impl Failover {
-    /// The id that no other replica shares; none in the published design, whose device ids may be shared.
+    /// The id that no other replica shares; `None` in the published design, whose device ids may be shared.
     #[must_use]
     pub fn id(&self) -> Option<&Arc<str>> {
         match &self.0 {
@@ -308,9 +308,9 @@ pub enum Event {
     },
     /// It takes the active one for gone.
     Suspected {
-        /// Which one; none where nobody was named.
+        /// Which one; `None` if nobody was named.
         leader: Option<Arc<str>>,
-        /// The age of its heartbeat in ms; none where nobody was named.
+        /// The age of its heartbeat in ms; `None` if nobody was named.
         silent_ms: Option<i64>,
     },
     /// Of the published design: it will claim after a random moment.
@@ -327,7 +327,7 @@ pub enum Event {
     },
     /// It claimed and then found another named.
     ClaimLost {
-        /// Whom; none where nobody is named.
+        /// Whom; `None` if nobody is named.
         to: Option<Arc<str>>,
     },
     /// It wrote that it lives.
@@ -453,7 +453,7 @@ pub enum StandbyBecause {
     StateUnreadable,
     /// The folder cannot be reached.
     FolderAway,
-    /// The folder is back, and with it whoever may have acted meanwhile.
+    /// The folder is back, and with it a replica that may have acted meanwhile.
     FolderBack,
     /// It handed over to another on somebody's word.
     HandedOver,
@@ -489,7 +489,7 @@ pub enum GivenUpBecause {
 pub enum DroppedBecause {
     /// It was sent before this replica became active.
     SentBeforeActivation,
-    /// Whoever handles updates could not.
+    /// The service that handles updates could not.
     NotHandled,
 }
 

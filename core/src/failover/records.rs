@@ -30,13 +30,13 @@ pub static OFFSET: LazyLock<Path> = LazyLock::new(|| Path::local("offset.json"))
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateRecord {
-    /// The id of the active device; none at first. The empty text is read as none, as upstream's code does.
+    /// The id of the active device; `None` at first. The empty text is read as `None`, as upstream's code does.
     pub active_device: Option<Arc<str>>,
-    /// When the active device last said so, on the clock of whoever wrote it.
+    /// When the active device last said so, on its writer's clock.
     pub active_device_heartbeat: WallMs,
     /// The last handled update.
     pub last_update_id: i64,
-    /// When the file was last written, on the clock of whoever wrote it.
+    /// When the file was last written, on its writer's clock.
     pub last_modified: WallMs,
     /// Who wrote it: a device id, or `system` at first.
     pub modified_by: Arc<str>,
@@ -51,7 +51,7 @@ pub struct StateRecord {
 pub struct DeviceRecord {
     /// The device's id.
     pub name: Arc<str>,
-    /// The thread of the chat that it mirrors; none for all.
+    /// The thread of the chat that it mirrors; `None` for all.
     pub thread_id: Option<i64>,
     /// When it last wrote this file, on its own clock.
     pub last_seen: WallMs,

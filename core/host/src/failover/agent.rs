@@ -25,7 +25,7 @@ const GUARD_LATE_MS: u64 = 2_000;
 /// How much longer than its file has to rest a replica waits until the others can be told that it leaves, in ms.
 const LEAVE_LATE_MS: u64 = 5_000;
 
-/// What the agent tells whoever started it.
+/// What the agent tells the program that started it.
 #[derive(Debug)]
 pub enum Told<'a> {
     /// What the protocol says, and its term.
@@ -64,7 +64,7 @@ pub enum Ended {
 enum Message {
     /// The operating system asks it to end.
     Signal,
-    /// What a guard says, by its number; nothing where it is gone.
+    /// What a guard says, by its number; `None` if it is gone.
     Guard(u64, Option<Said>),
 }
 
@@ -311,7 +311,7 @@ impl<'a> Agent<'a> {
             Ok(command) => Answer::of(&self.feed(Input::Command(command))),
             Err(because) => Answer::Refused { because },
         };
-        // Whoever asked is told that there was no answer.
+        // The one that asked is told that there was no answer.
         asks::answer(&self.charge.local, name, &answer).unwrap_or_default();
         self.settle()
     }

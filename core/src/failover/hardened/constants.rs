@@ -16,7 +16,7 @@ use crate::failover::{ConfigError, Every};
 pub struct Hardened {
     /// What is given up when delays have no bound: that at most one acts, or that somebody does.
     pub policy: Policy,
-    /// How often whoever leads writes its file.
+    /// How often the leader writes its file.
     pub beat: Every,
     /// How often everybody else does. Under [`Policy::Majority`] a voter also writes at every beat it supports.
     pub standby_beat: Every,
@@ -114,7 +114,7 @@ pub enum Asleep {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fallback {
-    /// It acts alone, beside whoever else does. For those who know that nobody does.
+    /// It acts alone, beside any other that does. For those who know that nobody does.
     Act,
     /// It waits for the folder.
     StandBy,

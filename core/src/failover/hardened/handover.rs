@@ -49,7 +49,7 @@ impl Replica {
         }
     }
 
-    /// The order of succession: whoever lives and may lead, by id; and a patience that suits all of them.
+    /// The order of succession: all that live and may lead, by id; and a patience that suits all of them.
     fn order(&self, config: &Config, now: Mono) -> Lead {
         let hardened = &config.hardened;
         let live = || self.evidence.live(hardened, now);

@@ -96,7 +96,7 @@ impl Replica {
             own.obeyed = before.obeyed;
             own.vote = before.vote.clone();
             if matches!(before.role, Role::Active | Role::Released) {
-                // Whoever was to succeed it is asked to, in the order that all have seen.
+                // Its successors are asked to take over, in the order that all have seen.
                 own.lead = before.lead.clone();
                 if let Some(lead) = &mut own.lead
                     && config.hardened.policy == Policy::Available

@@ -152,7 +152,7 @@ impl Lease {
     /// Whether a release that can be written at `write_at` is with everybody before anybody can have lost patience.
     pub(super) fn covers_release(&self, write_at: Mono, hardened: &Hardened) -> bool {
         match hardened.policy {
-            // Whoever is about to claim reads once more, so that it has to be there is enough.
+            // One that is about to claim reads once more, so it is enough that the release is there.
             Policy::Available => write_at.plus(hardened.arrival_ms()) <= self.until,
             Policy::Majority => true,
         }
@@ -191,7 +191,7 @@ impl Replica {
             return;
         }
         if self.is_active(cx.now()) {
-            // Whoever comes next is asked to, while nobody else may act.
+            // The next in the order is asked to take over, while nobody else may act.
             if self.lease.is_past_prolonging(hardened, now) {
                 self.release(StandbyBecause::LeaseOver, config, cx);
             }

@@ -54,7 +54,7 @@ pub trait Visit {
 pub struct Record {
     /// The device id: `[name@]host:directory`. Two replicas may share it by accident.
     pub name: Arc<str>,
-    /// The thread of the chat that it mirrors; none for all.
+    /// The thread of the chat that it mirrors; `None` for all.
     pub thread_id: Option<i64>,
     /// When it last wrote this file, on its own wall clock. For people; nothing is decided by it.
     pub last_seen: WallMs,
@@ -84,7 +84,7 @@ pub struct Said {
     /// What it is.
     pub role: Role,
     /// How long before this beat, and before each of those, it decided to write the one before, newest first, in
-    /// ms. Whoever knows when one of them was written at the latest knows it of this one.
+    /// ms. One that knows the latest time at which one of them was written knows it of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paces: Vec<u64>,
     /// The term of its last claim; 0 where it never claimed.

@@ -11,7 +11,7 @@ use crate::{Entry, EntryKind, FsError, Mono, Path};
 
 /// What the directory of the device files is.
 enum Devices {
-    /// The files in it; none if nobody has written yet.
+    /// The files in it; empty if nobody has written yet.
     Listed(Vec<Entry>),
     /// The folder itself cannot be reached.
     Away(FsError),

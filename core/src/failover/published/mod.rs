@@ -318,7 +318,7 @@ impl Published {
         self.phase = Phase::Sleeping { until: cx.now().mono.plus(ms) };
     }
 
-    /// Reads `state.json` and hands it to `look`; none where it cannot be read, which is told when it changes.
+    /// Reads `state.json` and hands it to `look`; `None` if it cannot be read, which is told when it changes.
     fn look<T>(&mut self, cx: &mut Context<'_>, look: impl FnOnce(&StateRecord) -> T) -> Option<T> {
         let (found, trouble) = match cx.read(&STATE) {
             Ok(content) => match &*content.parsed(StateRecord::parse) {
