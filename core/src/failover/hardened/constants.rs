@@ -464,6 +464,25 @@ mod tests {
     }
 
     #[test]
+    fn rules_are_what_two_replicas_have_to_share() {
+        let one = Hardened::at(Provider::ICloud, Policy::Available);
+        let own_affairs = Hardened {
+            asleep: Asleep::Missed,
+            fallback: Fallback::Act,
+            places: 1,
+            rest_ms: 1,
+            write_gap_ms: 2,
+            ..one.clone()
+        };
+        assert_eq!(own_affairs.rules(), one.rules());
+        for provider in [Provider::Dropbox, Provider::GDrive, Provider::OneDrive, Provider::Syncthing] {
+            assert_ne!(Hardened::at(provider, Policy::Available).rules(), one.rules(), "{provider:?}");
+        }
+        assert_ne!(Hardened::at(Provider::ICloud, Policy::Majority).rules(), one.rules());
+        assert_ne!(Hardened { look_ms: 900, ..one.clone() }.rules(), one.rules());
+    }
+
+    #[test]
     fn a_lease_ends_before_anybodys_patience_on_the_worst_clocks() {
         let hardened = Hardened::at(Provider::ICloud, Policy::Available);
         for suspect_ms in [hardened.suspect_ms_min, hardened.suspect_ms_max] {
