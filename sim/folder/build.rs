@@ -17,7 +17,7 @@ fn main() {
     }
 }
 
-/// What git answers; nothing where there is no git or no repository.
+/// What git answers; `None` if there is no git or no repository.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

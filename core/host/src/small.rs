@@ -26,7 +26,7 @@ pub fn remove(file: &Path) -> io::Result<()> {
     }
 }
 
-/// The files of a directory by name, sorted; none where there is no directory.
+/// The files of a directory by name, sorted; empty if there is no directory.
 pub(crate) fn list(dir: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));

@@ -80,7 +80,7 @@ impl Event {
         Kind::from_name(&self.kind)
     }
 
-    /// The log it belongs to; nothing where the kind is unknown.
+    /// The log it belongs to; `None` if the kind is unknown.
     #[must_use]
     pub fn log(&self) -> Option<Log> {
         self.kind().log()
@@ -110,7 +110,7 @@ impl Event {
         self.with_raw(field.name(), number.to_string())
     }
 
-    /// The JSON text of a field; nothing where it is absent or `null`.
+    /// The JSON text of a field; `None` if it is absent or `null`.
     #[must_use]
     pub fn raw(&self, field: Field) -> Option<&str> {
         let (_, raw) = self.fields.iter().rev().find(|(name, _)| name == field.name())?;

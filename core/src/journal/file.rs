@@ -177,13 +177,13 @@ impl File {
         }
     }
 
-    /// The JSON text of a field; nothing where it is absent or `null`.
+    /// The JSON text of a field; `None` if it is absent or `null`.
     #[must_use]
     pub fn raw<'a>(&self, text: Text<'a>, record: &Record, field: Field) -> Option<&'a str> {
         self.written(text, record, field).filter(|&raw| raw != "null")
     }
 
-    /// The JSON text of a field, `null` included; nothing where it is absent.
+    /// The JSON text of a field, `null` included; `None` if it is absent.
     #[must_use]
     pub fn written<'a>(&self, text: Text<'a>, record: &Record, field: Field) -> Option<&'a str> {
         let slot = record.slots as usize + record.kind.slot(field)?;

@@ -218,7 +218,7 @@ impl Folder {
         }
     }
 
-    /// Hands the files to `use_them`, parsed; each content is parsed once, whoever asks.
+    /// Hands the files to `use_them`, parsed; each content is parsed once, however many readers ask.
     pub fn with_sources<T>(&self, design: &Design, use_them: impl FnOnce(&[Source<'_>]) -> T) -> T {
         let (mut skipped, mut salvaged) = (Vec::new(), Vec::new());
         let contents = self.files.iter().map(|held| &held.content);

@@ -175,7 +175,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The length of the JSON value that `text`, which has no control characters, starts with. Nothing where it is
+/// The length of the JSON value that `text`, which has no control characters, starts with. `None` if it is
 /// none, or a number that is not whole.
 fn plain_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();

@@ -36,7 +36,7 @@ impl Seal {
     }
 }
 
-/// The seals of a checksum file, by file name; none where it cannot be read.
+/// The seals of a checksum file, by file name; empty if it cannot be read.
 #[must_use]
 pub fn seals(fs: &dyn Fs, path: &Path) -> BTreeMap<String, Seal> {
     let content = fs.read(path, 0).ok();

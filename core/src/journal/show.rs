@@ -25,7 +25,7 @@ pub struct Shown<'a> {
 pub const DELETED: &str = "[deleted]";
 
 impl<'a> Shown<'a> {
-    /// The JSON text of a field; nothing where it is absent or `null`.
+    /// The JSON text of a field; `None` if it is absent or `null`.
     #[must_use]
     pub fn raw(&self, at: At, field: Field) -> Option<&'a str> {
         let source = &self.sources[at.source as usize];

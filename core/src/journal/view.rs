@@ -19,7 +19,7 @@ pub struct Source<'a> {
     pub directory: &'a str,
     /// The machine whose file it is: the directory without what a sync client added, under its present name.
     pub machine: &'a str,
-    /// The log it holds; nothing where it holds records of every kind (the layout before machines).
+    /// The log it holds; `None` if it holds records of every kind (the layout before machines).
     pub log: Option<Log>,
     /// The bytes.
     pub text: Text<'a>,
@@ -32,7 +32,7 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// The machine that a record says it comes from, or whose file it stands in. Where copies are versions of one
     /// file, names are versions of one machine, and it is the present one; and a message that does not say comes
-    /// from nowhere known: it is older than machines, and whoever migrated it did not write it.
+    /// from nowhere known: it is older than machines, and the machine that migrated it did not write it.
     #[must_use]
     pub fn origin(&self, design: &Design, record: &Record) -> Cow<'a, str> {
         let said = self.text(record, Field::Origin).filter(|origin| !origin.is_empty());
@@ -65,7 +65,7 @@ impl<'a> Source<'a> {
         self.file.int(self.text, record, field)
     }
 
-    /// The JSON text of a field; nothing where it is absent or `null`.
+    /// The JSON text of a field; `None` if it is absent or `null`.
     #[must_use]
     pub fn raw(&self, record: &Record, field: Field) -> Option<&'a str> {
         self.file.raw(self.text, record, field)
@@ -110,9 +110,9 @@ pub struct Message {
     pub key: Key,
     /// The record that made it.
     pub created: At,
-    /// Where it is now; nothing where its record does not say and it was not moved.
+    /// Where it is now; `None` if its record does not say and it was not moved.
     pub home: Option<Cell>,
-    /// What it says; nothing where it was deleted.
+    /// What it says; `None` if it was deleted.
     pub body: Option<Cell>,
     /// When it was edited, in the unit of its record.
     pub edited_at: Option<i64>,
@@ -144,7 +144,7 @@ pub struct Member {
 pub struct Thread {
     /// When it first appeared.
     pub key: Key,
-    /// The record that made it; nothing where only pins and mutes of it are known.
+    /// The record that made it; `None` if only pins and mutes of it are known.
     pub created: Option<At>,
     /// Its GUID.
     pub guid: Cell,
@@ -152,7 +152,7 @@ pub struct Thread {
     pub name: Option<Cell>,
     /// The thread it belongs to.
     pub parent: Option<Cell>,
-    /// Its status; nothing where it is not said, which means open.
+    /// Its status; `None` if it is not said, which means open.
     pub status: Option<Cell>,
     /// Its type.
     pub thread_type: Option<Cell>,
@@ -181,7 +181,7 @@ pub struct Question {
     pub key: Key,
     /// The record that made it.
     pub created: At,
-    /// Its status; nothing where it is not said.
+    /// Its status; `None` if it is not said.
     pub status: Option<Cell>,
     /// To whom it goes.
     pub to: Option<Cell>,
@@ -259,6 +259,6 @@ pub struct View {
     pub unknown: u64,
     /// Records that were merged.
     pub records: u64,
-    /// Why upstream's rebuild fails on these records; nothing where it does not.
+    /// Why upstream's rebuild fails on these records; `None` if it does not.
     pub rebuild_error: Option<&'static str>,
 }

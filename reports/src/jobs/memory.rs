@@ -24,7 +24,7 @@ pub(crate) fn weighed<T>(shown: impl Fn(u64) + Sync, work: impl FnOnce() -> T) -
                 std::thread::park_timeout(LOOK);
             }
         });
-        // However the work ends, whoever looks on must stop, or nobody would ever hear of it.
+        // However the work ends, the onlooker must stop, or nobody would ever hear of it.
         let _stop = Stop(&done);
         let result = work();
         most.fetch_max(resident_bytes().unwrap_or(0), Ordering::Relaxed);

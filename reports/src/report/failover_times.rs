@@ -28,7 +28,7 @@ pub(crate) struct Cell {
     /// How long without a sign of it the active replica is taken for alive, at least.
     pub(crate) timeout_ms: u64,
     pub(crate) quiet: Quiet,
-    /// None where no active replica was seen.
+    /// `None` if no active replica was seen.
     pub(crate) bounds: Option<Bounds>,
     pub(crate) events: Vec<Figures>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Figures {
     pub(crate) noticed: Noticed,
     /// What no detector beats, until all agree.
     pub(crate) bound_ms: Option<u64>,
-    /// The median until all agree, as a multiple of the bound; none where the bound is nothing. A design that makes
+    /// The median until all agree, as a multiple of the bound; `None` if the bound is nothing. A design that makes
     /// more mistakes than the published one can be below 1.
     pub(crate) ratio: Option<f64>,
     /// The same beside a detector that makes as many mistakes as the design itself.

@@ -28,7 +28,7 @@ pub(crate) struct StageReport {
     pub(crate) cpu_ms: u64,
     /// Events per second of processor time.
     pub(crate) events_per_cpu_s: u64,
-    /// What it should be, of a million events; none where it is only for comparison.
+    /// What it should be, of a million events; `None` if it is only for comparison.
     pub(crate) aim: Option<Aim>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Aim {
 }
 
 impl StageReport {
-    /// Whether the aim is met; none where there is no aim.
+    /// Whether the aim is met; `None` if there is no aim.
     pub(crate) fn is_met(&self) -> Option<bool> {
         Some(match self.aim? {
             Aim::EventsPerCpuS(least) => self.events_per_cpu_s >= least,

@@ -17,7 +17,7 @@ pub(crate) struct ModelReport {
     pub(crate) generated_states: usize,
     /// Generated states.
     pub(crate) states_per_s: u64,
-    /// The memory that the search took beside what was there before, for each state that differs; none where it
+    /// The memory that the search took beside what was there before, for each state that differs; `None` if it
     /// cannot be told, or where there are too few states to tell.
     pub(crate) bytes_per_state: Option<u64>,
     /// The longest path that was looked at, in states.

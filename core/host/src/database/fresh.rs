@@ -102,7 +102,7 @@ impl Database {
         self.connection.busy_timeout(super::BUSY).is_ok() && answer
     }
 
-    /// Takes every row over from another database, in one transaction: whoever reads sees the old or the new.
+    /// Takes every row over from another database, in one transaction: a reader sees the old or the new.
     fn copy_from(&mut self, path: &OsPath) -> rusqlite::Result<()> {
         self.connection.execute("ATTACH ? AS fresh", [path.to_string_lossy()])?;
         let transaction = self.connection.transaction()?;

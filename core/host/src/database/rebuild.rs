@@ -35,7 +35,7 @@ pub trait Progress {
 /// What a rebuild did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Rebuilt {
-    /// Why everything was made anew; nothing where only what changed was.
+    /// Why everything was made anew; `None` if only what changed was.
     pub full: Option<&'static str>,
     /// Records that were taken in.
     pub records: u64,

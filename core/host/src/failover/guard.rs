@@ -87,7 +87,7 @@ pub fn serve(charge: &Charge) -> io::Result<()> {
     channel.peer_addr()?;
     let (sender, messages) = mpsc::channel();
     listen(channel.try_clone()?, sender.clone());
-    // Whoever asks the guard to end means the command.
+    // A request to end the guard means the command.
     let ends = sender.clone();
     signals::heed(move || ends.send(Message::Order(Order::Stop)).is_ok())?;
     let mut watch = Watch { charge, messages, until: Mono(0), kill_at: None };
@@ -184,7 +184,7 @@ impl Watch<'_> {
         let message = match self.messages.recv_timeout(Duration::from_millis(NAP_MS)) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
-            // Whoever hears signals lives as long as the guard, so this does not happen; nobody could say more.
+            // The thread that hears signals lives as long as the guard, so this does not happen.
             Err(RecvTimeoutError::Disconnected) => Some(Message::Order(Order::Stop)),
         };
         if let Some(Message::Order(Order::Until(until))) = message {
@@ -193,7 +193,7 @@ impl Watch<'_> {
         message
     }
 
-    /// Takes the lock that the guard before holds until its command has ended. None where the lease is over first.
+    /// Takes the lock that the guard before holds until its command has ended. `None` if the lease is over first.
     fn wait_for_the_one_before(&mut self) -> Option<Lock> {
         loop {
             let expired = clock::now().mono >= Mono(self.until.0.saturating_sub(self.charge.warn_ms));

@@ -2,7 +2,7 @@
 //!
 //! [`Agent`] drives the hardened [`Failover`](cloudchamber_core::failover::Failover) of the core over a real
 //! directory. The command is, in the protocol's words, an update that is being handled: it is handed out with the term
-//! of a lease, a hand-over waits until it has ended, and whoever takes over gets the next number.
+//! of a lease, a hand-over waits until it has ended, and the next machine gets the next number.
 //!
 //! It is run by a [`guard`], a process of its own, which knows when the lease ends and ends the command before that,
 //! also when the agent hangs, is stopped or has died. [`asks`] is how people reach the agent of their machine,

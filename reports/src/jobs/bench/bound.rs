@@ -62,7 +62,7 @@ fn best(period_ms: u64, heartbeats: &[Heartbeat], reference: &Quiet) -> Bound {
     Bound { period_ms, timeout_ms, travel_ms, noticed_ms, agreed_ms: noticed_ms + travel_ms }
 }
 
-/// The time between two heartbeats where so many files are written in an hour, ms; none where hardly any are.
+/// The time between two heartbeats where so many files are written in an hour, ms; `None` if hardly any are.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -34,7 +34,7 @@ pub(crate) struct Meter {
     pub(crate) overlap_ms: u64,
     /// How often a replica became active.
     pub(crate) activations: u64,
-    /// Files written by whoever was active.
+    /// Files written by the active replica.
     pub(crate) writes_active: u64,
     /// Files written by the others.
     pub(crate) writes_standby: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// The only one that was active; none where nobody was, or several.
+    /// The only one that was active; `None` if nobody was, or several.
     pub(crate) fn leader(self) -> Option<ReplicaId> {
         single(self.before)
     }

@@ -1,4 +1,4 @@
-//! Runs in which nothing happens: whoever takes over there makes a mistake.
+//! Runs in which nothing happens: a replica that takes over there makes a mistake.
 
 use indicatif::ProgressBar;
 

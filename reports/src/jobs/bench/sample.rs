@@ -25,7 +25,7 @@ pub(super) const WATCHED_MS: u64 = 1_200_000;
 /// How long a replica sleeps that falls asleep, ms; then it wakes, and may believe that it is still active.
 const ASLEEP_MS: u64 = 900_000;
 
-/// Runs one seed of one kind of event; nothing where there was not exactly one active when the event came.
+/// Runs one seed of one kind of event; `None` if there was not exactly one active when the event came.
 pub(super) fn take(subject: &Subject, mode: Mode, seed: u64) -> Option<Meter> {
     // Who is active when the event comes is known only then. Up to that moment every run of a seed is the same, so
     // that a second one hits whom the first one missed.

@@ -2,7 +2,7 @@
 //!
 //! The [world](crate::world) says what may happen to a folder; the courier says when it does, for one
 //! provider's [`Profile`] and one seed. It is a list of planned events and no more: it holds no content, knows
-//! no protocol and starts nothing. Whoever runs a world tells it what changed and does what it says:
+//! no protocol and starts nothing. The driver of a world tells it what changed and does what it says:
 //!
 //! ```
 //! use cloudchamber_core::Path;

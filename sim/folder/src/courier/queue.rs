@@ -58,7 +58,7 @@ impl What {
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Event>>,
     sequence: u64,
-    /// What waits for each replica to be reachable; nothing where it is.
+    /// What waits for each replica to be reachable; `None` if it is.
     parked: Vec<Option<Vec<Event>>>,
 }
 

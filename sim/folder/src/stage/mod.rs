@@ -2,7 +2,7 @@
 //!
 //! A [`World`](crate::world::World) says what may happen, a [`Courier`] when the sync clients do their part, a
 //! [`Scenario`] what is done to the replicas. The stage puts the three together and adds what a replica does next and
-//! when. It is a plain value without a clock, a thread or a task of its own: whoever runs it asks when something is
+//! when. It is a plain value without a clock, a thread or a task of its own: its driver asks when something is
 //! [due](Stage::due), waits until then, by whatever means, and lets it [happen](Stage::advance).
 //!
 //! ```

@@ -6,7 +6,8 @@
 //!   nothing. Beyond the longest time that any decision looks back, older is as good as old;
 //! - numbers of beats: their order counts, and how far they are apart as far as anybody can tell
 //!   ([`BEATS_APART_MAX`]); numbers of versions likewise;
-//! - what no later step reads ([`Canonical::forget_spent`](cloudchamber_core::failover::Canonical::forget_spent)), and of a file what whoever may still read it has read.
+//! - what no later step reads ([`Canonical::forget_spent`](cloudchamber_core::failover::Canonical::forget_spent)), and
+//!   of a file what its possible readers have read.
 //!
 //! Terms and lives stay as they are: a claim takes the next number, so what lies between two of them counts.
 
@@ -25,10 +26,10 @@ use crate::world::{Essence, Machine, Replica, ReplicaSetup, Setup, Slot, World};
 /// From this on a time in ms stands for "never": a hundred thousand years.
 const NEVER_MS: u64 = 1 << 52;
 
-/// As many versions as the server has on their way at the most: whoever has missed more has missed that many.
+/// As many versions as the server has on their way at the most: a replica that has missed more has missed that many.
 const VERSIONS_MISSED_MAX: u32 = 9;
 
-/// A digest that two worlds share which behave alike from here on, whenever they are reached; nothing where that is
+/// A digest that two worlds share which behave alike from here on, whenever they are reached; `None` if that is
 /// not known. `dies` says whether processes may still die.
 pub(super) fn canonical(
     setup: &Setup<FailoverSystem>,
@@ -38,7 +39,7 @@ pub(super) fn canonical(
     if setup.replicas.iter().any(|replica| replica.config.design != Design::Hardened) {
         return None;
     }
-    // Whoever forgets another reads its file as if for the first time.
+    // A replica that forgets another reads its file as if for the first time.
     let forgets = |of: &ReplicaSetup<FailoverSystem>| world.now() > of.config.timing.device_unseen_ms;
     let dies = dies || setup.replicas.iter().any(forgets);
     let mut sink = Sink::default();

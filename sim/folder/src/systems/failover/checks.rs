@@ -364,7 +364,7 @@ impl FailoverChecks {
                 self.troubled_ms.insert(id, now);
             }
         }
-        // Whoever came forward meanwhile in a later term may win when the voters are back.
+        // A candidate that came forward meanwhile in a later term may win when the voters are back.
         if self.hand_over.is_some_and(|(target, _)| !has_voters(setup, world, target)) {
             self.hand_over = None;
         }

@@ -101,7 +101,7 @@ impl Overlap {
         *shown = said.beat.max(*shown);
     }
 
-    /// Whoever becomes active beside another has to have an excuse: a file that is later than the bound which the
+    /// A replica that becomes active beside another has to have an excuse: a file that is later than the bound which the
     /// constants were made for, on its way to a replica that runs, or that came a moment ago.
     fn became_active(
         &mut self,

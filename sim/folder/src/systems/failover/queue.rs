@@ -17,7 +17,7 @@ use crate::{ReplicaId, Service};
 /// The most updates that one answer holds (Telegram's default `limit`).
 const UPDATES_MAX: usize = 100;
 
-/// The queue, whoever polls it, and the effects that handlers had.
+/// The queue, its pollers, and the effects that handlers had.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct UpdateQueue {
     /// Updates that no poll has confirmed, oldest first.
@@ -70,13 +70,13 @@ impl UpdateQueue {
         self.last_id
     }
 
-    /// What became of an update; nothing where no handler has let it take effect.
+    /// What became of an update; `None` if no handler has let it take effect.
     #[must_use]
     pub fn effect(&self, id: i64) -> Option<Effect> {
         self.effects.get(&id).copied()
     }
 
-    /// The update that a replica's handler is at, or has just handled; nothing where it waits for none.
+    /// The update that a replica's handler is at, or has just handled; `None` if it waits for none.
     #[must_use]
     pub fn handling(&self, replica: ReplicaId) -> Option<i64> {
         match self.open.get(&replica) {

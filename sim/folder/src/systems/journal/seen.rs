@@ -21,7 +21,7 @@ pub(super) struct Seen<'a> {
     pub(super) events_digest: u64,
     /// The digest of the view.
     pub(super) view_digest: u64,
-    /// Why upstream's rebuild fails; nothing where it does not.
+    /// Why upstream's rebuild fails; `None` if it does not.
     pub(super) rebuild_error: Option<&'static str>,
 }
 

@@ -13,7 +13,7 @@ use crate::world::{Choice, ChoiceOf};
 /// The stations of a question, in order (upstream specification, "Questions", at e921f28).
 const STATIONS: [&str; 4] = ["unasked", "open", "answered", "closed"];
 
-/// What was written so far, whoever has seen it.
+/// What was written so far, seen by others or not.
 #[derive(Default)]
 struct Work {
     events: u64,
