@@ -1,10 +1,10 @@
 //! The deterministic simulator: the cloud folder in virtual time.
 //!
 //! madsim drives time: each replica is a node that runs the one driver loop, is killed and restarted, paused
-//! and resumed; the courier is a node that moves versions when they are due. Everything else is of our own
-//! making: the folder is a [`World`](cloudchamber_folder::world::World), randomness comes from independent
-//! ChaCha streams ([`cloudchamber_folder::streams`]), and what happened is hashed choice by choice, so that a second run of a seed
-//! is compared, not assumed equal.
+//! and resumed; the courier is a node that moves versions when they are due. The rest is a
+//! [`Stage`](cloudchamber_folder::stage::Stage). Randomness comes from independent ChaCha streams
+//! ([`cloudchamber_folder::streams`]), and what happened is hashed choice by choice, so that a second run of a seed is
+//! compared, not assumed equal.
 //!
 //! # Deliberately absent
 //! Knowledge of any protocol.

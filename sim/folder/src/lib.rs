@@ -1,4 +1,41 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
+//!
+//! A [`World`](world::World) is a value: the server's files, each replica's disk, process and machine. It does nothing by
+//! itself. It says what may happen next, and makes one of these things happen:
+//! ```
+//! use cloudchamber_folder::System as _;
+//! use cloudchamber_folder::scenario::Scenario;
+//! use cloudchamber_folder::systems::failover::FailoverSystem;
+//! use cloudchamber_folder::world::{Effects, Menu};
+//!
+//! let text = "system = 'failover'\nrun_ms = 60000\nreplica = [{}, {}]\n";
+//! let scenario = Scenario::<FailoverSystem>::parse("two.toml".as_ref(), text)?;
+//! let setup = FailoverSystem::setup(&scenario).expect("the scenario was checked");
+//! let mut world = FailoverSystem::world(&scenario, &setup);
+//! let mut effects = Effects::default();
+//! loop {
+//!     let mut choices = Vec::new();
+//!     world.choices(&setup, &Menu::calm(), &mut choices);
+//!     // Where nothing is left, time has to pass: `World::advance`.
+//!     let Some(choice) = choices.pop() else { break };
+//!     world.take(&setup, &choice, &mut effects).expect("what is offered is allowed");
+//! }
+//! assert!(world.cloud().files().count() > 0, "a client has sent something");
+//! # Ok::<(), cloudchamber_folder::scenario::ScenarioError>(())
+//! ```
+//! The simulator draws which choice is taken when; the model checker takes them all; a replay reads them from a file.
+//!
+//! # In which order to read
+//! - [`world`]: what a folder and its machines can do, as [choices](world::Choice),
+//! - [`profile`]: what each provider's client does, when, and what goes wrong; every value names its origin,
+//! - [`courier`]: when the clients move which version; [`stage`]: what is due when in a whole run,
+//! - [`checks`]: what must hold; [`System`]: a protocol with its checkers; [`systems`]: those that are here,
+//! - [`scenario`]: files that say what a run is made of; [`trace`]: runs as lists of choices; [`shrink`]: what of a
+//!   trace matters,
+//! - [`conformance`]: what every [`FsMut`](cloudchamber_core::FsMut), simulated or real, has to pass.
+//!
+//! # Deliberately absent
+//! The simulator's runtime, the model checker, real files, real time.
 
 // The tests within share their system with those in `tests`.
 #[cfg(test)]
