@@ -81,7 +81,7 @@ pub(super) fn file_id(name: &str) -> i64 {
 }
 
 /// What the file system tells of a file that any change of it changes: on Unix no program can set the time of
-/// the last change of an inode. `None` if it cannot be told, which equals nothing known.
+/// the last change of an inode. Empty if it cannot be told, which equals no signature.
 pub(super) fn signature(fs: &OsFs, path: &Path) -> Vec<u8> {
     let Ok(metadata) = fs.real(path).metadata() else { return Vec::new() };
     let numbers = [

@@ -13,7 +13,7 @@ use rusqlite::{CachedStatement, Connection, ToSql, params};
 pub(super) struct Place {
     /// The row of the file.
     pub(super) file: i64,
-    /// For each record how far its place in the file is from that in the bytes at hand; `None` if the bytes
+    /// For each record how far its place in the file is from that in the bytes at hand; empty if the bytes
     /// are the whole file.
     pub(super) shifts: Vec<i64>,
 }

@@ -199,7 +199,7 @@ impl Replica {
         agrees && (config.hardened.policy == Policy::Available || self.own.counts_as_voter(id, &peer.name))
     }
 
-    /// What voters do: acknowledges the beats of others, and counts acknowledgements of its own. `None` if votes
+    /// What voters do: acknowledges the beats of others, and counts acknowledgements of its own. Does nothing if votes
     /// decide nothing.
     pub(super) fn vote_and_count(&mut self, config: &Config, cx: &mut Context<'_>) {
         if config.hardened.policy == Policy::Majority {
