@@ -1,28 +1,8 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 //!
 //! A [`World`](world::World) is a value: the server's files, each replica's disk, process and machine. It does nothing by
-//! itself. It says what may happen next, and makes one of these things happen:
-//! ```
-//! use cloudchamber_folder::System as _;
-//! use cloudchamber_folder::scenario::Scenario;
-//! use cloudchamber_folder::systems::failover::FailoverSystem;
-//! use cloudchamber_folder::world::{Effects, Menu};
-//!
-//! let text = "system = 'failover'\nrun_ms = 60000\nreplica = [{}, {}]\n";
-//! let scenario = Scenario::<FailoverSystem>::parse("two.toml".as_ref(), text)?;
-//! let setup = FailoverSystem::setup(&scenario).expect("the scenario was checked");
-//! let mut world = FailoverSystem::world(&scenario, &setup);
-//! let mut effects = Effects::default();
-//! loop {
-//!     let mut choices = Vec::new();
-//!     world.choices(&setup, &Menu::calm(), &mut choices);
-//!     // Where nothing is left, time has to pass: `World::advance`.
-//!     let Some(choice) = choices.pop() else { break };
-//!     world.take(&setup, &choice, &mut effects).expect("what is offered is allowed");
-//! }
-//! assert!(world.cloud().files().count() > 0, "a client has sent something");
-//! # Ok::<(), cloudchamber_folder::scenario::ScenarioError>(())
-//! ```
+//! itself. It says what [may happen next](world::World::choices), and [makes one](world::World::take) of these things
+//! happen.
 //! The simulator draws which choice is taken when; the model checker takes them all; a replay reads them from a file.
 //!
 //! # In which order to read
