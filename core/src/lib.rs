@@ -61,6 +61,7 @@
 
 mod clock;
 mod content;
+mod design;
 mod draw;
 mod driver;
 mod fs;
@@ -73,6 +74,7 @@ pub mod kit;
 
 pub use clock::{Mono, Now, WallMs};
 pub use content::{Content, Parsed};
+pub use design::Design;
 pub use draw::{Draw, Rng};
 pub use driver::Driver;
 pub use fs::{Entry, EntryKind, Fs, FsError, FsMut, FsOp};

@@ -42,11 +42,6 @@ impl Failure {
         };
         Self::new(format!("{}: {what}: {error}; {advice}", path.display()))
     }
-
-    /// Something that is described and not there.
-    pub(crate) fn not_yet_built(what: &str) -> Self {
-        Self::new(format!("{what} is not yet built"))
-    }
 }
 
 impl From<ScenarioError> for Failure {

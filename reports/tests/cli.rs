@@ -64,7 +64,11 @@ fn every_level_helps_with_an_example() {
 
 #[test]
 fn what_is_not_there_says_so() {
-    refused(&["model", "check", "notes"], "there is no such model of `notes`");
+    refused(
+        &["model", "check", "notes"],
+        "invalid value 'notes' for '<SYSTEM>' [possible values: failover, journal]",
+    );
+    refused(&["model", "check", "journal", "--policy", "majority"], "there is no such model of `journal`");
     refused(
         &["bench", "failover", "--profile", "icloudy"],
         "there is no profile `icloudy`; there are icloud",
@@ -74,9 +78,14 @@ fn what_is_not_there_says_so() {
         &["bench", "failover", "--design", "published", "--policy", "majority"],
         "the published design has no policies",
     );
-    refused(&["swarm", "--system", "notes", "--design", "published"], "the system `notes` is not yet built");
+    refused(&["swarm", "--system", "notes", "--design", "published"], "invalid value 'notes'");
+    refused(&["swarm", "--system", "journal", "--policy", "majority"], "`journal` has no policies");
+    refused(
+        &["swarm", "--system", "failover", "--policy", "quorum"],
+        "the hardened design has no policy `quorum`; there are available and majority",
+    );
     refused(&swarm(&["--policy", "majority"]), "the published design has no policies");
-    refused(&["check", "--system", "delta"], "the system `delta` is not yet built");
+    refused(&["check", "--system", "delta"], "invalid value 'delta'");
 }
 
 #[test]
@@ -103,7 +112,7 @@ fn usage_is_refused_in_one_line() {
     refused(&swarm(&["--shard", "0/4"]), "2/4");
     refused(&swarm(&["--jobs", "0"]), "number of jobs");
     refused(&swarm(&["--fault", "sleep"]), "sleep=off");
-    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, activate");
+    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, clock-drift");
     refused(
         &["swarm", "--system", "failover", "--design", "published", "--profile", "icloudy"],
         "there is no profile `icloudy`; there are icloud",
@@ -129,7 +138,10 @@ fn bad_scenarios_are_named_with_their_line() {
         "bad.toml:2: there is no profile `icloudy`",
     );
     refuse("system = 'telepathy'\nrun_ms = 5\nreplica = [{}]\n", "there is no system `telepathy`");
-    refuse("system = 'delta'\nrun_ms = 5\nreplica = [{}]\n", "the system `delta` is not yet built");
+    refuse(
+        "system = 'delta'\nrun_ms = 5\nreplica = [{}]\n",
+        "there is no system `delta`; there are failover, journal",
+    );
 }
 
 #[test]
@@ -360,11 +372,12 @@ fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
     assert_eq!(report["ok"], true);
     let models = report["models"].as_array().unwrap();
     assert!(models.iter().any(|model| model["properties"][0]["holds"] == false), "{models:?}");
-    assert_eq!(report["documents"].as_array().unwrap().len(), 9);
-    assert_eq!(report["bench"][0]["cells"].as_array().unwrap().len(), 6);
-    assert_eq!(report["claims"][0]["cells"].as_array().unwrap().len(), 12);
+    let (failover, journals) = (&report["benches"][0]["failover"], &report["benches"][1]["journal"]);
+    assert_eq!(failover["documents"].as_array().unwrap().len(), 9);
+    assert_eq!(failover["times"]["cells"].as_array().unwrap().len(), 6);
+    assert_eq!(failover["success"]["cells"].as_array().unwrap().len(), 12);
     assert!(report["syncthing"].as_array().unwrap().len() > 10);
-    assert_eq!(report["journals"][0]["events"], 40_000);
+    assert_eq!(journals["events"], 40_000);
     let lists = [&report["scenarios"], &report["regressions"]];
     let runs: Vec<_> = lists.iter().flat_map(|list| list.as_array().unwrap()).collect();
     assert!(runs.len() > 20);

@@ -45,20 +45,19 @@ pub struct Swarm<S: System> {
 /// A kind of fault that a swarm may draw.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Fault {
-    /// People make another replica active.
-    Activate,
     /// The shared folder cannot be reached for a while.
     FolderLost,
     /// What the profile's client does wrong by itself: stalls, partial files, evictions, lost notices.
     Hazards,
     /// A fault of a machine.
     Machine(MachineFault),
+    /// People ask something of a replica, whatever comes into their heads.
+    Whim,
 }
 
 impl Fault {
     /// Every kind, each with the name that commands use.
     pub const ALL: [(&'static str, Self); 11] = [
-        ("activate", Self::Activate),
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
         ("clock-jump", Self::Machine(MachineFault::ClockJump)),
         ("clock-offset", Self::Machine(MachineFault::ClockOffset)),
@@ -69,11 +68,14 @@ impl Fault {
         ("offline", Self::Machine(MachineFault::Offline)),
         ("power-cut", Self::Machine(MachineFault::PowerCut)),
         ("sleep", Self::Machine(MachineFault::Sleep)),
+        ("whim", Self::Whim),
     ];
 
-    /// The fault of a name.
+    /// The fault of a name; `None` if there is none. `activate`, what failover's people do on a whim, is the old name of
+    /// `whim`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
+        let name = if name == "activate" { "whim" } else { name };
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, fault)| *fault)
     }
 }
@@ -84,7 +86,7 @@ impl<S: System> Swarm<S> {
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let machine = &profile.hazards.machine;
         let usual = match fault {
-            Fault::Activate | Fault::FolderLost | Fault::Hazards => !machine.is_empty(),
+            Fault::FolderLost | Fault::Hazards | Fault::Whim => !machine.is_empty(),
             Fault::Machine(fault) => machine.contains(&fault),
         };
         self.switches.get(&fault).copied().unwrap_or(usual)
@@ -146,7 +148,6 @@ impl<S: System> Swarm<S> {
         };
         let machine = Fault::Machine;
         Faults {
-            activate: outage(Fault::Activate, 40, [120_000, 600_000], [0, 0]),
             clock: outage(machine(MachineFault::ClockJump), 41, [200_000, 900_000], [500, 900_000]),
             crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
             disk: outage(machine(MachineFault::DiskFull), 43, [300_000, 900_000], [5_000, 60_000]),
@@ -154,6 +155,7 @@ impl<S: System> Swarm<S> {
             offline: outage(machine(MachineFault::Offline), 45, [100_000, 600_000], [5_000, 300_000]),
             power: outage(machine(MachineFault::PowerCut), 46, [200_000, 900_000], [5_000, 240_000]),
             sleep: outage(machine(MachineFault::Sleep), 47, [100_000, 600_000], [1_000, 400_000]),
+            whim: outage(Fault::Whim, 40, [120_000, 600_000], [0, 0]),
             gone_for_good: vec![],
         }
     }

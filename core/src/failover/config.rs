@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::device::Identity;
 use super::hardened::constants::{Hardened, Policy, Provider};
-use crate::Rng;
+use crate::{Design, Rng};
 
 /// Everything that is fixed when a replica starts.
 ///
@@ -35,16 +35,6 @@ pub struct Config {
     pub stale_targets: StaleTargets,
     /// What the hardened design can be told besides.
     pub hardened: Hardened,
-}
-
-/// Which algorithm decides who is active.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Design {
-    /// One writer a file, evidence on the observer's own clock, an order of succession, leases.
-    Hardened,
-    /// The algorithm of the published documents, faults included: write, wait half a second, trust.
-    Published,
 }
 
 /// What becomes of the colon of a device id in its published file name.

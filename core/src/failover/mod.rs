@@ -30,8 +30,9 @@ pub mod status;
 #[cfg(test)]
 mod testing;
 
+pub use crate::Design;
 pub use config::{
-    Colon, Config, ConfigError, Design, Every, OffsetKept, StaleTargets, TimersOnChange, Timing,
+    Colon, Config, ConfigError, Every, OffsetKept, StaleTargets, TimersOnChange, Timing,
     UpdatesBeforeActivation,
 };
 pub use device::Identity;

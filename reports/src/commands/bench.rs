@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use cloudchamber_core::Design;
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::{System as _, Variant, find};
 
 use crate::commands::cli::{BenchArgs, JournalBenchArgs};
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::jobs::bench::journal::EVENTS;
-use crate::jobs::bench::{self, CURVES, DESIGNS, Order};
-use crate::jobs::known::{DesignName, PolicyName};
+use crate::jobs::failover_times::{self, CURVES, Order};
+use crate::jobs::journals::{self, EVENTS};
 use crate::jobs::workers;
 use crate::report::failover_times::Mode;
 use crate::show::{html, text};
@@ -30,13 +32,13 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
     };
     let order = Order {
         profiles,
-        designs: designs(args.design, args.policy)?,
+        designs: designs(args.design, args.policy.as_deref())?,
         modes: Mode::ALL.into(),
         seeds: args.seeds.unwrap_or(SEEDS[usize::from(args.quick)]),
         jobs: workers(args.jobs),
         curves,
     };
-    let report = bench::measure(&order)?;
+    let report = failover_times::measure(&order)?;
     let data = files::to_json(&report);
     if let Some(dir) = &args.out {
         leave(dir, "bench", &data, &html::bench_page(&report))?;
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &BenchArgs, json: bool) -> Result<Verdict, Failure> {
 /// Measures journals as the command line says.
 pub(crate) fn journal(args: &JournalBenchArgs, json: bool) -> Result<Verdict, Failure> {
     let events = args.events.unwrap_or(EVENTS[usize::from(args.quick)]);
-    let report = bench::journal::run(events, args.machines)?;
+    let report = journals::run(events, args.machines)?;
     let data = files::to_json(&report);
     if let Some(dir) = &args.out {
         leave(dir, "bench-journal", &data, &html::journal_page(&report))?;
@@ -66,17 +68,11 @@ fn leave(dir: &Path, name: &str, data: &str, page: &str) -> Result<(), Failure> 
 }
 
 /// The designs that are meant.
-fn designs(
-    design: Option<DesignName>,
-    policy: Option<PolicyName>,
-) -> Result<Vec<(DesignName, Option<PolicyName>)>, Failure> {
-    if design == Some(DesignName::Published) && policy.is_some() {
-        return Err(Failure::new(
-            "the published design has no policies; leave `--policy` out, or ask for `--design hardened`",
-        ));
+fn designs(design: Option<Design>, policy: Option<&str>) -> Result<Vec<Variant>, Failure> {
+    if let Some(policy) = policy {
+        let variant = find::<FailoverSystem>(design.unwrap_or(Design::Hardened), Some(policy));
+        return Ok(vec![variant.map_err(Failure::new)?]);
     }
-    let meant = |entry: &&(DesignName, Option<PolicyName>)| {
-        design.is_none_or(|design| entry.0 == design) && policy.is_none_or(|policy| entry.1 == Some(policy))
-    };
-    Ok(DESIGNS.iter().filter(meant).copied().collect())
+    let meant = |variant: &&Variant| design.is_none_or(|design| variant.design == design);
+    Ok(FailoverSystem::DESIGNS.iter().filter(meant).copied().collect())
 }

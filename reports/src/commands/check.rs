@@ -1,5 +1,7 @@
 //! `check`: the main job.
 
+use cloudchamber_folder::systems::Systems;
+
 use crate::commands::cli::CheckArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
@@ -9,12 +11,13 @@ use crate::jobs::workers;
 use crate::show::{html, text};
 
 /// Checks everything and leaves the report.
-pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn run<L: Systems>(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
     let scenarios = files::scenarios_dir(args.scenarios.as_deref())?;
     let out = Out { dir: &args.out, draw: html::timeline_page };
-    let CheckArgs { quick, system, seeds, .. } = *args;
+    let CheckArgs { quick, seeds, .. } = *args;
+    let system = args.system.as_deref();
     let order = Order { quick, system, seeds, jobs: workers(args.jobs), scenarios: &scenarios };
-    let report = check(order, &out)?;
+    let report = check::<L>(order, &out)?;
     let data = files::to_json(&report);
     out.write("report.json", &data)?;
     out.write("report.html", &html::page(&report))?;

@@ -1,13 +1,15 @@
 //! `claims`: what the documents claim beside what was measured.
 
+use cloudchamber_folder::System as _;
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::systems::failover::FailoverSystem;
 use serde::Serialize;
 
 use crate::commands::cli::ClaimsArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::jobs::bench::{self, DESIGNS, Order};
 use crate::jobs::claims::{documents, failover_success};
+use crate::jobs::failover_times::{self, Order};
 use crate::jobs::out::Out;
 use crate::jobs::workers;
 use crate::report::claims::{ClaimTable, DocumentClaim};
@@ -35,8 +37,9 @@ pub(crate) fn run(args: &ClaimsArgs, json: bool) -> Result<Verdict, Failure> {
         None => Profile::names().map(str::to_owned).collect(),
     };
     let modes = vec![Mode::Crash, Mode::Activation];
-    let order = Order { profiles, designs: DESIGNS.into(), modes, seeds, jobs, curves: vec![] };
-    let BenchReport { commit, cells, .. } = bench::measure(&order)?;
+    let order =
+        Order { profiles, designs: FailoverSystem::DESIGNS.to_vec(), modes, seeds, jobs, curves: vec![] };
+    let BenchReport { commit, cells, .. } = failover_times::measure(&order)?;
     let documents = documents::of(&cells);
     let success = failover_success(seeds, jobs, &Out { dir: &args.out, draw: html::timeline_page })?;
     if json {

@@ -1,13 +1,15 @@
 //! What can be written on the command line.
 
+use std::ffi::OsString;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::{ArgMatches, Args, Command as Line, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use cloudchamber_core::Design;
 use cloudchamber_folder::shrink::REPLAYS_MAX;
+use cloudchamber_folder::systems::Systems;
 use cloudchamber_host::throughput::Load;
-
-use crate::jobs::known::{DesignName, PolicyName, SystemName};
 
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
 ///
@@ -111,8 +113,8 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only this system.
-    #[arg(long, value_enum)]
-    pub(crate) system: Option<SystemName>,
+    #[arg(long)]
+    pub(crate) system: Option<String>,
     /// How many seeds each swarm gets.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
@@ -162,14 +164,14 @@ pub(crate) struct ShrinkArgs {
 #[derive(Args, Debug)]
 pub(crate) struct SwarmArgs {
     /// Which system.
-    #[arg(long, value_enum)]
-    pub(crate) system: SystemName,
+    #[arg(long)]
+    pub(crate) system: String,
     /// Which design of it.
-    #[arg(long, value_enum, default_value_t = DesignName::Hardened)]
-    pub(crate) design: DesignName,
-    /// Which policy of the hardened design.
-    #[arg(long, value_enum)]
-    pub(crate) policy: Option<PolicyName>,
+    #[arg(long, value_parser = designs(), default_value = "hardened")]
+    pub(crate) design: Design,
+    /// Which variant of the design, in the system's words: of the hardened failover available or majority.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
     /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, git or perfect.
     #[arg(long, default_value = "icloud")]
     pub(crate) profile: String,
@@ -237,11 +239,11 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) profile: Option<String>,
     /// Only this design; both where it is absent.
-    #[arg(long, value_enum)]
-    pub(crate) design: Option<DesignName>,
-    /// Only this policy of the hardened design; both where it is absent.
-    #[arg(long, value_enum)]
-    pub(crate) policy: Option<PolicyName>,
+    #[arg(long, value_parser = designs())]
+    pub(crate) design: Option<Design>,
+    /// Only this policy of the hardened design, available or majority; both where it is absent.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
     /// How many seeds each kind of event gets, the same ones for every provider and design.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
@@ -267,8 +269,7 @@ pub(crate) enum Model {
     #[command(after_help = "Example: cloudchamber model explore failover --port 3000")]
     Explore {
         /// Which system.
-        #[arg(value_enum)]
-        system: SystemName,
+        system: String,
         /// The model file; the first quick one of the system where it is absent.
         #[arg(long, value_name = "FILE")]
         bounds: Option<PathBuf>,
@@ -281,14 +282,13 @@ pub(crate) enum Model {
 #[derive(Args, Debug)]
 pub(crate) struct ModelArgs {
     /// Which system.
-    #[arg(value_enum)]
-    pub(crate) system: SystemName,
+    pub(crate) system: String,
     /// Only models of this design; of both where it is absent.
-    #[arg(long, value_enum)]
-    pub(crate) design: Option<DesignName>,
-    /// Only models of this policy; of both where it is absent.
-    #[arg(long, value_enum)]
-    pub(crate) policy: Option<PolicyName>,
+    #[arg(long, value_parser = designs())]
+    pub(crate) design: Option<Design>,
+    /// Only models of this variant of the design; of all where it is absent.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
     /// Only this model file, whatever design it is of.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "policy", "quick"])]
     pub(crate) bounds: Option<PathBuf>,
@@ -301,6 +301,44 @@ pub(crate) struct ModelArgs {
     /// By how many threads each model is explored; more than one may report a longer way to a violation.
     #[arg(long, value_name = "N", value_parser = jobs, default_value = "1")]
     pub(crate) threads: usize,
+}
+
+impl Cli {
+    /// Reads a command line that may name the systems of a list.
+    ///
+    /// # Errors
+    /// What clap says of it.
+    pub(crate) fn read<L: Systems>(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        let mut line = line::<L>();
+        let matches: ArgMatches = line.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut line))
+    }
+}
+
+/// The command line, with the systems of a list wherever one is asked for.
+fn line<L: Systems>() -> Line {
+    fn name(line: Line, systems: &'static [&'static str]) -> Line {
+        let asks = line.get_arguments().any(|arg| arg.get_id() == "system");
+        let line = match asks {
+            true => line.mut_arg("system", |arg| arg.value_parser(PossibleValuesParser::new(systems))),
+            false => line,
+        };
+        line.mut_subcommands(|line| name(line, systems))
+    }
+    name(Cli::command(), L::NAMES)
+}
+
+fn designs() -> ValueParser {
+    let about = |design: Design| match design {
+        Design::Hardened => "With the faults repaired",
+        Design::Published => "As the documents state it, faults included",
+    };
+    let values = Design::ALL.map(|design| PossibleValue::new(design.text()).help(about(design)));
+    PossibleValuesParser::new(values)
+        .map(|name| Design::named(&name).expect("only the designs' names are let through"))
+        .into()
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -348,13 +386,13 @@ fn switch(text: &str) -> Result<(String, bool), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use cloudchamber_folder::systems::BuiltIn;
 
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        line::<BuiltIn>().debug_assert();
     }
 
     #[test]

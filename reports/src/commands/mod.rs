@@ -14,6 +14,8 @@ mod shrink;
 mod swarm;
 mod timeline;
 
+use cloudchamber_folder::systems::Systems;
+
 use crate::commands::cli::{Bench, Cli, Command, Model};
 use crate::failure::{Failure, Verdict};
 
@@ -21,22 +23,22 @@ use crate::failure::{Failure, Verdict};
 ///
 /// # Errors
 /// Where it cannot be done, as opposed to done with a bad result.
-pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
+pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
     let json = cli.json;
     match cli.command {
         Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
         Command::Bench { what: Bench::Journal(args) } => bench::journal(&args, json),
-        Command::Check(args) => check::run(&args, json),
+        Command::Check(args) => check::run::<L>(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
-        Command::Replay { file, story } => replay::run(&file, story, json),
-        Command::Run { scenario, seed, trace } => run::run(&scenario, seed, trace.as_deref(), json),
-        Command::Swarm(args) => swarm::run(&args, json),
+        Command::Replay { file, story } => replay::run::<L>(&file, story, json),
+        Command::Run { scenario, seed, trace } => run::run::<L>(&scenario, seed, trace.as_deref(), json),
+        Command::Swarm(args) => swarm::run::<L>(&args, json),
         Command::Claims(args) => claims::run(&args, json),
-        Command::Model { what: Model::Check(args) } => model::check(&args, json),
+        Command::Model { what: Model::Check(args) } => model::check::<L>(&args, json),
         Command::Model { what: Model::Explore { system, bounds, port } } => {
-            model::explore(system, bounds.as_deref(), port)
+            model::explore::<L>(&system, bounds.as_deref(), port)
         }
-        Command::Shrink(args) => shrink::run(&args, json),
-        Command::Timeline { file, output } => timeline::run(&file, &output, json),
+        Command::Shrink(args) => shrink::run::<L>(&args, json),
+        Command::Timeline { file, output } => timeline::run::<L>(&file, &output, json),
     }
 }

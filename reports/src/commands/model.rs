@@ -3,16 +3,18 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
+use cloudchamber_folder::systems::Systems;
+
 use crate::commands::cli::ModelArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::jobs::known::SystemName;
 use crate::jobs::models::{self, Keep, Wanted};
 use crate::show::text;
 
 /// Checks the models that are meant.
-pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
-    let ModelArgs { system, design, policy, quick, .. } = *args;
+pub(crate) fn check<L: Systems>(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
+    let ModelArgs { design, quick, .. } = *args;
+    let (system, policy) = (&*args.system, args.policy.as_deref());
     let paths = match &args.bounds {
         Some(file) => {
             models::of_system(file, system)?;
@@ -20,18 +22,17 @@ pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
         }
         None => {
             let wanted = Wanted { system, design, policy, quick };
-            models::files(&files::scenarios_dir(None)?, wanted)?
+            models::files::<L>(&files::scenarios_dir(None)?, wanted)?
         }
     };
     if paths.is_empty() {
-        let system = system.text();
         return Err(Failure::new(format!(
             "there is no such model of `{system}`; name a file with --bounds FILE"
         )));
     }
     let (mut reports, mut export) = (Vec::new(), args.export.as_deref());
     for path in &paths {
-        let report = models::check(path, args.threads, export.map_or(Keep::Nowhere, Keep::At))?;
+        let report = models::check::<L>(path, args.threads, export.map_or(Keep::Nowhere, Keep::At))?;
         if report.trace.is_some() {
             export = None;
         }
@@ -50,14 +51,13 @@ pub(crate) fn check(args: &ModelArgs, json: bool) -> Result<Verdict, Failure> {
 }
 
 /// Serves a model until the process ends.
-pub(crate) fn explore(system: SystemName, file: Option<&Path>, port: u16) -> Result<Verdict, Failure> {
+pub(crate) fn explore<L: Systems>(system: &str, file: Option<&Path>, port: u16) -> Result<Verdict, Failure> {
     let file = match file {
         Some(file) => file.to_path_buf(),
         None => {
             let wanted = Wanted { system, design: None, policy: None, quick: true };
-            let found = models::files(&files::scenarios_dir(None)?, wanted)?;
+            let found = models::files::<L>(&files::scenarios_dir(None)?, wanted)?;
             found.into_iter().next().ok_or_else(|| {
-                let system = system.text();
                 Failure::new(format!("there is no quick model of `{system}`; name a file with --bounds FILE"))
             })?
         }
@@ -66,6 +66,6 @@ pub(crate) fn explore(system: SystemName, file: Option<&Path>, port: u16) -> Res
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
         Failure::new(format!("port {port} cannot be listened on: {error}; choose another with --port N"))
     })?;
-    models::serve(system, &file, port)?;
+    models::serve::<L>(system, &file, port)?;
     Ok(Verdict::AsExpected)
 }

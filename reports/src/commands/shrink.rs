@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cloudchamber_folder::systems::Systems;
+
 use crate::commands::cli::ShrinkArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
@@ -11,7 +13,7 @@ use crate::jobs::shrink::{Order, shrink};
 use crate::show::text;
 
 /// Shrinks the trace of a file.
-pub(crate) fn run(args: &ShrinkArgs, json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn run<L: Systems>(args: &ShrinkArgs, json: bool) -> Result<Verdict, Failure> {
     let output = args.output.clone().unwrap_or_else(|| beside(&args.file));
     if is_same_file(&args.file, &output) {
         return Err(Failure::new(format!(
@@ -20,7 +22,7 @@ pub(crate) fn run(args: &ShrinkArgs, json: bool) -> Result<Verdict, Failure> {
         )));
     }
     let order = Order { checker: args.checker.clone(), replays_max: args.replays };
-    let report = shrink(&args.file, &output, order)?;
+    let report = shrink::<L>(&args.file, &output, order)?;
     files::print(&if json { files::to_json(&report) } else { text::shrink::text(&report) });
     Ok(Verdict::AsExpected)
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use cloudchamber_folder::systems::Systems;
+
 use crate::commands::cli::SwarmArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
@@ -10,14 +12,14 @@ use crate::jobs::workers;
 use crate::show::text;
 
 /// Runs a swarm as the command line says.
-pub(crate) fn run(args: &SwarmArgs, json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn run<L: Systems>(args: &SwarmArgs, json: bool) -> Result<Verdict, Failure> {
     let seeds = match args.shard {
         Some((part, of)) => shard(&args.seeds, part, of),
         None => args.seeds.clone(),
     };
     let order = Order {
         design: args.design,
-        policy: args.policy,
+        policy: args.policy.clone(),
         profile: args.profile.clone(),
         faults: switches(&args.fault)?,
         seeds,
@@ -25,7 +27,7 @@ pub(crate) fn run(args: &SwarmArgs, json: bool) -> Result<Verdict, Failure> {
         keep_going: args.keep_going,
         recheck_every: args.recheck,
     };
-    let report = swarm::run(args.system, &order, args.trace.as_deref())?;
+    let report = swarm::run::<L>(&args.system, &order, args.trace.as_deref())?;
     files::print(&if json { files::to_json(&report) } else { text::swarm::text(&report) });
     Ok(Verdict::of(report.held()))
 }

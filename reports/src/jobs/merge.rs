@@ -148,15 +148,9 @@ fn checks(mut one: CheckReport, other: CheckReport) -> Result<CheckReport, Strin
             one.models.push(model);
         }
     }
-    if one.bench.is_empty() {
-        (one.bench, one.documents) = (other.bench, other.documents);
-    }
-    if one.journals.is_empty() {
-        one.journals = other.journals;
-    }
-    for table in other.claims {
-        if !one.claims.contains(&table) {
-            one.claims.push(table);
+    for bench in other.benches {
+        if !one.benches.iter().any(|known| known.is_like(&bench)) {
+            one.benches.push(bench);
         }
     }
     if one.syncthing.is_empty() {

@@ -3,17 +3,19 @@
 //! A job neither reads a command line nor prints a table. Where it leaves pages beside traces, it is handed what draws
 //! them ([`out::Out`]).
 
-pub(crate) mod bench;
+mod benches;
 pub(crate) mod check;
 pub(crate) mod claims;
-pub(crate) mod known;
+mod dispatch;
+pub(crate) mod failover_times;
+pub(crate) mod journals;
 mod memory;
 pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod out;
 mod progress;
 pub(crate) mod replay;
-mod reproduce;
+pub(crate) mod reproduce;
 pub(crate) mod run;
 pub(crate) mod shrink;
 mod story;

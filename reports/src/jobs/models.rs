@@ -3,12 +3,15 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use cloudchamber_core::Design;
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::Trace;
+use cloudchamber_folder::{System, Variant};
 use cloudchamber_model::{Checked, ModelSpec};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{DesignName, Known, PolicyName, SystemName, Work, with_system, with_system_name};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::memory::weighed;
 use crate::jobs::out::Out;
 use crate::jobs::{progress, reproduce, story};
@@ -16,10 +19,10 @@ use crate::report::model::{ModelReport, Property};
 
 /// Which models are meant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) system: SystemName,
-    pub(crate) design: Option<DesignName>,
-    pub(crate) policy: Option<PolicyName>,
+pub(crate) struct Wanted<'a> {
+    pub(crate) system: &'a str,
+    pub(crate) design: Option<Design>,
+    pub(crate) policy: Option<&'a str>,
     /// Whether only those that take a few seconds are.
     pub(crate) quick: bool,
 }
@@ -31,12 +34,13 @@ const STATES_ENOUGH: usize = 20_000;
 ///
 /// # Errors
 /// Where a file is not a model.
-pub(crate) fn files(scenarios: &Path, wanted: Wanted) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn files<L: Systems>(scenarios: &Path, wanted: Wanted<'_>) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in files::toml_files(&scenarios.join("models"))? {
         let text = files::read(&path)?;
         let system = system_of(&path, &text)?;
-        if system == wanted.system.text() && with_system(&system, Meant { file: &path, text: &text, wanted })?
+        if system == wanted.system
+            && with_system::<L, _, _>(&system, Meant { file: &path, text: &text, wanted })?
         {
             found.push(path);
         }
@@ -66,8 +70,8 @@ fn system_of(file: &Path, text: &str) -> Result<String, Failure> {
 ///
 /// # Errors
 /// If the file cannot be read, or names another system, or none.
-pub(crate) fn of_system(file: &Path, asked: SystemName) -> Result<(), Failure> {
-    let (found, asked) = (system_of(file, &files::read(file)?)?, asked.text());
+pub(crate) fn of_system(file: &Path, asked: &str) -> Result<(), Failure> {
+    let found = system_of(file, &files::read(file)?)?;
     if found == asked {
         return Ok(());
     }
@@ -80,15 +84,15 @@ pub(crate) fn of_system(file: &Path, asked: SystemName) -> Result<(), Failure> {
 struct Meant<'a> {
     file: &'a Path,
     text: &'a str,
-    wanted: Wanted,
+    wanted: Wanted<'a>,
 }
 
 impl Work for Meant<'_> {
-    type Output = bool;
+    type Output = Result<bool, Failure>;
 
-    fn on<S: Known>(self) -> Result<bool, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let spec = ModelSpec::<S>::parse(self.file, self.text)?;
-        let (design, policy) = S::design(&spec.scenario.settings);
+        let Variant { design, policy } = S::variant(&spec.scenario.settings);
         let Wanted { design: wanted_design, policy: wanted_policy, quick, .. } = self.wanted;
         Ok(wanted_design.is_none_or(|wanted| wanted == design)
             && wanted_policy.is_none_or(|wanted| Some(wanted) == policy)
@@ -100,9 +104,9 @@ impl Work for Meant<'_> {
 ///
 /// # Errors
 /// Where the file is not a model.
-pub(crate) fn check(file: &Path, threads: usize, keep: Keep<'_>) -> Result<ModelReport, Failure> {
+pub(crate) fn check<L: Systems>(file: &Path, threads: usize, keep: Keep<'_>) -> Result<ModelReport, Failure> {
     let text = files::read(file)?;
-    with_system(&system_of(file, &text)?, Explored { file, text: &text, threads, keep })
+    with_system::<L, _, _>(&system_of(file, &text)?, Explored { file, text: &text, threads, keep })
 }
 
 /// Where a counterexample goes.
@@ -123,9 +127,9 @@ struct Explored<'a> {
 }
 
 impl Work for Explored<'_> {
-    type Output = ModelReport;
+    type Output = Result<ModelReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<Self::Output, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let spec = ModelSpec::<S>::parse(self.file, self.text)?;
         let bar = progress::spinner(&self.file.display().to_string());
         let (checked, bytes) = weighed(
@@ -155,10 +159,10 @@ impl Work for Explored<'_> {
 ///
 /// # Errors
 /// Where the file is not a model of the system.
-pub(crate) fn serve(system: SystemName, file: &Path, port: u16) -> Result<(), Failure> {
+pub(crate) fn serve<L: Systems>(system: &str, file: &Path, port: u16) -> Result<(), Failure> {
     of_system(file, system)?;
     let text = files::read(file)?;
-    with_system_name(system, Served { file, text: &text, port })
+    with_system::<L, _, _>(system, Served { file, text: &text, port })
 }
 
 struct Served<'a> {
@@ -168,9 +172,9 @@ struct Served<'a> {
 }
 
 impl Work for Served<'_> {
-    type Output = ();
+    type Output = Result<(), Failure>;
 
-    fn on<S: Known>(self) -> Result<(), Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let Self { file, text, port } = self;
         let spec = ModelSpec::<S>::parse(file, text)?;
         eprintln!("cloudchamber: {} at http://localhost:{port}/, until it is interrupted", file.display());
@@ -179,14 +183,14 @@ impl Work for Served<'_> {
     }
 }
 
-fn report<S: Known>(
+fn report<S: System>(
     file: &Path,
     checked: &Checked<S>,
     trace: Option<&Trace<S>>,
     bytes: Option<u64>,
 ) -> ModelReport {
     let spec = checked.spec();
-    let (design, policy) = S::design(&spec.scenario.settings);
+    let Variant { design, policy } = S::variant(&spec.scenario.settings);
     let violated = checked.counterexample.is_some();
     let judgement = checked.judge();
     let states = u64::try_from(checked.unique_states).expect("fewer states than a u64 counts");
@@ -195,7 +199,7 @@ fn report<S: Known>(
         about: spec.scenario.about.clone(),
         system: S::NAME.into(),
         design: design.text().into(),
-        policy: policy.map(|policy| policy.text().into()),
+        policy: policy.map(str::to_owned),
         replicas: spec.scenario.replica.len(),
         unique_states: checked.unique_states,
         generated_states: checked.generated_states,

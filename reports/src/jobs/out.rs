@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::trace::Trace;
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::Known;
 use crate::jobs::timeline;
 use crate::report::page_of;
 use crate::report::run::RunReport;
@@ -28,7 +28,7 @@ impl Out<'_> {
     }
 
     /// Writes a trace, and beside it the page that draws it. Returns the trace's name relative to the report.
-    pub(crate) fn trace<S: Known>(&self, name: &str, trace: &Trace<S>) -> Result<String, Failure> {
+    pub(crate) fn trace<S: System>(&self, name: &str, trace: &Trace<S>) -> Result<String, Failure> {
         let (timeline, report) = timeline::of(trace, &self.path(name))?;
         self.write(&page_of(name), &(self.draw)(&timeline, &report))?;
         self.write(name, &trace.to_text())

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{self, COMMIT, End, Outcome, Trace};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::run::judged;
 use crate::jobs::{reproduce, story};
 use crate::report::run::RunReport;
@@ -15,10 +17,10 @@ use crate::report::run::RunReport;
 ///
 /// # Errors
 /// Where the file is not a trace, or the world does not allow one of its choices.
-pub(crate) fn replay(file: &Path, tell: Option<&dyn Fn(&str)>) -> Result<RunReport, Failure> {
+pub(crate) fn replay<L: Systems>(file: &Path, tell: Option<&dyn Fn(&str)>) -> Result<RunReport, Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    with_system(&system, Replay { file, text: &text, tell })
+    with_system::<L, _, _>(&system, Replay { file, text: &text, tell })
 }
 
 struct Replay<'a> {
@@ -28,9 +30,9 @@ struct Replay<'a> {
 }
 
 impl Work for Replay<'_> {
-    type Output = RunReport;
+    type Output = Result<RunReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<RunReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let file = self.file;
         let trace = Trace::<S>::parse(file, self.text)?;
         if trace.commit != COMMIT {

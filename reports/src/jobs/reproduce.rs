@@ -3,25 +3,36 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use cloudchamber_sim::Fault;
 
-/// How the command is called from the workspace.
-const CALL: &str = "cargo run --release --bin cloudchamber --";
+/// How the program is called.
+static CALL: OnceLock<&str> = OnceLock::new();
+
+/// Says once, before anything is reported, how the program is called.
+pub(crate) fn called(call: &'static str) {
+    CALL.get_or_init(|| call);
+}
+
+/// How the program is called: as it said, or by its name.
+fn call() -> &'static str {
+    CALL.get().copied().unwrap_or("cloudchamber")
+}
 
 /// Runs a scenario file with a seed.
 pub(crate) fn run(scenario: &Path, seed: u64) -> String {
-    format!("{CALL} run {} --seed {seed}", word(&scenario.display().to_string()))
+    format!("{} run {} --seed {seed}", call(), word(&scenario.display().to_string()))
 }
 
 /// Checks a model file.
 pub(crate) fn model(system: &str, file: &Path) -> String {
-    format!("{CALL} model check {system} --bounds {}", word(&file.display().to_string()))
+    format!("{} model check {system} --bounds {}", call(), word(&file.display().to_string()))
 }
 
 /// Replays a trace.
 pub(crate) fn replay(trace: &Path) -> String {
-    format!("{CALL} replay {}", word(&trace.display().to_string()))
+    format!("{} replay {}", call(), word(&trace.display().to_string()))
 }
 
 /// What a swarm was called with, as far as it decides what its seeds do.
@@ -41,8 +52,9 @@ impl SwarmCall {
         let policy = policy.iter().map(|policy| format!(" --policy {policy}")).collect::<String>();
         let faults: String = self.switches().iter().map(|switch| format!(" --fault {switch}")).collect();
         let Range { start, end } = seeds;
+        let call = call();
         format!(
-            "{CALL} swarm --system {system} --design {design}{policy} --profile {profile}{faults} --seeds {start}..{end}"
+            "{call} swarm --system {system} --design {design}{policy} --profile {profile}{faults} --seeds {start}..{end}"
         )
     }
 
@@ -90,7 +102,7 @@ mod tests {
     #[test]
     fn a_swarm_names_everything_that_decides() {
         let faults = BTreeMap::from([("sleep".to_owned(), false), ("crash".to_owned(), true)]);
-        insta::assert_snapshot!(call(faults).seeds(17..18), @"cargo run --release --bin cloudchamber -- swarm --system failover --design published --profile icloud --fault crash=on --fault sleep=off --seeds 17..18");
+        insta::assert_snapshot!(call(faults).seeds(17..18), @"cloudchamber swarm --system failover --design published --profile icloud --fault crash=on --fault sleep=off --seeds 17..18");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario};
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Outcome};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::reproduce;
 use crate::report::run::{RunReport, ScenarioReport};
 
@@ -16,10 +18,14 @@ use crate::report::run::{RunReport, ScenarioReport};
 ///
 /// # Errors
 /// Where the file is not a scenario, or the trace cannot be written.
-pub(crate) fn run(file: &Path, seed: Option<u64>, trace: Option<&Path>) -> Result<RunReport, Failure> {
+pub(crate) fn run<L: Systems>(
+    file: &Path,
+    seed: Option<u64>,
+    trace: Option<&Path>,
+) -> Result<RunReport, Failure> {
     let text = files::read(file)?;
     let system = scenario::system_of(file, &text)?;
-    with_system(&system, One { file, text: &text, seed, trace })
+    with_system::<L, _, _>(&system, One { file, text: &text, seed, trace })
 }
 
 struct One<'a> {
@@ -30,9 +36,9 @@ struct One<'a> {
 }
 
 impl Work for One<'_> {
-    type Output = RunReport;
+    type Output = Result<RunReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<RunReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let mut scenario = Scenario::<S>::parse(self.file, self.text)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         let run = cloudchamber_sim::run(&scenario, self.trace.is_some());
@@ -55,7 +61,7 @@ impl Work for One<'_> {
 }
 
 /// A scenario's outcome beside its expectation.
-pub(crate) fn judged<S: Known>(
+pub(crate) fn judged<S: System>(
     scenario: &Scenario<S>,
     file: &Path,
     outcome: &Outcome,

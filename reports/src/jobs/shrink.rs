@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::shrink::{self, Options, Progress};
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{self, COMMIT, Trace};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::{progress, reproduce};
 use crate::report::shrink::ShrinkReport;
 
@@ -26,10 +28,10 @@ pub(crate) struct Order {
 ///
 /// # Errors
 /// Where the file is not a trace that fails, or the other one cannot be written.
-pub(crate) fn shrink(file: &Path, output: &Path, order: Order) -> Result<ShrinkReport, Failure> {
+pub(crate) fn shrink<L: Systems>(file: &Path, output: &Path, order: Order) -> Result<ShrinkReport, Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    with_system(&system, Shrink { file, text: &text, output, order })
+    with_system::<L, _, _>(&system, Shrink { file, text: &text, output, order })
 }
 
 struct Shrink<'a> {
@@ -40,9 +42,9 @@ struct Shrink<'a> {
 }
 
 impl Work for Shrink<'_> {
-    type Output = ShrinkReport;
+    type Output = Result<ShrinkReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<ShrinkReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let Self { file, text, output, order } = self;
         let trace = Trace::<S>::parse(file, text)?;
         let bar = progress::bar("shrinking", order.replays_max);

@@ -5,14 +5,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
+use cloudchamber_core::Design;
 use cloudchamber_folder::checks::{Checks as _, Kind};
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Trace};
+use cloudchamber_folder::{Sample, System, find};
 use cloudchamber_sim::{Fault, Harvest, Swarm};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{DesignName, Known, PolicyName, SystemName, Work, with_system_name};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::progress;
 use crate::jobs::reproduce::SwarmCall;
 use crate::report::distribution::Distribution;
@@ -22,8 +25,12 @@ use crate::report::swarm::{Determinism, Seeds, SwarmReport, Verdict};
 ///
 /// # Errors
 /// Where the design, the policy or the profile is not there, or the trace cannot be written.
-pub(crate) fn run(system: SystemName, order: &Order, trace: Option<&Path>) -> Result<SwarmReport, Failure> {
-    with_system_name(system, Command { order, trace })
+pub(crate) fn run<L: Systems>(
+    system: &str,
+    order: &Order,
+    trace: Option<&Path>,
+) -> Result<SwarmReport, Failure> {
+    with_system::<L, _, _>(system, Command { order, trace })
 }
 
 struct Command<'a> {
@@ -32,9 +39,9 @@ struct Command<'a> {
 }
 
 impl Work for Command<'_> {
-    type Output = SwarmReport;
+    type Output = Result<SwarmReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<SwarmReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let (swarm, mut report) = self.order.carry_out::<S>()?;
         let failed =
             report.verdicts.iter_mut().filter(|verdict| cloudchamber_sim::fails::<S>(&verdict.checker));
@@ -68,7 +75,7 @@ pub(crate) fn switches(written: &[(String, bool)]) -> Result<BTreeMap<Fault, boo
 }
 
 /// The trace of one seed of a swarm.
-pub(crate) fn recorded<S: Known>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
+pub(crate) fn recorded<S: System>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
     let run = cloudchamber_sim::run(&swarm.draw(seed), true);
     run.trace.expect("a trace was asked for")
 }
@@ -76,8 +83,9 @@ pub(crate) fn recorded<S: Known>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
 /// A swarm as somebody orders it.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
-    pub(crate) design: DesignName,
-    pub(crate) policy: Option<PolicyName>,
+    pub(crate) design: Design,
+    /// A variant of the design, in the system's words; the one that the design takes by itself where it is absent.
+    pub(crate) policy: Option<String>,
     pub(crate) profile: String,
     pub(crate) faults: BTreeMap<Fault, bool>,
     pub(crate) seeds: Range<u64>,
@@ -91,7 +99,7 @@ impl Order {
     ///
     /// # Errors
     /// Where the design, the policy or the profile is not there.
-    pub(crate) fn swarm<S: Known>(&self) -> Result<Swarm<S>, Failure> {
+    pub(crate) fn swarm<S: System>(&self) -> Result<Swarm<S>, Failure> {
         if Profile::named(&self.profile).is_none() {
             let names: Vec<_> = Profile::names().collect();
             return Err(Failure::new(format!(
@@ -101,7 +109,7 @@ impl Order {
             )));
         }
         Ok(Swarm {
-            settings: S::settings(self.design, self.policy)?,
+            settings: S::settings(find::<S>(self.design, self.policy.as_deref()).map_err(Failure::new)?),
             profile: self.profile.clone(),
             switches: self.faults.clone(),
             seeds: self.seeds.clone(),
@@ -112,12 +120,12 @@ impl Order {
     }
 
     /// How it is called.
-    pub(crate) fn call<S: Known>(&self) -> SwarmCall {
+    pub(crate) fn call<S: System>(&self) -> SwarmCall {
         let switched = |(name, fault): &(&str, Fault)| Some(((*name).to_owned(), *self.faults.get(fault)?));
         SwarmCall {
             system: S::NAME.into(),
             design: self.design.text().into(),
-            policy: self.policy.map(|policy| policy.text().into()),
+            policy: self.policy.clone(),
             profile: self.profile.clone(),
             faults: Fault::ALL.iter().filter_map(switched).collect(),
         }
@@ -127,7 +135,7 @@ impl Order {
     ///
     /// # Errors
     /// As [`Order::swarm`].
-    pub(crate) fn carry_out<S: Known>(&self) -> Result<(Swarm<S>, SwarmReport), Failure> {
+    pub(crate) fn carry_out<S: System>(&self) -> Result<(Swarm<S>, SwarmReport), Failure> {
         let swarm = self.swarm::<S>()?;
         let bar = progress::bar(&format!("{} {} {}", S::NAME, self.design.text(), self.profile), {
             self.seeds.end - self.seeds.start
@@ -139,14 +147,18 @@ impl Order {
         Ok((swarm, self.report::<S>(&harvest, wall_s)))
     }
 
-    fn report<S: Known>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
+    fn report<S: System>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
         let call = self.call::<S>();
         let (counted, verdicts) = S::Checks::CHECKERS
             .iter()
             .map(|checker| self.verdict(checker.name, checker.kind, harvest, &call))
             .partition(|verdict| verdict.kind == Kind::Counted);
         let recheck = harvest.mismatches.first().map(|seed| call.twice(*seed..seed + 1));
-        let samples = |name| Distribution::of(harvest.samples.get(name).map_or(&[], Vec::as_slice));
+        let samples = |sample: Option<&Sample>| {
+            let Some(Sample { name, words }) = sample else { return Distribution::default() };
+            let taken = harvest.samples.get(name).map_or(&[][..], Vec::as_slice);
+            Distribution { words: (*words).to_owned(), ..Distribution::of(taken) }
+        };
         SwarmReport {
             system: call.system,
             design: call.design,
@@ -167,8 +179,8 @@ impl Order {
                 seeds: harvest.mismatches.clone(),
             },
             recheck,
-            convergence: samples(S::CONVERGENCE),
-            agreement: samples(S::AGREEMENT),
+            convergence: samples(S::SAMPLES.first()),
+            agreement: samples(S::SAMPLES.get(1)),
             counts: harvest.counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             expect: None,
             missed: vec![],

@@ -5,12 +5,14 @@ use std::path::Path as FilePath;
 
 use cloudchamber_core::Path;
 use cloudchamber_folder::ReplicaId;
+use cloudchamber_folder::System;
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{self, COMMIT, Outcome, Step, Trace};
 use cloudchamber_folder::world::{Choice, ChoiceOf};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::replay::refused;
 use crate::jobs::run::judged;
 use crate::jobs::{reproduce, story};
@@ -21,10 +23,10 @@ use crate::report::timeline::{Lane, Mark, Row, Span, Standing, Timeline, Travel}
 ///
 /// # Errors
 /// Where the file is not a trace, or the world does not allow one of its choices.
-pub(crate) fn of_file(file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
+pub(crate) fn of_file<L: Systems>(file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    with_system(&system, Draw { file, text: &text })
+    with_system::<L, _, _>(&system, Draw { file, text: &text })
 }
 
 struct Draw<'a> {
@@ -33,9 +35,9 @@ struct Draw<'a> {
 }
 
 impl Work for Draw<'_> {
-    type Output = (Timeline, RunReport);
+    type Output = Result<(Timeline, RunReport), Failure>;
 
-    fn on<S: Known>(self) -> Result<Self::Output, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         of(&Trace::<S>::parse(self.file, self.text)?, self.file)
     }
 }
@@ -44,7 +46,7 @@ impl Work for Draw<'_> {
 ///
 /// # Errors
 /// Where the world does not allow a choice of the trace.
-pub(crate) fn of<S: Known>(trace: &Trace<S>, file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
+pub(crate) fn of<S: System>(trace: &Trace<S>, file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
     let drawn = timeline_of(trace);
     let (timeline, outcome) = drawn.map_err(|(index, why)| refused(file, &trace.commit, index, &why))?;
     let report = RunReport {
@@ -64,11 +66,12 @@ pub(crate) fn of<S: Known>(trace: &Trace<S>, file: &FilePath) -> Result<(Timelin
 ///
 /// # Errors
 /// The first choice that the world does not allow, counted from 0, and why.
-fn timeline_of<S: Known>(trace: &Trace<S>) -> Result<(Timeline, Outcome), (usize, String)> {
+fn timeline_of<S: System>(trace: &Trace<S>) -> Result<(Timeline, Outcome), (usize, String)> {
     let replicas = ReplicaId::all(trace.scenario.replica.len());
     let lanes = replicas.map(|replica| Lane { replica, spans: Vec::new() }).collect();
     let (travels, marks, rows) = (vec![], vec![], vec![]);
-    let mut timeline = Timeline { lanes, travels, marks, rows, end_ms: trace.end.at_ms };
+    let mut timeline =
+        Timeline { lanes, travels, marks, rows, end_ms: trace.end.at_ms, prominent: S::PROMINENT };
     let mut journey = Journeys::default();
     let outcome = story::tell(trace, |line| {
         stand(&mut timeline, &line.step);
@@ -87,7 +90,7 @@ fn timeline_of<S: Known>(trace: &Trace<S>) -> Result<(Timeline, Outcome), (usize
 }
 
 /// Takes down how the replicas stand.
-fn stand<S: Known>(timeline: &mut Timeline, step: &Step<'_, S>) {
+fn stand<S: System>(timeline: &mut Timeline, step: &Step<'_, S>) {
     for lane in &mut timeline.lanes {
         let replica = step.world.replica(lane.replica);
         let standing = if replica.process().is_none() {
@@ -133,7 +136,7 @@ fn end(timeline: &mut Timeline, outcome: &Outcome) {
 }
 
 /// Whether a choice is a fault, or somebody's wish.
-fn is_mark<S: Known>(choice: &ChoiceOf<S>) -> bool {
+fn is_mark<S: System>(choice: &ChoiceOf<S>) -> bool {
     choice.fault().is_some() || matches!(choice, Choice::Command { .. })
 }
 
@@ -147,7 +150,7 @@ struct Journeys {
 }
 
 impl Journeys {
-    fn go_on<S: Known>(&mut self, step: &Step<'_, S>, travels: &mut Vec<Travel>) {
+    fn go_on<S: System>(&mut self, step: &Step<'_, S>, travels: &mut Vec<Travel>) {
         let now = step.at.ms;
         if let Choice::Download { replica, path, back, .. } = &step.at.choice {
             let version = step.world.cloud().latest(path).saturating_sub(*back);

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::claims::{ClaimTable, DocumentClaim};
-use crate::report::failover_times::BenchReport;
-use crate::report::journals::JournalReport;
+use crate::report::bench::Bench;
 use crate::report::model::ModelReport;
 use crate::report::run::ScenarioReport;
 use crate::report::swarm::SwarmReport;
@@ -18,13 +16,7 @@ pub(crate) struct CheckReport {
     pub(crate) regressions: Vec<ScenarioReport>,
     pub(crate) swarms: Vec<SwarmReport>,
     pub(crate) models: Vec<ModelReport>,
-    /// How long failovers take, of some seeds.
-    pub(crate) bench: Vec<BenchReport>,
-    /// How fast journals are read, merged and rebuilt.
-    pub(crate) journals: Vec<JournalReport>,
-    /// What the failover documents claim.
-    pub(crate) documents: Vec<DocumentClaim>,
-    pub(crate) claims: Vec<ClaimTable>,
+    pub(crate) benches: Vec<Bench>,
     /// What was measured on a real client beside what is simulated.
     pub(crate) syncthing: Vec<MeasuredRow>,
     pub(crate) wall_s: f64,

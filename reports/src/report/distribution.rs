@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A distribution of durations in ms, exact: a value and how often it was seen.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Distribution {
+    /// What it says, such as `back to one active`; empty if nobody asked for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) words: String,
     pub(crate) samples: u64,
     pub(crate) p50_ms: Option<u64>,
     pub(crate) p90_ms: Option<u64>,
@@ -42,7 +45,7 @@ impl Distribution {
         for (ms, times) in &other.seen {
             *self.seen.entry(*ms).or_insert(0) += times;
         }
-        Self::new(self.seen)
+        Self { words: self.words, ..Self::new(self.seen) }
     }
 
     /// The shortest duration that at least `percent` of the samples do not exceed (nearest rank).

@@ -12,6 +12,8 @@ pub(crate) struct Timeline {
     pub(crate) marks: Vec<Mark>,
     pub(crate) rows: Vec<Row>,
     pub(crate) end_ms: u64,
+    /// What a replica is called that stands out; `None` if none ever does.
+    pub(crate) prominent: Option<&'static str>,
 }
 
 /// One replica.
@@ -44,20 +46,22 @@ pub(crate) enum Standing {
     Up,
 }
 
-impl Standing {
-    /// All, with what they are called on the page.
-    pub(crate) const ALL: [(Self, &str); 5] = [
-        (Self::Prominent, "active"),
-        (Self::Up, "up"),
-        (Self::Away, "cut off"),
-        (Self::Asleep, "asleep"),
-        (Self::Down, "down"),
-    ];
+impl Timeline {
+    /// How replicas may stand here, with what that is called.
+    pub(crate) fn standings(&self) -> impl Iterator<Item = (Standing, &'static str)> {
+        let prominent = self.prominent.map(|name| (Standing::Prominent, name));
+        let others = [
+            (Standing::Up, "up"),
+            (Standing::Away, "cut off"),
+            (Standing::Asleep, "asleep"),
+            (Standing::Down, "down"),
+        ];
+        prominent.into_iter().chain(others)
+    }
 
-    /// What it is called.
-    pub(crate) fn name(self) -> &'static str {
-        let known = Self::ALL.iter().find(|(standing, _)| *standing == self);
-        known.map_or("", |(_, name)| name)
+    /// What it is called to stand like this.
+    pub(crate) fn name(&self, standing: Standing) -> &'static str {
+        self.standings().find(|(known, _)| *known == standing).map_or("", |(_, name)| name)
     }
 }
 

@@ -38,4 +38,4 @@ pub mod world;
 
 pub use replica_id::ReplicaId;
 pub use stable_hash::StableHasher;
-pub use system::{NoService, Service, System};
+pub use system::{NoService, Sample, Service, System, Variant, find};

@@ -113,9 +113,6 @@ pub struct At<C> {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// People make another replica active.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub activate: Option<Outage>,
     /// Wall clocks are set, by up to `for_ms` either way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Outage>,
@@ -137,6 +134,10 @@ pub struct Faults {
     /// Machines sleep for `for_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sleep: Option<Outage>,
+    /// People ask something of a replica, whatever comes into their heads: [`System::whim`]. Files of failover call it
+    /// `activate`.
+    #[serde(alias = "activate", skip_serializing_if = "Option::is_none")]
+    pub whim: Option<Outage>,
     /// Replicas that go down when faults stop, and never come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gone_for_good: Vec<ReplicaId>,
@@ -350,8 +351,8 @@ const TIME_MAX_MS: u64 = 400 * 24 * 3_600_000;
 
 impl Faults {
     fn outages(&self) -> impl Iterator<Item = Outage> {
-        let Self { activate, clock, crash, disk, folder, offline, power, sleep, gone_for_good: _ } = self;
-        [activate, clock, crash, disk, folder, offline, power, sleep].into_iter().copied().flatten()
+        let Self { clock, crash, disk, folder, offline, power, sleep, whim, gone_for_good: _ } = self;
+        [clock, crash, disk, folder, offline, power, sleep, whim].into_iter().copied().flatten()
     }
 }
 

@@ -19,8 +19,8 @@ pub enum Purpose {
     Workload = 3,
     /// What a swarm leaves to chance.
     Swarm = 4,
-    /// People who make another replica active.
-    Activate = 8,
+    /// What people ask on a whim.
+    Whim = 8,
     /// Clocks that are set.
     Clock = 9,
     /// Processes that die.
@@ -130,7 +130,7 @@ mod tests {
     fn no_two_purposes_share_a_stream() {
         use Purpose::*;
         let all = [
-            Steps, Disk, Calls, Workload, Swarm, Activate, Clock, Crash, FullDisk, Folder, Offline, Power,
+            Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power,
             Sleep, Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume,
         ];
         let mut first = std::collections::BTreeMap::new();

@@ -1,20 +1,33 @@
-use std::fmt::Debug;
+//! What the simulator, the model checker and the reports need to know of a protocol.
+
+use std::fmt::{self, Debug};
 use std::hash::Hash;
 
-use cloudchamber_core::{Never, Protocol, Rng};
+use cloudchamber_core::{Design, Never, Protocol, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ReplicaId;
 use crate::checks::Checks;
 use crate::scenario::Scenario;
-use crate::world::{ChoiceOf, Setup, World};
+use crate::world::{ChoiceOf, ReplicaSetup, Setup, World};
 
-/// A protocol together with the world outside the folder that it talks to: what the simulator and the model
-/// checker need to know of it.
+/// A protocol together with the world outside the folder that it talks to, its checkers, and the words that commands and
+/// reports need.
+///
+/// A system without a service, without variants and without anything that people do gives its name, its types,
+/// [`DESIGNS`](Self::DESIGNS), [`settings`](Self::settings), [`variant`](Self::variant), [`config`](Self::config) and
+/// [`checks`](Self::checks); everything else has a default.
 pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     /// What scenario files and commands call it.
     const NAME: &'static str;
+    /// Everything that is run for comparison: each design, and each variant of it.
+    const DESIGNS: &'static [Variant];
+    /// The durations that say how long it takes to come together again, with the words for them: first until it works
+    /// again, then until all agree.
+    const SAMPLES: &'static [Sample] = &[];
+    /// What a replica is called that [stands out](Self::stands_out); `None` if none ever does.
+    const PROMINENT: Option<&'static str> = None;
     /// The protocol under test: production code.
     type Protocol: Protocol<
             Config: Clone + Debug + Send + Sync,
@@ -25,7 +38,7 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
         > + Send
         + Sync
         + 'static;
-    /// The world outside the folder.
+    /// The world outside the folder; [`NoService`] for protocols that call nobody.
     type Service: Service<Call = <Self::Protocol as Protocol>::Call, Reply = <Self::Protocol as Protocol>::Reply>;
     /// What must hold.
     type Checks: Checks<Self>;
@@ -33,38 +46,158 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     /// workload. Unknown keys are refused by its `Deserialize`.
     type Settings: Clone + Debug + Default + PartialEq + Send + Sync + Serialize + DeserializeOwned;
 
-    /// Makes the replicas' configurations.
+    /// The settings of a design with its own constants. [`find`] has made sure that there is such a variant.
+    fn settings(variant: Variant) -> Self::Settings;
+
+    /// The design that some settings mean.
+    fn variant(settings: &Self::Settings) -> Variant;
+
+    /// The configuration of one replica.
     ///
     /// # Errors
     /// A sentence that says which values do not fit together and what to do.
-    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String>;
+    fn config(
+        scenario: &Scenario<Self>,
+        replica: ReplicaId,
+    ) -> Result<<Self::Protocol as Protocol>::Config, String>;
 
-    /// Makes the world before anything runs: the service, and files that are there from the start.
-    fn world(scenario: &Scenario<Self>, setup: &Setup<Self>) -> World<Self>;
+    /// What a replica's machine is called: as the scenario says, or `mac-a`, `mac-b` and so on.
+    #[must_use]
+    fn host(scenario: &Scenario<Self>, replica: ReplicaId) -> String {
+        let spec = &scenario.replica[replica.index()];
+        spec.host.clone().unwrap_or_else(|| format!("mac-{replica}"))
+    }
+
+    /// Makes the replicas' configurations and machines.
+    ///
+    /// # Errors
+    /// As [`System::config`].
+    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
+        let replicas = ReplicaId::all(scenario.replica.len()).zip(&scenario.replica).map(|(id, spec)| {
+            let config = Self::config(scenario, id)?;
+            Ok(ReplicaSetup { config, machine: spec.machine, host: Self::host(scenario, id) })
+        });
+        let replicas = replicas.collect::<Result<_, String>>()?;
+        Ok(Setup { replicas, rules: scenario.profile().rules.clone() })
+    }
+
+    /// Makes the world before anything runs.
+    #[must_use]
+    fn world(scenario: &Scenario<Self>, setup: &Setup<Self>) -> World<Self> {
+        let _ = setup;
+        World::new(scenario.replica.len(), Self::Service::default())
+    }
 
     /// Makes the checkers of a run.
     fn checks(scenario: &Scenario<Self>, setup: &Setup<Self>) -> Self::Checks;
 
     /// What people and the world outside do during a run, each with its time in ms, in order of time.
-    fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)>;
+    #[must_use]
+    fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
+        let _ = (scenario, rng);
+        vec![]
+    }
 
-    /// What a person asks who wants another replica to take over; nothing where the system knows no such thing.
-    fn activation(scenario: &Scenario<Self>, asked: ReplicaId, target: ReplicaId) -> Option<ChoiceOf<Self>>;
+    /// What somebody asks of a replica on a whim, where a scenario's [`whim`](crate::scenario::Faults::whim) says how
+    /// often; `None` if people leave the system alone.
+    #[must_use]
+    fn whim(scenario: &Scenario<Self>, asked: ReplicaId, rng: &mut dyn Rng) -> Option<ChoiceOf<Self>> {
+        let _ = (scenario, asked, rng);
+        None
+    }
 
-    /// A digest that two worlds share only if whatever may follow in one may follow in the other as well, whenever they
-    /// are reached: what they differ in cannot matter any more. Nothing where the system knows of no such worlds but
-    /// equal ones. `dies` says whether processes may still die.
+    /// Equal digests have equal futures, whenever they are reached; `None` turns this reduction of a model's states
+    /// off. `dies` says whether processes may still die.
+    #[must_use]
     fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
         let _ = (setup, world, dies);
         None
     }
 
-    /// Draws what a swarm leaves to the system: its settings, and how long it may take to settle.
-    fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng);
+    /// Whether somebody who looks at a run looks for this replica: in failover the active one.
+    #[must_use]
+    fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
+        let _ = (setup, world, replica);
+        false
+    }
+
+    /// Draws what a swarm leaves to the system: its settings, and how long it may take to settle. Without a time to
+    /// settle, faults happen until the end and nothing is due.
+    fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
+        let _ = (scenario, rng);
+    }
+}
+
+/// A design, and which variant of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Variant {
+    /// The design.
+    pub design: Design,
+    /// The variant, in the system's own words, such as a failover's policy; `None` for a design that has none, or for
+    /// the one that it takes by itself.
+    pub policy: Option<&'static str>,
+}
+
+impl Variant {
+    /// A design that has no variants.
+    #[must_use]
+    pub const fn plain(design: Design) -> Self {
+        Self { design, policy: None }
+    }
+
+    /// One variant of a design.
+    #[must_use]
+    pub const fn of(design: Design, policy: &'static str) -> Self {
+        Self { design, policy: Some(policy) }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.design.text())?;
+        self.policy.map_or(Ok(()), |policy| write!(f, " {policy}"))
+    }
+}
+
+/// The variant of a system that somebody names.
+///
+/// # Errors
+/// A sentence that says which there are, if there is no such design or it has no such policy.
+pub fn find<S: System>(design: Design, policy: Option<&str>) -> Result<Variant, String> {
+    let of = |design: Design| S::DESIGNS.iter().filter(move |variant| variant.design == design);
+    if of(design).next().is_none() {
+        return Err(format!("`{}` has no {} design", S::NAME, design.text()));
+    }
+    let Some(policy) = policy else { return Ok(Variant::plain(design)) };
+    if let Some(variant) = of(design).find(|variant| variant.policy == Some(policy)) {
+        return Ok(*variant);
+    }
+    let known: Vec<_> = of(design).filter_map(|variant| variant.policy).collect();
+    if !known.is_empty() {
+        let (design, known) = (design.text(), known.join(" and "));
+        return Err(format!("the {design} design has no policy `{policy}`; there are {known}"));
+    }
+    match S::DESIGNS.iter().find(|variant| variant.policy.is_some()) {
+        None => Err(format!("`{}` has no policies; leave `--policy` out", S::NAME)),
+        Some(other) => Err(format!(
+            "the {} design has no policies; leave `--policy` out, or ask for `--design {}`",
+            design.text(),
+            other.design.text()
+        )),
+    }
+}
+
+/// A duration that runs sample, and what reports call it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// Its name among [`Findings::samples`](crate::checks::Findings::samples).
+    pub name: &'static str,
+    /// What it says, such as `back to one active`.
+    pub words: &'static str,
 }
 
 /// The world outside the folder: whatever the protocol's calls reach.
-pub trait Service: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+pub trait Service: Clone + Debug + Default + Eq + Hash + Send + Sync + 'static {
     /// What a replica asks.
     type Call;
     /// What it answers.

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum as _;
+use cloudchamber_core::Design;
+use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{Expect, Scenario};
 use serde::Deserialize;
+
+use cloudchamber_folder::systems::{Systems, Work};
 
 use crate::failure::Failure;
 use crate::files;
 use crate::jobs::check::scenarios;
-use crate::jobs::known::{DesignName, PolicyName};
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
 use crate::jobs::reproduce;
 use crate::jobs::swarm::{Order, switches};
@@ -60,18 +62,12 @@ impl SwarmSettings {
     /// Where a name is not known.
     pub(crate) fn order(&self, seeds: std::ops::Range<u64>, jobs: usize) -> Result<Order, Failure> {
         let written: Vec<_> = self.faults.iter().map(|(name, on)| (name.clone(), *on)).collect();
-        let design = DesignName::from_str(&self.design, false).map_err(|_| {
+        let design = Design::named(&self.design).ok_or_else(|| {
             Failure::new(format!("there is no design `{}`; there are published and hardened", self.design))
         })?;
-        let policy = match &self.policy {
-            None => None,
-            Some(name) => Some(PolicyName::from_str(name, false).map_err(|_| {
-                Failure::new(format!("there is no policy `{name}`; there are available and majority"))
-            })?),
-        };
         Ok(Order {
             design,
-            policy,
+            policy: self.policy.clone(),
             profile: self.profile.clone(),
             faults: switches(&written)?,
             seeds,
@@ -127,7 +123,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<(usize, Regression)>, Failure> {
 ///
 /// # Errors
 /// Where what it names is not there.
-pub(crate) fn check(
+pub(crate) fn check<L: Systems>(
     file: &Path,
     (line, entry): &(usize, Regression),
     out: &Out<'_>,
@@ -139,7 +135,7 @@ pub(crate) fn check(
         }
         (None, swarm) => swarm.as_ref().map(|swarm| swarm.system.clone()).unwrap_or_default(),
     };
-    with_system(&system, Kept { file, line: *line, entry, out })
+    with_system::<L, _, _>(&system, Kept { file, line: *line, entry, out })
 }
 
 struct Kept<'a> {
@@ -150,9 +146,9 @@ struct Kept<'a> {
 }
 
 impl Work for Kept<'_> {
-    type Output = ScenarioReport;
+    type Output = Result<ScenarioReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<ScenarioReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let Self { file, line, entry, out } = self;
         let (mut scenario, command, named) = match (&entry.scenario, &entry.swarm, entry.seed) {
             (None, Some(settings), Some(seed)) => {

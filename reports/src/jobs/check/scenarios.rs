@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario};
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_sim::Run;
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
 use crate::jobs::reproduce;
 use crate::jobs::run::judged;
@@ -17,10 +19,10 @@ use crate::report::run::ScenarioReport;
 ///
 /// # Errors
 /// Where the file is not a scenario, or the trace cannot be written.
-pub(crate) fn check(file: &Path, out: &Out<'_>) -> Result<ScenarioReport, Failure> {
+pub(crate) fn check<L: Systems>(file: &Path, out: &Out<'_>) -> Result<ScenarioReport, Failure> {
     let text = files::read(file)?;
     let system = scenario::system_of(file, &text)?;
-    with_system(&system, Checked { file, text: &text, out })
+    with_system::<L, _, _>(&system, Checked { file, text: &text, out })
 }
 
 struct Checked<'a> {
@@ -30,9 +32,9 @@ struct Checked<'a> {
 }
 
 impl Work for Checked<'_> {
-    type Output = ScenarioReport;
+    type Output = Result<ScenarioReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<ScenarioReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let scenario = Scenario::<S>::parse(self.file, self.text)?;
         let stem = self.file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
         let trace = format!("traces/{}/{stem}.jsonl", S::NAME);
@@ -41,7 +43,7 @@ impl Work for Checked<'_> {
 }
 
 /// Runs a scenario twice and judges it.
-pub(crate) fn twice<S: Known>(
+pub(crate) fn twice<S: System>(
     scenario: &Scenario<S>,
     file: &Path,
     reproduce: String,

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::checks::Kind;
+use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_sim::fails;
 use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::files;
 use crate::jobs::check::regressions::SwarmSettings;
-use crate::jobs::known::{Known, Work, with_system};
+use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
 use crate::jobs::swarm::recorded;
 use crate::report::swarm::{SwarmExpect, SwarmReport};
@@ -70,8 +72,13 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
 ///
 /// # Errors
 /// Where what it names is not there, or a trace cannot be written.
-pub(crate) fn check(entry: &Entry, seeds: u64, jobs: usize, out: &Out<'_>) -> Result<SwarmReport, Failure> {
-    with_system(entry.system(), Judged { entry, seeds, jobs, out })
+pub(crate) fn check<L: Systems>(
+    entry: &Entry,
+    seeds: u64,
+    jobs: usize,
+    out: &Out<'_>,
+) -> Result<SwarmReport, Failure> {
+    with_system::<L, _, _>(entry.system(), Judged { entry, seeds, jobs, out })
 }
 
 struct Judged<'a> {
@@ -82,9 +89,9 @@ struct Judged<'a> {
 }
 
 impl Work for Judged<'_> {
-    type Output = SwarmReport;
+    type Output = Result<SwarmReport, Failure>;
 
-    fn on<S: Known>(self) -> Result<SwarmReport, Failure> {
+    fn on<S: System>(self) -> Self::Output {
         let mut order = self.entry.call.order(0..self.seeds, self.jobs)?;
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;

@@ -3,6 +3,7 @@
 use cloudchamber_folder::checks::Kind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::report::bench::Bench;
 use crate::report::check::{CheckReport, MeasuredRow};
 use crate::report::distribution::Distribution;
 use crate::report::failover_times::BenchReport;
@@ -34,7 +35,7 @@ pub(crate) fn page(report: &CheckReport) -> String {
             "Every row names the command that shows it again, at the same virtual time."
         }
         nav {
-            @for (id, title) in SECTIONS { a href={ "#" (id) } { (title) } }
+            @for (id, title) in sections(report) { a href={ "#" (id) } { (title) } }
         }
         (scenarios("Scenarios", "scenarios", &report.scenarios))
         (scenarios("Regressions", "regressions", &report.regressions))
@@ -43,10 +44,16 @@ pub(crate) fn page(report: &CheckReport) -> String {
         @for swarms in report.swarms.chunk_by(|one, next| one.system == next.system) { (overview(swarms)) }
         @for swarm in &report.swarms { (swarm_section(swarm)) }
         (convergence(&report.swarms))
-        @for measured in &report.bench { (bench::section(measured)) }
-        @for measured in &report.journals { (journal::section(measured)) }
-        (claims::documents(&report.documents))
-        @for table in &report.claims { (claims::success(table)) }
+        @for measured in &report.benches {
+            @match measured {
+                Bench::Failover(failover) => {
+                    (bench::section(&failover.times))
+                    (claims::documents(&failover.documents))
+                    (claims::success(&failover.success))
+                }
+                Bench::Journal(journals) => { (journal::section(journals)) }
+            }
+        }
         (measured(&report.syncthing))
         (models::section(&report.models))
     };
@@ -104,17 +111,24 @@ fn badge(ok: bool) -> Markup {
 }
 
 /// The page's parts: the name of a link's target, and the title.
-const SECTIONS: [(&str, &str); 9] = [
-    ("scenarios", "scenarios"),
-    ("regressions", "regressions"),
-    ("swarms", "swarms"),
-    ("convergence", "convergence"),
-    ("failover-times", "failover times"),
-    ("journals", "journals"),
-    ("claims", "claims"),
-    ("syncthing", "Syncthing"),
-    ("models", "models"),
-];
+fn sections(report: &CheckReport) -> Vec<(&'static str, &'static str)> {
+    let mut sections = vec![
+        ("scenarios", "scenarios"),
+        ("regressions", "regressions"),
+        ("swarms", "swarms"),
+        ("convergence", "convergence"),
+    ];
+    for bench in &report.benches {
+        match bench {
+            Bench::Failover(_) => {
+                sections.extend([("failover-times", "failover times"), ("claims", "claims")])
+            }
+            Bench::Journal(_) => sections.push(("journals", "journals")),
+        }
+    }
+    sections.extend([("syncthing", "Syncthing"), ("models", "models")]);
+    sections
+}
 
 fn scenarios(title: &str, id: &str, reports: &[ScenarioReport]) -> Markup {
     html! {
@@ -207,14 +221,25 @@ fn swarm_section(swarm: &SwarmReport) -> Markup {
     }
 }
 
+/// How long it takes to come together again, a table for each system that samples it.
 fn convergence(swarms: &[SwarmReport]) -> Markup {
-    let swarms: Vec<_> = swarms.iter().filter(|swarm| swarm.system == "failover").collect();
-    let longest = swarms.iter().filter_map(|swarm| swarm.convergence.p99_ms).max().unwrap_or(1).max(1);
+    let sampled: Vec<_> = swarms.iter().filter(|swarm| !swarm.convergence.words.is_empty()).collect();
     html! {
         h2 id="convergence" { "Convergence in swarms" }
-        p { "From the loss of the active replica until exactly one is active again, whatever else goes wrong." }
+        p { "From a loss, or from what was written, until the system has come together again, whatever else goes wrong." }
+        @for swarms in sampled.chunk_by(|one, next| one.system == next.system) { (together(swarms)) }
+    }
+}
+
+fn together(swarms: &[&SwarmReport]) -> Markup {
+    let longest = swarms.iter().filter_map(|swarm| swarm.convergence.p99_ms).max().unwrap_or(1).max(1);
+    let words = |of: fn(&SwarmReport) -> &Distribution| swarms.first().map_or("", |swarm| &of(swarm).words);
+    html! {
         table {
-            tr { th { "swarm" } th { "samples" } th { "p50" } th { "p90" } th { "p99" } th { "max" } th { "p50, p90, p99" } th { "until all agree, p50" } }
+            tr {
+                th { "swarm" } th { (words(|swarm| &swarm.convergence)) ": samples" } th { "p50" } th { "p90" } th { "p99" }
+                th { "max" } th { "p50, p90, p99" } th { (words(|swarm| &swarm.agreement)) ", p50" }
+            }
             @for swarm in swarms {
                 tr {
                     td { (swarm.name()) }
@@ -275,10 +300,7 @@ mod tests {
             regressions: vec![],
             swarms: vec![],
             models: vec![],
-            bench: vec![],
-            journals: vec![],
-            documents: vec![],
-            claims: vec![],
+            benches: vec![],
             syncthing: vec![],
             wall_s: 1.0,
             ok: false,

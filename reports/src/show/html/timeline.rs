@@ -46,7 +46,7 @@ pub(crate) fn page(timeline: &Timeline, report: &RunReport) -> String {
         }
         h2 { "The whole run" }
         (chart(timeline, &files, 0, timeline.end_ms))
-        (legend(&files))
+        (legend(timeline, &files))
         @for (_, row) in violated.take(CLOSE_MAX).filter(|_| timeline.end_ms > BEFORE_MS + AFTER_MS) {
             h2 { "Around " (time(row.ms)) }
             @for violation in &row.violations { p { (violation) } }
@@ -124,7 +124,7 @@ fn chart(timeline: &Timeline, files: &BTreeMap<Path, usize>, from_ms: u64, to_ms
                         text.tick x=(scale.x(ms).max(12.0)) y=(high - 4.0) { (ms / 1_000) " s" }
                     }
                     line.server x1="0" y1=(TOP) x2=(WIDE - NAMES) y2=(TOP) {}
-                    @for (at, lane) in timeline.lanes.iter().enumerate() { (band(lane, at, &scale)) }
+                    @for (at, lane) in timeline.lanes.iter().enumerate() { (band(timeline, lane, at, &scale)) }
                     @for travel in &timeline.travels { (way(travel, files, &scale)) }
                     @for mark in timeline.marks.iter().filter(|mark| scale.shows(mark.ms, mark.ms)) {
                         @let (x, y) = (scale.x(mark.ms), lane_y(mark.replica.index()));
@@ -143,13 +143,13 @@ fn chart(timeline: &Timeline, files: &BTreeMap<Path, usize>, from_ms: u64, to_ms
     }
 }
 
-fn band(lane: &Lane, at: usize, scale: &Scale) -> Markup {
+fn band(timeline: &Timeline, lane: &Lane, at: usize, scale: &Scale) -> Markup {
     html! {
         @for span in lane.spans.iter().filter(|span| scale.shows(span.from_ms, span.to_ms)) {
             @let x = scale.x(span.from_ms);
             rect class=(class(span.standing)) x=(x) y=(lane_y(at) - BAND / 2.0)
                 width=(format!("{:.1}", (scale.x(span.to_ms) - x).max(0.5))) height=(BAND) {
-                title { "replica " (lane.replica) ": " (span.standing.name()) ", " (time(span.from_ms)) " to " (time(span.to_ms)) }
+                title { "replica " (lane.replica) ": " (timeline.name(span.standing)) ", " (time(span.from_ms)) " to " (time(span.to_ms)) }
             }
         }
     }
@@ -187,10 +187,10 @@ fn way(travel: &Travel, files: &BTreeMap<Path, usize>, scale: &Scale) -> Markup 
     }
 }
 
-fn legend(files: &BTreeMap<Path, usize>) -> Markup {
+fn legend(timeline: &Timeline, files: &BTreeMap<Path, usize>) -> Markup {
     html! {
         p.legend {
-            @for (standing, name) in Standing::ALL {
+            @for (standing, name) in timeline.standings() {
                 svg width="22" height="12" { rect class=(class(standing)) width="22" height="12" {} } " " (name) " "
             }
             svg width="12" height="12" { path.mark d="M6 11l5 -9h-10z" {} } " fault or wish "

@@ -2,6 +2,7 @@
 
 use super::layout::{columns, list, mark, pasted, put};
 use super::{bench, claims, journal, models, swarm};
+use crate::report::bench::Bench;
 use crate::report::check::CheckReport;
 use crate::report::words::tally;
 
@@ -21,17 +22,14 @@ pub(crate) fn text(report: &CheckReport) -> String {
         swarm::line(&mut text, swarm);
     }
     models::table(&mut text, &report.models);
-    for measured in &report.bench {
-        text.push_str(&bench::text(measured));
-    }
-    for measured in &report.journals {
-        text.push_str(&journal::text(measured));
-    }
-    for claim in &report.documents {
-        claims::document(&mut text, claim);
-    }
-    for table in &report.claims {
-        claims::success(&mut text, table);
+    for measured in &report.benches {
+        match measured {
+            Bench::Failover(failover) => {
+                text.push_str(&bench::text(&failover.times));
+                text.push_str(&claims::text(&failover.documents, &failover.success));
+            }
+            Bench::Journal(journals) => text.push_str(&journal::text(journals)),
+        }
     }
     if !report.syncthing.is_empty() {
         put(&mut text, "Syncthing: measured beside simulated");

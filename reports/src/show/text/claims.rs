@@ -10,12 +10,12 @@ pub(crate) fn text(documents: &[DocumentClaim], success: &ClaimTable) -> String 
     for claim in documents {
         document(&mut text, claim);
     }
-    self::success(&mut text, success);
+    table_of(&mut text, success);
     text
 }
 
 /// One claim: a row for each design, a column for each provider.
-pub(super) fn document(text: &mut String, claim: &DocumentClaim) {
+fn document(text: &mut String, claim: &DocumentClaim) {
     put(text, &format!("{}: the documents say {}", claim.claim, claim.said));
     put(text, &format!("  measured: {}", claim.measured_as));
     if let Some((head, rows)) = claim.rows().split_first() {
@@ -25,7 +25,7 @@ pub(super) fn document(text: &mut String, claim: &DocumentClaim) {
 }
 
 /// The claim on failover success by the delay of files.
-pub(super) fn success(text: &mut String, claim: &ClaimTable) {
+fn table_of(text: &mut String, claim: &ClaimTable) {
     put(text, &format!("Claim: {}", claim.claim));
     let head = ["standbys", "delay", "measured", "calculated", "seeds", ""];
     let rows = claim.cells.iter().map(|cell| {

@@ -27,9 +27,9 @@ pub(crate) fn text(report: &SwarmReport) -> String {
         ]
     });
     text.push_str(&columns(&rows.collect::<Vec<_>>()));
-    let [first, all] = convergence_words(report);
-    put(&mut text, &format!("  {:20}{}", format!("{first}:"), distribution(&report.convergence)));
-    put(&mut text, &format!("  {:20}{}", format!("{all}:"), distribution(&report.agreement)));
+    for of in [&report.convergence, &report.agreement].into_iter().filter(|of| !of.words.is_empty()) {
+        put(&mut text, &format!("  {:20}{}", format!("{}:", of.words), distribution(of)));
+    }
     let again = &report.determinism;
     put(&mut text, &format!("  second runs: {}, of which {} were others", again.checked, again.mismatches));
     if let (Some(first), Some(command)) = (again.seeds.first(), &report.recheck) {
@@ -75,13 +75,16 @@ fn head(text: &mut String, report: &SwarmReport) {
 /// One swarm of a check: a line, and below it what was violated in how many of its seeds.
 pub(super) fn line(text: &mut String, swarm: &SwarmReport) {
     let p50 = swarm.convergence.p50_ms.map_or("-".into(), duration);
-    let [what, _] = convergence_words(swarm);
+    let together = match &*swarm.convergence.words {
+        "" => String::new(),
+        words => format!(", {words} p50 {p50}"),
+    };
     let found = swarm.verdicts.iter().filter(|verdict| verdict.violated > 0).collect::<Vec<_>>();
     let holds = if found.is_empty() { ", holds" } else { "" };
     put(
         text,
         &format!(
-            "  {}  {:34}  {} seeds, {} runs/s, {what} p50 {p50}{holds}",
+            "  {}  {:34}  {} seeds, {} runs/s{together}{holds}",
             mark(swarm.missed.is_empty()),
             swarm.name(),
             swarm.seeds.run,
@@ -123,14 +126,6 @@ fn share_of(verdict: &Verdict, swarm: &SwarmReport) -> String {
 /// How many of how many seeds.
 fn share(violated: u64, swarm: &SwarmReport) -> String {
     format!("{violated}/{}", swarm.seeds.run)
-}
-
-/// What is counted from a loss on, first by one and then by all.
-fn convergence_words(swarm: &SwarmReport) -> [&'static str; 2] {
-    match &*swarm.system {
-        "journal" => ["read by another", "read by everybody"],
-        _ => ["back to one active", "all agree on it"],
-    }
 }
 
 fn verdict_mark(verdict: &Verdict) -> String {

@@ -9,6 +9,7 @@ use cloudchamber_folder::shrink::{Rule, Size};
 
 use super::layout::{WIDTH, width};
 use super::{bench, check, claims, journal, models, run, shrink, swarm};
+use crate::report::bench::{Bench, FailoverBench};
 use crate::report::check::{CheckReport, MeasuredRow};
 use crate::report::claims::{ClaimCell, ClaimTable, DocumentClaim, Value};
 use crate::report::distribution::Distribution;
@@ -85,8 +86,8 @@ fn a_swarm() -> SwarmReport {
         counted: vec![verdict(Kind::Counted, 12_345), verdict(Kind::Counted, 0)],
         determinism: Determinism { checked: 100_000, mismatches: 1, seeds: vec![3] },
         recheck: Some(COMMAND.into()),
-        convergence: distribution(),
-        agreement: distribution(),
+        convergence: Distribution { words: "back to one active".into(), ..distribution() },
+        agreement: Distribution { words: "all agree on it".into(), ..distribution() },
         counts: BTreeMap::new(),
         expect: None,
         missed: vec![format!("no seed violates `{CHECKER}`, and some were expected to: {PROSE}")],
@@ -252,10 +253,14 @@ fn a_check_fits_a_terminal() {
         regressions: vec![scenario(true)],
         swarms: vec![a_swarm()],
         models: vec![model(true), model(false)],
-        bench: vec![failover_times()],
-        journals: vec![journals()],
-        documents: vec![document()],
-        claims: vec![success()],
+        benches: vec![
+            Bench::Failover(Box::new(FailoverBench {
+                times: failover_times(),
+                documents: vec![document()],
+                success: success(),
+            })),
+            Bench::Journal(journals()),
+        ],
         syncthing: vec![measured],
         wall_s: 123_456.7,
         ok: false,

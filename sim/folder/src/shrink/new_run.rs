@@ -99,7 +99,7 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
     fn switch_off(&mut self) {
         let offs: [fn(&mut Scenario<S>); 10] = [
             |scenario| scenario.hazards = false,
-            |scenario| scenario.faults.activate = None,
+            |scenario| scenario.faults.whim = None,
             |scenario| scenario.faults.clock = None,
             |scenario| scenario.faults.crash = None,
             |scenario| scenario.faults.disk = None,
@@ -124,8 +124,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
     /// Writes the faults that happened at random down as happening at their times, so that each can be left out.
     fn write_down(&mut self) {
         let mut scenario = self.trace.scenario.clone();
-        let Faults { activate, gone_for_good, .. } = &scenario.faults;
-        let kept = Faults { activate: *activate, gone_for_good: gone_for_good.clone(), ..Faults::default() };
+        let Faults { whim, gone_for_good, .. } = &scenario.faults;
+        let kept = Faults { whim: *whim, gone_for_good: gone_for_good.clone(), ..Faults::default() };
         if scenario.faults == kept {
             return;
         }

@@ -129,10 +129,8 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
         let by_ms = if stream.chance(1, 2) { by_ms } else { -by_ms };
         deeds.push((at, Deed::Take(Choice::Clock { replica, by_ms })));
     });
-    each(faults.activate, Purpose::Activate, &mut |stream, at, _| {
-        let count = u64::try_from(scenario.replica.len()).expect("at most 26");
-        let target = ReplicaId(u8::try_from(stream.between(0, count - 1)).expect("one of 26"));
-        if let Some(choice) = S::activation(scenario, replica, target) {
+    each(faults.whim, Purpose::Whim, &mut |stream, at, _| {
+        if let Some(choice) = S::whim(scenario, replica, stream) {
             deeds.push((at, Deed::Take(choice)));
         }
     });

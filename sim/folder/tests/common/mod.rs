@@ -4,7 +4,7 @@
 
 pub mod walk;
 
-use cloudchamber_core::{Content, Cx, Draw, FsError, FsOp, Input, Mono, Never, Path, Protocol, Rng};
+use cloudchamber_core::{Content, Cx, Design, Draw, FsError, FsOp, Input, Mono, Never, Path, Protocol, Rng};
 use cloudchamber_folder::checks::{Checker, Checks, Findings};
 use cloudchamber_folder::profile::{
     Arrival, ArrivalOrder, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rename,
@@ -14,7 +14,7 @@ use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::world::{
     Choice, ChoiceOf, Effects, Loss, MachineSetup, Menu, Part, Presence, ReplicaSetup, Setup, World,
 };
-use cloudchamber_folder::{NoService, ReplicaId, System};
+use cloudchamber_folder::{NoService, ReplicaId, System, Variant};
 use serde::{Deserialize, Serialize};
 
 pub const A: ReplicaId = ReplicaId(0);
@@ -109,32 +109,29 @@ impl Checks<ScribeSystem> for NoChecks {
 
 impl System for ScribeSystem {
     const NAME: &'static str = "scribe";
+    const DESIGNS: &'static [Variant] = &[Variant::plain(Design::Published)];
     type Protocol = Scribe;
     type Service = NoService;
     type Checks = NoChecks;
     type Settings = ();
 
-    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
-        Ok(setup(scenario.replica.len(), scenario.profile().rules.clone()))
+    fn settings(_: Variant) {}
+
+    fn variant((): &()) -> Variant {
+        Variant::plain(Design::Published)
     }
 
-    fn world(scenario: &Scenario<Self>, _: &Setup<Self>) -> World<Self> {
-        World::new(scenario.replica.len(), NoService)
+    fn config(_: &Scenario<Self>, _: ReplicaId) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
+        Ok(setup(scenario.replica.len(), scenario.profile().rules.clone()))
     }
 
     fn checks(_: &Scenario<Self>, _: &Setup<Self>) -> NoChecks {
         NoChecks
     }
-
-    fn workload(_: &Scenario<Self>, _: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
-        vec![]
-    }
-
-    fn activation(_: &Scenario<Self>, _: ReplicaId, _: ReplicaId) -> Option<ChoiceOf<Self>> {
-        None
-    }
-
-    fn draw(_: &mut Scenario<Self>, _: &mut dyn Rng) {}
 }
 
 /// Rules in which nothing is lost: the later saved edit becomes a numbered copy.

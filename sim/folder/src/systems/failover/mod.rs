@@ -7,15 +7,21 @@ mod queue;
 mod settings;
 mod updates;
 
-use cloudchamber_core::Rng;
-use cloudchamber_core::failover::{Command, Failover};
+use cloudchamber_core::failover::{Command, Config, Failover, Policy};
+use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{FailoverChecks, acts, agreed_on, name};
 pub use self::queue::{Act, Effect, UpdateQueue};
 pub use self::settings::{Bounds, Constants, Settings};
 use crate::scenario::Scenario;
-use crate::world::{Choice, ChoiceOf, ReplicaSetup, Setup, World};
-use crate::{ReplicaId, System};
+use crate::world::{Choice, ChoiceOf, Setup, World};
+use crate::{ReplicaId, Sample, System, Variant};
+
+/// The policy under which a lone survivor may act.
+const AVAILABLE: &str = "available";
+
+/// The policy under which only who has a majority may act.
+const MAJORITY: &str = "majority";
 
 /// The failover protocol, its update queue and its checkers.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -23,23 +29,41 @@ pub struct FailoverSystem;
 
 impl System for FailoverSystem {
     const NAME: &'static str = "failover";
+    const DESIGNS: &'static [Variant] = &[
+        Variant::plain(Design::Published),
+        Variant::of(Design::Hardened, AVAILABLE),
+        Variant::of(Design::Hardened, MAJORITY),
+    ];
+    const SAMPLES: &'static [Sample] = &[
+        Sample { name: name::FAILOVER_MS, words: "back to one active" },
+        Sample { name: name::AGREED_MS, words: "all agree on it" },
+    ];
+    const PROMINENT: Option<&'static str> = Some("active");
     type Protocol = Failover;
     type Service = UpdateQueue;
     type Checks = FailoverChecks;
     type Settings = Settings;
 
-    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
-        let mut replicas = Vec::new();
-        for (id, spec) in ReplicaId::all(scenario.replica.len()).zip(&scenario.replica) {
-            let config = scenario.settings.config(scenario, id);
-            config.check().map_err(|error| error.to_string())?;
-            replicas.push(ReplicaSetup { config, machine: spec.machine, host: settings::host(scenario, id) });
-        }
-        Ok(Setup { replicas, rules: scenario.profile().rules.clone() })
+    fn settings(variant: Variant) -> Settings {
+        let policy = variant.policy.map(|policy| match policy {
+            MAJORITY => Policy::Majority,
+            _ => Policy::Available,
+        });
+        Settings { design: Some(variant.design), policy, ..Settings::default() }
     }
 
-    fn world(scenario: &Scenario<Self>, _: &Setup<Self>) -> World<Self> {
-        World::new(scenario.replica.len(), UpdateQueue::default())
+    fn variant(settings: &Settings) -> Variant {
+        match (settings.design, settings.policy) {
+            (None | Some(Design::Published), _) => Variant::plain(Design::Published),
+            (Some(Design::Hardened), Some(Policy::Majority)) => Variant::of(Design::Hardened, MAJORITY),
+            (Some(Design::Hardened), _) => Variant::of(Design::Hardened, AVAILABLE),
+        }
+    }
+
+    fn config(scenario: &Scenario<Self>, replica: ReplicaId) -> Result<Config, String> {
+        let config = scenario.settings.config(scenario, replica);
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
     }
 
     fn checks(scenario: &Scenario<Self>, setup: &Setup<Self>) -> FailoverChecks {
@@ -59,14 +83,18 @@ impl System for FailoverSystem {
         }
     }
 
-    fn activation(scenario: &Scenario<Self>, asked: ReplicaId, target: ReplicaId) -> Option<ChoiceOf<Self>> {
-        let device = scenario.settings.config(scenario, target).identity.device_id().to_string();
-        let command = Command::Activate { device };
-        Some(Choice::Command { replica: asked, command, draw: Default::default() })
+    fn whim(scenario: &Scenario<Self>, asked: ReplicaId, rng: &mut dyn Rng) -> Option<ChoiceOf<Self>> {
+        let last = u64::try_from(scenario.replica.len() - 1).expect("at most 26");
+        let target = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
+        Some(activate(scenario, asked, target))
     }
 
     fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
         canonical::canonical(setup, world, dies)
+    }
+
+    fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
+        acts(setup, world, replica)
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
@@ -80,4 +108,15 @@ impl System for FailoverSystem {
         let bounds = scenario.settings.bounds(scenario, &setup.replicas[0].config);
         scenario.settle_ms = 2 * bounds.without_ms_max;
     }
+}
+
+/// Somebody asks a replica to make another one active.
+#[must_use]
+pub fn activate(
+    scenario: &Scenario<FailoverSystem>,
+    asked: ReplicaId,
+    target: ReplicaId,
+) -> ChoiceOf<FailoverSystem> {
+    let device = scenario.settings.config(scenario, target).identity.device_id().to_string();
+    Choice::Command { replica: asked, command: Command::Activate { device }, draw: Default::default() }
 }

@@ -1,7 +1,8 @@
 //! What a scenario file can say about failover.
 
+use cloudchamber_core::Design;
 use cloudchamber_core::failover::{
-    Asleep, Config, Design, Every, Fallback, Hardened, Identity, OffsetKept, Policy, Provider, StaleTargets,
+    Asleep, Config, Every, Fallback, Hardened, Identity, OffsetKept, Policy, Provider, StaleTargets,
     UpdatesBeforeActivation,
 };
 use cloudchamber_core::kit::overlay::Overlay;
@@ -9,8 +10,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::FailoverSystem;
-use crate::ReplicaId;
 use crate::scenario::Scenario;
+use crate::{ReplicaId, System as _};
 
 /// The `[settings]` of a failover scenario. What is not written is as the constants say.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -253,13 +254,7 @@ fn identity(scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> Identity {
     let spec = &scenario.replica[id.index()];
     Identity {
         name: spec.name.clone(),
-        host: host(scenario, id),
+        host: FailoverSystem::host(scenario, id),
         directory: spec.directory.clone().unwrap_or_else(|| format!("/home/me/{id}")),
     }
-}
-
-/// What a replica's machine is called.
-pub(super) fn host(scenario: &Scenario<FailoverSystem>, id: ReplicaId) -> String {
-    let spec: &crate::scenario::ReplicaSpec = &scenario.replica[id.index()];
-    spec.host.clone().unwrap_or_else(|| format!("mac-{id}"))
 }

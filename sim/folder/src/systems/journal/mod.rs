@@ -6,14 +6,14 @@ mod seen;
 mod settings;
 mod work;
 
-use cloudchamber_core::Rng;
-use cloudchamber_core::journal::protocol::Journal;
+use cloudchamber_core::journal::protocol::{Journal, Settings as Config};
+use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{JournalChecks, name};
-pub use self::settings::{DesignName, Settings, Shares, Switches};
+pub use self::settings::{Settings, Shares, Switches};
 use crate::scenario::Scenario;
-use crate::world::{ChoiceOf, ReplicaSetup, Setup, World};
-use crate::{NoService, ReplicaId, System};
+use crate::world::{ChoiceOf, Setup};
+use crate::{NoService, ReplicaId, Sample, System, Variant};
 
 /// The journals' protocol and its checkers.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -21,24 +21,29 @@ pub struct JournalSystem;
 
 impl System for JournalSystem {
     const NAME: &'static str = "journal";
+    const DESIGNS: &'static [Variant] =
+        &[Variant::plain(Design::Published), Variant::plain(Design::Hardened)];
+    const SAMPLES: &'static [Sample] = &[
+        Sample { name: name::ARRIVAL_MS, words: "read by another" },
+        Sample { name: name::SPREAD_MS, words: "read by everybody" },
+    ];
     type Protocol = Journal;
     type Service = NoService;
     type Checks = JournalChecks;
     type Settings = Settings;
 
-    fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
-        let mut replicas = Vec::new();
-        for (id, spec) in ReplicaId::all(scenario.replica.len()).zip(&scenario.replica) {
-            let config = scenario.settings.config(id)?;
-            let host = spec.host.clone().unwrap_or_else(|| format!("mac-{id}"));
-            replicas.push(ReplicaSetup { config, machine: spec.machine, host });
-        }
-        scenario.settings.check()?;
-        Ok(Setup { replicas, rules: scenario.profile().rules.clone() })
+    fn settings(variant: Variant) -> Settings {
+        Settings { design: variant.design, ..Settings::default() }
     }
 
-    fn world(scenario: &Scenario<Self>, _: &Setup<Self>) -> World<Self> {
-        World::new(scenario.replica.len(), NoService)
+    fn variant(settings: &Settings) -> Variant {
+        Variant::plain(settings.design)
+    }
+
+    fn config(scenario: &Scenario<Self>, replica: ReplicaId) -> Result<Config, String> {
+        let config = scenario.settings.config(replica)?;
+        scenario.settings.check()?;
+        Ok(config)
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> JournalChecks {
@@ -47,10 +52,6 @@ impl System for JournalSystem {
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
         work::workload(scenario, rng)
-    }
-
-    fn activation(_: &Scenario<Self>, _: ReplicaId, _: ReplicaId) -> Option<ChoiceOf<Self>> {
-        None
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {

@@ -1,5 +1,6 @@
 //! What a scenario file can say about journals.
 
+use cloudchamber_core::Design as DesignName;
 use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
 use cloudchamber_core::journal::protocol::Settings as Config;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ReplicaId;
 
 /// The `[settings]` of a journal scenario.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How journals are read, merged and written.
@@ -37,6 +38,21 @@ pub struct Settings {
     /// Which kinds of events these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shares: Option<Shares>,
+}
+
+impl Default for Settings {
+    /// Of the hardened design, with nothing happening by itself.
+    fn default() -> Self {
+        Self {
+            design: DesignName::Hardened,
+            switch: Switches::default(),
+            machines: vec![],
+            scan_ms: None,
+            append_every_ms: None,
+            at_rest: false,
+            shares: None,
+        }
+    }
 }
 
 macro_rules! switches {
@@ -102,17 +118,6 @@ impl Default for Shares {
     fn default() -> Self {
         Self { edits: 20, deletions: 6, faves: 10, questions: 12, reactions: 6 }
     }
-}
-
-/// A design, by name.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DesignName {
-    /// The published one with its faults repaired.
-    #[default]
-    Hardened,
-    /// As upstream's code does it.
-    Published,
 }
 
 impl Settings {

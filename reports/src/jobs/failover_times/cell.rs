@@ -49,8 +49,8 @@ pub(super) fn cell(subject: &Subject, quiet: Quiet, bounds: Option<Bounds>, even
     };
     Cell {
         profile: subject.profile.clone(),
-        design: subject.design.text().into(),
-        policy: subject.policy.map(|policy| policy.text().into()),
+        design: subject.variant.design.text().into(),
+        policy: subject.variant.policy.map(str::to_owned),
         heartbeat_ms,
         timeout_ms,
         quiet,
@@ -121,16 +121,13 @@ fn ratio(measured: u64, bound: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::jobs::known::{DesignName, PolicyName};
+    use cloudchamber_folder::Variant;
 
-    fn subject(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Subject {
-        Subject::of(profile, design, policy).unwrap()
-    }
+    use super::*;
 
     #[test]
     fn a_crash_in_a_folder_that_is_one_takes_as_long_as_the_constants_say() {
-        let published = subject("perfect", DesignName::Published, None);
+        let published = Subject::published("perfect");
         for seed in 0..20 {
             let seen = take(&published, Mode::Crash, seed).expect("one was active");
             let (one, agreed) = (seen.one_ms.unwrap(), seen.agreed_ms.unwrap());
@@ -143,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_overlap_is_seen() {
-        let published = subject("icloud", DesignName::Published, None);
+        let published = Subject::published("icloud");
         let overlapped =
             |seed: &u64| take(&published, Mode::Crash, *seed).is_some_and(|seen| seen.overlap_ms > 0);
         assert!((0..10).filter(overlapped).count() >= 5);
@@ -151,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_event_hits_whoever_is_active() {
-        let hardened = subject("perfect", DesignName::Hardened, Some(PolicyName::Available));
+        let hardened = Subject::of("perfect", Variant::of(Design::Hardened, "available"));
         for mode in Mode::ALL {
             let seen = take(&hardened, mode, 3).expect("one was active");
             assert!(seen.agreed_ms > Some(0), "{mode:?}: {seen:?}");

@@ -5,24 +5,21 @@
 //! - [`quiet`]: runs in which nothing happens, and in which every failover is a mistake,
 //! - [`bound`]: what no failure detector can beat on the same folder,
 //! - [`curve`]: other heartbeats and time-outs.
-//!
-//! [`journal`] is `bench journal`, and has nothing to do with these.
 
 mod bound;
 mod cell;
 mod curve;
-pub(crate) mod journal;
 mod meter;
 mod quiet;
 mod sample;
 mod subject;
 
+use cloudchamber_folder::Variant;
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::trace::COMMIT;
 use indicatif::ProgressBar;
 
 use crate::failure::Failure;
-use crate::jobs::known::{DesignName, PolicyName};
 use crate::jobs::progress;
 use crate::report::failover_times::{BenchReport, Mode};
 
@@ -33,7 +30,7 @@ pub(crate) struct Order {
     /// Which providers.
     pub(crate) profiles: Vec<String>,
     /// Which designs, each with its policy.
-    pub(crate) designs: Vec<(DesignName, Option<PolicyName>)>,
+    pub(crate) designs: Vec<Variant>,
     /// Which kinds of event.
     pub(crate) modes: Vec<Mode>,
     /// How many seeds each kind of event gets, the same ones for every cell.
@@ -43,13 +40,6 @@ pub(crate) struct Order {
     /// The providers on which other heartbeats and time-outs are tried.
     pub(crate) curves: Vec<String>,
 }
-
-/// Every design there is: the published one, and the hardened one with each policy.
-pub(crate) const DESIGNS: [(DesignName, Option<PolicyName>); 3] = [
-    (DesignName::Published, None),
-    (DesignName::Hardened, Some(PolicyName::Available)),
-    (DesignName::Hardened, Some(PolicyName::Majority)),
-];
 
 /// On which providers other heartbeats and time-outs are tried where none is named: the one that was measured and
 /// the one that the documents are written for.
@@ -74,8 +64,8 @@ pub(crate) fn measure(order: &Order) -> Result<BenchReport, Failure> {
     for profile in &order.profiles {
         // The published design's mistakes are what the bound is allowed, so it is always measured.
         let reference = quiet::measure(&Subject::published(profile), order.seeds, order.jobs, &bar);
-        for (design, policy) in &order.designs {
-            let subject = Subject::of(profile, *design, *policy)?;
+        for variant in &order.designs {
+            let subject = Subject::of(profile, *variant);
             cells.push(cell::measure(&subject, &reference, order, &bar));
         }
     }

@@ -1,12 +1,10 @@
 //! What is measured, and the folder in which it is: three replicas to which nothing happens.
 
+use cloudchamber_core::Design;
 use cloudchamber_core::failover::Config;
-use cloudchamber_folder::System as _;
 use cloudchamber_folder::scenario::{Expect, Faults, ReplicaSpec, Scenario};
 use cloudchamber_folder::systems::failover::{FailoverSystem, Settings};
-
-use crate::failure::Failure;
-use crate::jobs::known::{DesignName, Known as _, PolicyName};
+use cloudchamber_folder::{System as _, Variant};
 
 /// How many replicas there are.
 pub(super) const REPLICAS: u8 = 3;
@@ -15,25 +13,19 @@ pub(super) const REPLICAS: u8 = 3;
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(super) profile: String,
-    pub(super) design: DesignName,
-    pub(super) policy: Option<PolicyName>,
+    pub(super) variant: Variant,
     pub(super) settings: Settings,
 }
 
 impl Subject {
     /// A design with its own constants.
-    ///
-    /// # Errors
-    /// Where the design has no such policy.
-    pub(super) fn of(profile: &str, design: DesignName, policy: Option<PolicyName>) -> Result<Self, Failure> {
-        let settings = FailoverSystem::settings(design, policy)?;
-        Ok(Self { profile: profile.into(), design, policy, settings })
+    pub(super) fn of(profile: &str, variant: Variant) -> Self {
+        Self { profile: profile.into(), variant, settings: FailoverSystem::settings(variant) }
     }
 
     /// The published design with its own constants.
     pub(super) fn published(profile: &str) -> Self {
-        let (design, policy) = (DesignName::Published, None);
-        Self::of(profile, design, policy).expect("the published design without a policy is there")
+        Self::of(profile, Variant::plain(Design::Published))
     }
 
     /// The configuration of the first replica.

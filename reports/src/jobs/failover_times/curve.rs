@@ -1,13 +1,14 @@
 //! Failover time against mistakes and writes, for several heartbeats and time-outs.
 
+use cloudchamber_core::Design;
 use cloudchamber_core::failover::{Hardened, Policy, Provider};
+use cloudchamber_folder::Variant;
 use indicatif::ProgressBar;
 
 use super::cell::{cell, events};
 use super::subject::Subject;
 use super::{bound, quiet};
 use crate::failure::Failure;
-use crate::jobs::known::{DesignName, PolicyName};
 use crate::report::failover_times::{Cell, Curve, Mode, Quiet};
 
 /// Heartbeats of the published design, ms, each with a time after which the active replica counts as gone, ms.
@@ -25,6 +26,9 @@ const PUBLISHED: [(u64, u64); 6] = [
 /// percent of the provider's. Its own are 15 s and 100 %.
 const HARDENED: [(u64, u64); 6] =
     [(5_000, 100), (15_000, 50), (15_000, 100), (15_000, 200), (30_000, 50), (30_000, 100)];
+
+/// The hardened design whose settings are tried.
+const AVAILABLE: Variant = Variant::of(Design::Hardened, "available");
 
 /// How many settings are tried on each provider.
 pub(super) const POINTS: u64 = 12;
@@ -49,8 +53,10 @@ pub(super) fn measure(profile: &str, seeds: u64, jobs: usize, bar: &ProgressBar)
     let (mut points, mut refused) = (Vec::new(), Vec::new());
     for (heartbeat_ms, subject) in subjects(profile)? {
         if let Err(why) = subject.config() {
-            refused
-                .push(format!("{} with a heartbeat every {heartbeat_ms} ms: {why}", subject.design.text()));
+            refused.push(format!(
+                "{} with a heartbeat every {heartbeat_ms} ms: {why}",
+                subject.variant.design.text()
+            ));
             bar.inc(quiet::runs(seeds) + seeds);
             continue;
         }
@@ -78,7 +84,7 @@ fn subjects(profile: &str) -> Result<Vec<(u64, Subject)>, Failure> {
         .ok_or_else(|| Failure::new(format!("the hardened design has no constants for `{profile}`")))?;
     let usual = Hardened::at(provider, Policy::Available);
     for (heartbeat_ms, percent) in HARDENED {
-        let mut subject = Subject::of(profile, DesignName::Hardened, Some(PolicyName::Available))?;
+        let mut subject = Subject::of(profile, AVAILABLE);
         let propagation_ms = usual.propagation_ms * percent / 100;
         // As long as with the provider's own constants, for another heartbeat and another bound.
         let suspect_ms_min =
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn the_usual_constants_are_among_the_points() {
         for profile in ["icloud", "syncthing", "onedrive"] {
-            let usual = Subject::of(profile, DesignName::Hardened, Some(PolicyName::Available)).unwrap();
+            let usual = Subject::of(profile, AVAILABLE);
             let usual = usual.config().unwrap().hardened;
             let mut all =
                 subjects(profile).unwrap().into_iter().filter_map(|(_, subject)| subject.config().ok());

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::scenario::{At, Scenario};
-use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::systems::failover::{FailoverSystem, activate};
 use cloudchamber_folder::world::{Choice, ChoiceOf, Loss};
-use cloudchamber_folder::{ReplicaId, System as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -68,8 +68,7 @@ fn scenario(
     let at = |ms: u64, choice: ChoiceOf<FailoverSystem>| At { ms, choice };
     scenario.at = match mode {
         Mode::Activation => {
-            let asked = FailoverSystem::activation(&scenario, victim, other);
-            vec![at(at_ms, asked.expect("failover knows how to activate"))]
+            vec![at(at_ms, activate(&scenario, victim, other))]
         }
         Mode::Crash => {
             vec![at(at_ms, Choice::Crash { replica: victim, torn_percent: 0, loss: Loss::Kept })]
