@@ -7,7 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::systems::{BuiltIn, Systems as _, Work};
 use cloudchamber_model::{Checked, Expect, Horizon, ModelSpec, check};
 
 type Spec = ModelSpec<FailoverSystem>;
@@ -24,16 +26,26 @@ fn named(name: &str) -> Spec {
     read(&dir().join(name).with_extension("toml"))
 }
 
-/// All model files of failover by name, in order.
-fn all() -> Vec<(String, Spec)> {
+/// All model files, in order, each with the system that it is of.
+fn files() -> Vec<(PathBuf, String)> {
     let mut files: Vec<_> = std::fs::read_dir(dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let of_failover = |file: &PathBuf| {
-        let table: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
-        table["scenario"]["system"].as_str() == Some("failover")
+    let system = |file: PathBuf| {
+        let table: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        let system = table["scenario"]["system"].as_str().unwrap().to_owned();
+        (file, system)
     };
-    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
-    files.into_iter().filter(of_failover).map(|file| (name(&file), read(&file))).collect()
+    files.into_iter().map(system).collect()
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+/// All model files of failover by name, in order.
+fn all() -> Vec<(String, Spec)> {
+    let of_failover = files().into_iter().filter(|(_, system)| system == FailoverSystem::NAME);
+    of_failover.map(|(file, _)| (stem(&file), read(&file))).collect()
 }
 
 /// A replay of the counterexample in the simulator's world ends with the same hash and the same violations.
@@ -46,13 +58,27 @@ fn replays(checked: &Checked<FailoverSystem>) {
     assert_eq!(outcome.findings.violations, trace.end.violations);
 }
 
-#[test]
-fn every_model_says_what_it_costs() {
-    for (name, spec) in all() {
-        let pinned = match spec.expect {
+/// Whether a model file of some system says what it costs.
+struct Pinned<'a>(&'a Path);
+
+impl Work for Pinned<'_> {
+    type Output = bool;
+
+    fn on<S: System>(self) -> bool {
+        let spec = ModelSpec::<S>::parse(self.0, &std::fs::read_to_string(self.0).unwrap())
+            .unwrap_or_else(|error| panic!("{error}"));
+        match spec.expect {
             Expect::Holds => spec.unique_states.is_some() && (!spec.reaches.is_empty() || !spec.quick),
             Expect::Violates => spec.steps.is_some(),
-        };
+        }
+    }
+}
+
+#[test]
+fn every_model_says_what_it_costs() {
+    for (file, system) in files() {
+        let name = stem(&file);
+        let pinned = BuiltIn::with(&system, Pinned(&file)).unwrap_or_else(|| panic!("{name}: no {system}"));
         assert!(
             pinned,
             "{name}: one that holds pins its states and, where it is quick, names what it reaches; the others pin their steps"

@@ -4,18 +4,27 @@ use std::path::Path;
 
 use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario};
-use cloudchamber_folder::systems::failover::FailoverSystem;
-use cloudchamber_folder::systems::journal::JournalSystem;
+use cloudchamber_folder::systems::{BuiltIn, Systems, Work};
 use cloudchamber_folder::trace::Trace;
 
 type Checked = Result<(), Box<dyn std::error::Error>>;
 
 fn a_scenario_does_what_it_says(file: &Path, text: String) -> Checked {
     let system = scenario::system_of(file, &text)?;
-    match &*system {
-        failover if failover == FailoverSystem::NAME => check::<FailoverSystem>(file, &text),
-        journal if journal == JournalSystem::NAME => check::<JournalSystem>(file, &text),
-        other => Err(format!("{}: no test knows the system `{other}`", file.display()).into()),
+    let done = BuiltIn::with(&system, Check { file, text: &text });
+    done.unwrap_or_else(|| Err(format!("{}: there is no system `{system}`", file.display()).into()))
+}
+
+struct Check<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Work for Check<'_> {
+    type Output = Checked;
+
+    fn on<S: System>(self) -> Checked {
+        check::<S>(self.file, self.text)
     }
 }
 
@@ -43,7 +52,11 @@ fn check<S: System>(file: &Path, text: &str) -> Checked {
     Ok(())
 }
 
+/// Every file in a directory that is called like a system.
+fn of_systems() -> String {
+    format!(r"^({})/.*\.toml$", BuiltIn::NAMES.join("|"))
+}
+
 datatest_stable::harness! {
-    { test = a_scenario_does_what_it_says, root = "../scenarios/failover", pattern = r"\.toml$" },
-    { test = a_scenario_does_what_it_says, root = "../scenarios/journal", pattern = r"\.toml$" },
+    { test = a_scenario_does_what_it_says, root = "../scenarios", pattern = of_systems() },
 }

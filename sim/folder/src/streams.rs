@@ -130,8 +130,8 @@ mod tests {
     fn no_two_purposes_share_a_stream() {
         use Purpose::*;
         let all = [
-            Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power,
-            Sleep, Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume,
+            Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power, Sleep,
+            Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume,
         ];
         let mut first = std::collections::BTreeMap::new();
         for purpose in all {

@@ -1,13 +1,18 @@
 //! Scenario files and traces from anywhere: read, or refused in one line that says where and what.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read scenario files and fail where they cannot"
+)]
 
 use std::path::Path;
 
+use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario, ScenarioError};
 use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::systems::{BuiltIn, Systems as _, Work};
 use cloudchamber_folder::trace::{self, Trace};
 use proptest::prelude::*;
-
-const SCENARIO: &str = include_str!("../../../scenarios/failover/c02-zombie-leader.toml");
 
 /// A trace that is whole: its first choices are allowed, its hash is of no importance to a parser.
 const TRACE: &str = concat!(
@@ -24,10 +29,46 @@ const TRACE: &str = concat!(
     "\n",
 );
 
-fn read_scenario(text: &str) -> Result<Scenario<FailoverSystem>, ScenarioError> {
-    let file = Path::new("a.toml");
-    scenario::system_of(file, text)?;
-    Scenario::parse(file, text)
+/// Reads a text as a scenario of the system that it names.
+struct ReadScenario<'a>(&'a str);
+
+impl Work for ReadScenario<'_> {
+    type Output = Result<(), ScenarioError>;
+
+    fn on<S: System>(self) -> Result<(), ScenarioError> {
+        let scenario = Scenario::<S>::parse(Path::new("a.toml"), self.0)?;
+        assert_eq!(scenario.check(), Ok(()), "what was read is sound");
+        Ok(())
+    }
+}
+
+fn read_scenario(text: &str) -> Result<(), ScenarioError> {
+    let system = scenario::system_of(Path::new("a.toml"), text)?;
+    // A system that nobody knows is refused like a scenario of another one.
+    BuiltIn::with(&system, ReadScenario(text)).unwrap_or_else(|| ReadScenario(text).on::<FailoverSystem>())
+}
+
+/// Reads a text as a trace of the system that it names, and replays it as far as the world allows.
+struct ReadTrace<'a>(&'a str);
+
+impl Work for ReadTrace<'_> {
+    type Output = Result<(), ScenarioError>;
+
+    fn on<S: System>(self) -> Result<(), ScenarioError> {
+        let trace = Trace::<S>::parse(Path::new("a.jsonl"), self.0)?;
+        drop(trace.replay(|_| {}));
+        Ok(())
+    }
+}
+
+/// A good scenario of each system: its first file.
+fn scenarios() -> Vec<String> {
+    let first = |name: &&str| {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(name);
+        let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        std::fs::read_to_string(files.min().expect("a system has scenarios")).unwrap()
+    };
+    BuiltIn::NAMES.iter().map(first).collect()
 }
 
 fn read_trace(text: &str) -> Result<Trace<FailoverSystem>, ScenarioError> {
@@ -94,31 +135,33 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_scenario_is_read_or_refused(place: prop::sample::Index, change in change()) {
-        let text = changed(SCENARIO, &place, &change);
-        match read_scenario(&text) {
-            Ok(scenario) => prop_assert!(scenario.check().is_ok()),
-            Err(error) => is_one_line(&error, &text)?,
+    fn a_changed_scenario_is_read_or_refused(which: prop::sample::Index, place: prop::sample::Index, change in change()) {
+        let text = changed(which.get::<String>(&scenarios()), &place, &change);
+        if let Err(error) = read_scenario(&text) {
+            is_one_line(&error, &text)?;
         }
     }
 
     #[test]
-    fn a_changed_trace_is_read_or_refused(place: prop::sample::Index, change in change()) {
-        let text = changed(TRACE, &place, &change);
-        match read_trace(&text) {
-            // Whatever is read can also be replayed, if the world allows it, without a panic.
-            Ok(trace) => drop(trace.replay(|_| {})),
-            Err(error) => {
-                is_one_line(&error, &text)?;
-                prop_assert!(error.line.is_some(), "{}", error);
-            }
+    fn a_changed_trace_is_read_or_refused(which: prop::sample::Index, place: prop::sample::Index, change in change()) {
+        let system = which.get(BuiltIn::NAMES);
+        let text = changed(&TRACE.replace("failover", system), &place, &change);
+        // Whatever is read can also be replayed, if the world allows it, without a panic.
+        if let Some(Err(error)) = BuiltIn::with(system, ReadTrace(&text)) {
+            is_one_line(&error, &text)?;
+            prop_assert!(error.line.is_some(), "{}", error);
         }
     }
 }
 
 #[test]
 fn the_unchanged_files_are_read() {
-    read_scenario(SCENARIO).unwrap();
+    for scenario in scenarios() {
+        read_scenario(&scenario).unwrap();
+    }
+    for system in BuiltIn::NAMES {
+        BuiltIn::with(system, ReadTrace(&TRACE.replace("failover", system))).unwrap().unwrap();
+    }
     let trace = read_trace(TRACE).unwrap();
     assert_eq!((trace.choices.len(), trace.end.at_ms), (3, 60_000));
     assert_eq!(read_trace(&trace.to_text()).unwrap(), trace);
