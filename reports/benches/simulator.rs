@@ -4,11 +4,13 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use cloudchamber_core::Path as FilePath;
-use cloudchamber_folder::courier::{Courier, Movement, Touch};
+use cloudchamber_core::{Never, Path as FilePath};
+use cloudchamber_folder::courier::{Courier, Touch};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::scenario::Scenario;
+use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::world::Choice;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SCENARIO: &str = "
@@ -39,7 +41,7 @@ fn runs(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The courier alone: five replicas rewrite a file each every 30 s for ten minutes; one element is one movement.
+/// The courier alone: five replicas rewrite a file each every 30 s for ten minutes; one element is one choice.
 fn courier(criterion: &mut Criterion) {
     let profile = Profile::named("icloud").expect("a built-in profile");
     let paths: Vec<_> = (0..5).map(|replica| FilePath::shared(&format!("devices/{replica}.json"))).collect();
@@ -47,23 +49,25 @@ fn courier(criterion: &mut Criterion) {
     let carry = |seed| {
         let mut courier = Courier::new(Arc::clone(&profile), paths.len(), seed);
         let mut versions = vec![0; paths.len()];
-        let mut movements = 0_u64;
+        let mut choices = 0_u64;
         for now in (0..600_000).step_by(30_000) {
-            for (replica, path) in (0..).zip(&paths) {
+            for (replica, path) in ReplicaId::all(paths.len()).zip(&paths) {
                 courier.touched(now, replica, path, Touch::Written);
             }
             while let Some(due) = courier.due().filter(|due| *due < now + 30_000) {
-                while let Some(movement) = courier.next(due) {
-                    movements += 1;
-                    if let Movement::Upload { replica, path } = movement {
-                        let version = &mut versions[usize::from(replica)];
-                        *version += 1;
-                        courier.committed(due, replica, &path, *version, false);
-                    }
+                let latest = |path: &FilePath| {
+                    paths.iter().position(|known| known == path).map_or(0, |place| versions[place])
+                };
+                let choice: Option<Choice<Never, Never>> = courier.next(due, latest);
+                choices += u64::from(choice.is_some());
+                if let Some(Choice::Upload { replica, path }) = choice {
+                    let version = &mut versions[replica.index()];
+                    *version += 1;
+                    courier.committed(due, replica, &path, *version, false);
                 }
             }
         }
-        movements
+        choices
     };
     let mut group = criterion.benchmark_group("courier, 10 min, 5 replicas, icloud");
     group.throughput(Throughput::Elements(carry(0)));

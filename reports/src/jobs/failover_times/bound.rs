@@ -15,9 +15,11 @@
 
 use std::sync::Arc;
 
-use cloudchamber_core::Path;
-use cloudchamber_folder::courier::{Courier, Movement, Touch};
+use cloudchamber_core::{Never, Path};
+use cloudchamber_folder::ReplicaId;
+use cloudchamber_folder::courier::{Courier, Touch};
 use cloudchamber_folder::profile::{Hazards, Profile};
+use cloudchamber_folder::world::Choice;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -28,6 +30,9 @@ use crate::report::failover_times::{Bound, Bounds, Quiet};
 const CARRIED_MS: u64 = 14 * DAY_MS;
 
 const DAY_MS: u64 = 86_400_000;
+
+/// Who writes heartbeats; the other replica reads them.
+const WRITER: ReplicaId = ReplicaId(0);
 
 /// The seed of the courier; the bound is a property of the profile, and weeks of heartbeats level out the rest.
 const SEED: u64 = 1;
@@ -131,7 +136,7 @@ fn carry(profile: &Profile, period_ms: u64) -> Vec<Heartbeat> {
     while now < CARRIED_MS {
         now += period_ms - period_ms / 16 + rng.next_u64() % (period_ms / 8 + 1);
         reader.carry(now);
-        reader.courier.touched(now, 0, &reader.path, Touch::Written);
+        reader.courier.touched(now, WRITER, &reader.path, Touch::Written);
         reader.sent_ms.push(now);
     }
     reader.heartbeats
@@ -155,16 +160,15 @@ impl Reader {
     /// Moves everything that is due by `until`.
     fn carry(&mut self, until: u64) {
         while let Some(due) = self.courier.due().filter(|due| *due <= until) {
-            while let Some(movement) = self.courier.next(due) {
-                match movement {
-                    Movement::Upload { .. } => {
-                        let version = u32::try_from(self.carried.len()).expect("few enough versions");
-                        self.carried.push(self.sent_ms.len() - 1);
-                        self.courier.committed(due, 0, &self.path, version, false);
-                    }
-                    Movement::Download { version, .. } => self.arrived(due, version),
-                    _ => {}
+            let latest = u32::try_from(self.carried.len()).expect("few enough versions") - 1;
+            let choice: Option<Choice<Never, Never>> = self.courier.next(due, |_| latest);
+            match choice {
+                Some(Choice::Upload { .. }) => {
+                    self.carried.push(self.sent_ms.len() - 1);
+                    self.courier.committed(due, WRITER, &self.path, latest + 1, false);
                 }
+                Some(Choice::Download { back, .. }) => self.arrived(due, latest - back),
+                _ => {}
             }
         }
     }

@@ -5,11 +5,16 @@
 
 use std::sync::Arc;
 
-use crate::profile::{Arrival, Debounce, Delay, Profile};
-use cloudchamber_core::Path;
+use cloudchamber_core::{Never, Path};
 use serde::{Deserialize, Serialize};
 
-use super::{Courier, Movement, Touch};
+use super::{Courier, Touch};
+use crate::ReplicaId;
+use crate::profile::{Arrival, Debounce, Delay, Profile};
+use crate::world::Choice;
+
+/// Who writes; the other replica reads.
+const WRITER: ReplicaId = ReplicaId(0);
 
 /// One number, measured and simulated.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -159,28 +164,31 @@ impl Pair {
 
     fn write(&mut self, file: usize) {
         (self.changed[file], self.removed[file]) = (self.now, false);
-        self.courier.touched(self.now, 0, &self.paths[file], Touch::Written);
+        self.courier.touched(self.now, WRITER, &self.paths[file], Touch::Written);
     }
 
     fn remove(&mut self, file: usize) {
         (self.changed[file], self.removed[file]) = (self.now, true);
-        self.courier.touched(self.now, 0, &self.paths[file], Touch::Removed);
+        self.courier.touched(self.now, WRITER, &self.paths[file], Touch::Removed);
     }
 
     /// Lets everything happen that is due up to `until`; the reader's next new version ends it earlier.
     fn run(&mut self, until: u64) -> Option<Seen> {
         while let Some(due) = self.courier.due().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            match self.courier.next(due) {
-                Some(Movement::Upload { path, .. }) => {
+            let written = |path: &Path| u32::try_from(self.written[self.file(path)].len()).expect("few versions");
+            let choice: Option<Choice<Never, Never>> = self.courier.next(due, written);
+            match choice {
+                Some(Choice::Upload { path, .. }) => {
                     let file = self.file(&path);
                     self.written[file].push(self.changed[file]);
                     let version = u32::try_from(self.written[file].len()).expect("few versions");
-                    self.courier.committed(self.now, 0, &path, version, self.removed[file]);
+                    self.courier.committed(self.now, WRITER, &path, version, self.removed[file]);
                 }
-                Some(Movement::Download { path, version, arrival: Arrival::Whole, .. }) => {
+                Some(Choice::Download { path, back, arrival: Arrival::Whole, .. }) => {
                     let file = self.file(&path);
-                    let written = self.written[file][version as usize - 1];
+                    let written = self.written[file].iter().rev().nth(back as usize);
+                    let written = *written.expect("what arrives was written");
                     return Some(Seen { file, at: self.now, written });
                 }
                 _ => {}

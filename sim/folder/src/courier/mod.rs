@@ -1,30 +1,35 @@
 //! When the sync clients do what they do.
 //!
 //! The [world](crate::world) says what may happen to a folder; the courier says when it does, for one
-//! provider's [`Profile`] and one seed. It is a list of planned events and no more: it holds no content, knows
-//! no protocol and starts nothing. The driver of a world tells it what changed and does what it says:
+//! provider's [`Profile`] and one seed. It is a list of planned [choices](Choice) and no more: it holds no content, knows
+//! no protocol and starts nothing. Whoever runs a world tells it what changed and does what it says:
 //!
 //! ```
-//! use cloudchamber_core::Path;
+//! use cloudchamber_core::{Never, Path};
+//! use cloudchamber_folder::ReplicaId;
+//! use cloudchamber_folder::courier::{Courier, Touch};
 //! use cloudchamber_folder::profile::{Arrival, Profile};
-//! use cloudchamber_folder::courier::{Courier, Movement, Touch};
+//! use cloudchamber_folder::world::Choice;
 //!
+//! let [a, b] = [ReplicaId(0), ReplicaId(1)];
 //! let mut courier = Courier::new(Profile::named("syncthing").unwrap(), 2, 1);
 //! let path = Path::shared("devices/a.json");
-//! courier.touched(20_000, 0, &path, Touch::Written);
+//! courier.touched(20_000, a, &path, Touch::Written);
 //! let due = courier.due().unwrap();
 //! assert_eq!(due, 30_000);
-//! assert_eq!(courier.next(due), Some(Movement::Upload { replica: 0, path: path.clone() }));
-//! courier.committed(due, 0, &path, 1, false);
+//! let up: Choice<Never, Never> = Choice::Upload { replica: a, path: path.clone() };
+//! assert_eq!(courier.next(due, |_| 0), Some(up));
+//! courier.committed(due, a, &path, 1, false);
 //! let due = courier.due().unwrap();
-//! let arrived = Movement::Download { replica: 1, path, version: 1, arrival: Arrival::Whole };
-//! assert_eq!(courier.next(due), Some(arrived));
+//! let down: Choice<Never, Never> =
+//!     Choice::Download { replica: b, path, back: 0, arrival: Arrival::Whole };
+//! assert_eq!(courier.next(due, |_| 1), Some(down));
 //! ```
 //!
 //! # Time
 //! Times are milliseconds since the folders were opened (Syncthing's timer starts with its folder, so the
-//! origin matters). They never go back from call to call. Take movements until there is none before telling
-//! of later changes.
+//! origin matters). They never go back from call to call. Take choices until there is none before telling of
+//! later changes.
 //!
 //! # Randomness
 //! Each replica has a stream of numbers for each purpose, so that leaving out a stall, a hazard or a replica
@@ -39,15 +44,16 @@ mod streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cloudchamber_core::{Draw, Path, Root};
+
+use self::aggregator::{Aggregator, Kind};
+use self::queue::{Event, Queue, What};
+use self::state::{Client, Slot, next_tick, queued};
+use self::streams::Streams;
+use crate::ReplicaId;
 use crate::profile::{Arrival, BatchOrder, Debounce, Delay, Placeholder, Profile, Replace, Timing};
-use cloudchamber_core::{Path, Root};
-
-use aggregator::{Aggregator, Kind};
-use queue::{Event, Queue, What};
-use state::{Client, Slot, next_tick, queued};
-use streams::Streams;
-
 use crate::streams::{Purpose, another};
+use crate::world::Choice;
 
 /// What an application, or a crash, did to a file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -56,55 +62,6 @@ pub enum Touch {
     Written,
     /// It is gone.
     Removed,
-}
-
-/// Something a sync client does.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Movement {
-    /// A version that the server has is put on a replica's disk.
-    Download {
-        /// Whose disk.
-        replica: u8,
-        /// Which file.
-        path: Path,
-        /// Which version of it.
-        version: u32,
-        /// In what state.
-        arrival: Arrival,
-    },
-    /// A file's bytes leave a replica's disk.
-    Evict {
-        /// Whose disk.
-        replica: u8,
-        /// Which file.
-        path: Path,
-    },
-    /// The bytes of an evicted file come back.
-    Fetch {
-        /// Whose disk.
-        replica: u8,
-        /// Which file.
-        path: Path,
-    },
-    /// A client that returns takes its old files for new ones.
-    ResetIndex {
-        /// Whose client.
-        replica: u8,
-    },
-    /// A client reads a changed file now, and the server takes it or finds a conflict.
-    Upload {
-        /// Whose client.
-        replica: u8,
-        /// Which file.
-        path: Path,
-    },
-    /// An application is told that files may have changed.
-    Watch {
-        /// Whose application.
-        replica: u8,
-        /// Whether the notice gets lost.
-        lost: bool,
-    },
 }
 
 /// The plan of every sync client of a folder.
@@ -131,18 +88,17 @@ impl Courier {
     /// The plan for `replicas` clients whose folders are opened at time 0.
     ///
     /// # Panics
-    /// Where there are more replicas than a purpose has streams, which is 64.
+    /// Where there are more than [`ReplicaId::COUNT_MAX`] replicas.
     #[must_use]
     pub fn new(profile: Arc<Profile>, replicas: usize, seed: u64) -> Self {
         let mut streams = Streams::new(seed, replicas);
-        let mut client = |replica: usize| {
+        let mut client = |replica: ReplicaId| {
             let mut client = Client::default();
             match profile.timing.debounce {
                 Debounce::Aggregator { delay_ms, timeout_ms } => {
                     client.aggregator = Some(Aggregator::new(delay_ms, timeout_ms));
                 }
                 Debounce::Timer { every_ms } => {
-                    let replica = u8::try_from(replica).expect("at most 64 replicas");
                     let drawn = streams.draw(replica, Purpose::Debounce);
                     client.phase = Delay::between(0, every_ms - 1, drawn);
                 }
@@ -151,7 +107,7 @@ impl Courier {
             client
         };
         Self {
-            clients: (0..replicas).map(&mut client).collect(),
+            clients: ReplicaId::all(replicas).map(&mut client).collect(),
             files: BTreeMap::new(),
             paths: Vec::new(),
             slots: Vec::new(),
@@ -172,7 +128,7 @@ impl Courier {
     /// A file was changed on a replica's disk, by its application or by a crash.
     ///
     /// What the clients themselves put there is told with [`Courier::placed`]. Local files never move.
-    pub fn touched(&mut self, now: u64, replica: u8, path: &Path, kind: Touch) {
+    pub fn touched(&mut self, now: u64, replica: ReplicaId, path: &Path, kind: Touch) {
         if path.root() == Root::Local {
             return;
         }
@@ -195,14 +151,14 @@ impl Courier {
                 self.settle(now, replica, file, Delay::between(min_ms, max_ms, drawn), longest_ms);
             }
             Debounce::Aggregator { .. } => {
-                let aggregator = self.clients[usize::from(replica)].aggregator.as_mut();
+                let aggregator = self.clients[replica.index()].aggregator.as_mut();
                 let aggregator = aggregator.expect("made with the courier");
                 if let Some(at) = aggregator.touched(now, file, kind) {
                     self.queue.plan(at, replica, What::Tick);
                 }
             }
             Debounce::Timer { every_ms } => {
-                let client = &mut self.clients[usize::from(replica)];
+                let client = &mut self.clients[replica.index()];
                 if let Some(known) = client.waiting.iter_mut().find(|(known, _)| *known == file) {
                     known.1 = kind;
                     return;
@@ -218,11 +174,10 @@ impl Courier {
 
     /// The server took a version from `author` (it counts a path's versions from 1 up): plans its way to every
     /// other replica.
-    pub fn committed(&mut self, now: u64, author: u8, path: &Path, version: u32, removed: bool) {
+    pub fn committed(&mut self, now: u64, author: ReplicaId, path: &Path, version: u32, removed: bool) {
         let file = self.number(path);
         self.slot(file, author).arrived = version;
-        for replica in 0..self.clients.len() {
-            let replica = u8::try_from(replica).expect("at most 64 replicas");
+        for replica in ReplicaId::all(self.clients.len()) {
             if replica != author {
                 self.download(now, replica, file, version, removed);
             }
@@ -231,7 +186,7 @@ impl Courier {
 
     /// A version that `replica` was sent before has to reach it once more: its client passed it over, or lost
     /// a conflict to it.
-    pub fn owed(&mut self, now: u64, replica: u8, path: &Path, version: u32, removed: bool) {
+    pub fn owed(&mut self, now: u64, replica: ReplicaId, path: &Path, version: u32, removed: bool) {
         let file = self.number(path);
         let slot = self.slot(file, replica);
         slot.arrived = slot.arrived.min(version);
@@ -239,7 +194,7 @@ impl Courier {
     }
 
     /// A client put a file on a replica's disk, or took one away: plans when its application hears of it.
-    pub fn placed(&mut self, now: u64, replica: u8, path: &Path) {
+    pub fn placed(&mut self, now: u64, replica: ReplicaId, path: &Path) {
         let file = self.number(path);
         let slot = self.slot(file, replica);
         slot.changed = now;
@@ -249,7 +204,7 @@ impl Courier {
 
     /// An application tried to read a file whose bytes are elsewhere: plans their return, unless the file is
     /// wedged.
-    pub fn wanted(&mut self, now: u64, replica: u8, path: &Path) {
+    pub fn wanted(&mut self, now: u64, replica: ReplicaId, path: &Path) {
         let file = self.number(path);
         let drawn = self.streams.draw(replica, Purpose::Fetch);
         let fetch_ms = self.delay(|timing| &timing.fetch, drawn);
@@ -261,7 +216,7 @@ impl Courier {
     }
 
     /// A replica lost its connection or fell asleep, or is back. What falls due meanwhile waits.
-    pub fn reachable(&mut self, now: u64, replica: u8, yes: bool) {
+    pub fn reachable(&mut self, now: u64, replica: ReplicaId, yes: bool) {
         if self.queue.is_reachable(replica) == yes {
             return;
         }
@@ -305,9 +260,8 @@ impl Courier {
             (client.up_free, client.down_free, client.pull) = (0, 0, (0, 0));
         }
         let replicas = self.clients.len();
-        for (place, slot) in self.slots.iter_mut().enumerate() {
-            let replica = u8::try_from(place % replicas).expect("at most 64 replicas");
-            let file = u32::try_from(place / replicas).expect("file numbers are u32");
+        let places = (0..).flat_map(|file| ReplicaId::all(replicas).map(move |replica| (file, replica)));
+        for ((file, replica), slot) in places.zip(&mut self.slots) {
             slot.coming.1 = slot.coming.1.min(now + down_ms);
             if slot.evicted && !slot.fetching {
                 slot.fetching = true;
@@ -322,24 +276,28 @@ impl Courier {
         }
     }
 
-    /// When to ask for the next movement. It may turn out that there is none: clients have timers, too.
+    /// When to ask for the next choice. It may turn out that there is none: clients have timers, too.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         self.queue.due()
     }
 
-    /// Takes one movement that is due at `now` or was before.
-    pub fn next(&mut self, now: u64) -> Option<Movement> {
+    /// Takes one choice that is due at `now` or was before. `latest` says which version of a file is the server's
+    /// newest: choices count back from it, the courier counts up.
+    ///
+    /// The world may refuse the choice: a newer version came first, the file was changed here meanwhile, the process is
+    /// down. A client drops it then, too.
+    pub fn next<C, A>(&mut self, now: u64, latest: impl Fn(&Path) -> u32) -> Option<Choice<C, A>> {
         loop {
             let event = self.queue.pop(now)?;
-            if let Some(movement) = self.happen(event) {
-                return Some(movement);
+            if let Some(choice) = self.happen(event, &latest) {
+                return Some(choice);
             }
         }
     }
 
     /// What becomes of an event whose time has come.
-    fn happen(&mut self, event: Event) -> Option<Movement> {
+    fn happen<C, A>(&mut self, event: Event, latest: impl Fn(&Path) -> u32) -> Option<Choice<C, A>> {
         let Event { at, replica, what, .. } = event;
         match what {
             What::Download { file, version, arrival, removed } => {
@@ -352,7 +310,8 @@ impl Courier {
                 slot.there = !removed;
                 slot.evicted = false;
                 let path = self.paths[file as usize].clone();
-                Some(Movement::Download { replica, path, version, arrival })
+                let back = latest(&path).saturating_sub(version);
+                Some(Choice::Download { replica, path, back, arrival })
             }
             What::Evict { file, since } => {
                 let slot = self.slot(file, replica);
@@ -364,15 +323,15 @@ impl Courier {
                 if self.profile.hazards.wedged.hits(self.streams.draw(replica, Purpose::Fetch)) {
                     self.slot(file, replica).wedged = true;
                 }
-                Some(Movement::Evict { replica, path: self.paths[file as usize].clone() })
+                Some(Choice::Evict { replica, path: self.paths[file as usize].clone() })
             }
             What::Fetch { file } => {
                 let slot = self.slot(file, replica);
                 slot.fetching = false;
                 let evicted = std::mem::take(&mut slot.evicted);
-                evicted.then(|| Movement::Fetch { replica, path: self.paths[file as usize].clone() })
+                evicted.then(|| Choice::Fetch { replica, path: self.paths[file as usize].clone() })
             }
-            What::ResetIndex => Some(Movement::ResetIndex { replica }),
+            What::ResetIndex => Some(Choice::ResetIndex { replica }),
             What::Settle { file } => {
                 self.settled(at, replica, file);
                 None
@@ -384,20 +343,20 @@ impl Courier {
             What::Upload { file } => {
                 self.slot(file, replica).uploading = false;
                 self.plan_eviction(at, replica, file);
-                Some(Movement::Upload { replica, path: self.paths[file as usize].clone() })
+                Some(Choice::Upload { replica, path: self.paths[file as usize].clone() })
             }
             What::Watch { lost } => {
-                let notice = &mut self.clients[usize::from(replica)].notice;
+                let notice = &mut self.clients[replica.index()].notice;
                 if !lost && notice.is_some_and(|due| due <= at) {
                     *notice = None;
                 }
-                Some(Movement::Watch { replica, lost })
+                Some(Choice::Watch { replica, lost, draw: Draw::default() })
             }
         }
     }
 
     /// Begins, or prolongs, the time in which a file comes to rest.
-    fn settle(&mut self, now: u64, replica: u8, file: u32, quiet_ms: u64, longest_ms: u64) {
+    fn settle(&mut self, now: u64, replica: ReplicaId, file: u32, quiet_ms: u64, longest_ms: u64) {
         let slot = self.slot(file, replica);
         // An event that fires too early finds the later end here.
         if let Some((since, until)) = &mut slot.settling {
@@ -408,7 +367,7 @@ impl Courier {
         self.queue.plan(now + quiet_ms, replica, What::Settle { file });
     }
 
-    fn settled(&mut self, at: u64, replica: u8, file: u32) {
+    fn settled(&mut self, at: u64, replica: ReplicaId, file: u32) {
         let slot = self.slot(file, replica);
         let Some((_, until)) = slot.settling else { return };
         if until > at {
@@ -420,9 +379,9 @@ impl Courier {
     }
 
     /// The client's timer fires: a batch is sent.
-    fn tick(&mut self, at: u64, replica: u8) {
+    fn tick(&mut self, at: u64, replica: ReplicaId) {
         let mut batch = std::mem::take(&mut self.batch);
-        let client = &mut self.clients[usize::from(replica)];
+        let client = &mut self.clients[replica.index()];
         let next = match &mut client.aggregator {
             Some(aggregator) => aggregator.fire(at, &mut batch),
             None => {
@@ -459,7 +418,7 @@ impl Courier {
         self.batch = batch;
     }
 
-    fn shuffle(&mut self, replica: u8, batch: &mut [(u32, Kind)]) {
+    fn shuffle(&mut self, replica: ReplicaId, batch: &mut [(u32, Kind)]) {
         for end in (1..batch.len()).rev() {
             let drawn = self.streams.draw(replica, Purpose::Order);
             let place = (u128::from(drawn) * (end as u128 + 1)) >> 64;
@@ -468,30 +427,30 @@ impl Courier {
     }
 
     /// The way up begins.
-    fn upload(&mut self, now: u64, replica: u8, file: u32) {
+    fn upload(&mut self, now: u64, replica: ReplicaId, file: u32) {
         if std::mem::replace(&mut self.slot(file, replica).uploading, true) {
             return;
         }
         let way_ms = self.up_ms(replica);
         let bulk_ms = if self.calm { 0 } else { self.profile.timing.bulk_ms_per_file };
-        let at = queued(&mut self.clients[usize::from(replica)].up_free, now, way_ms, bulk_ms);
+        let at = queued(&mut self.clients[replica.index()].up_free, now, way_ms, bulk_ms);
         self.queue.plan(at, replica, What::Upload { file });
     }
 
-    fn up_ms(&mut self, replica: u8) -> u64 {
+    fn up_ms(&mut self, replica: ReplicaId) -> u64 {
         let drawn = self.streams.draw(replica, Purpose::Up);
         let way_ms = self.delay(|timing| &timing.commit, drawn);
         self.stalled(replica).unwrap_or(way_ms)
     }
 
     /// The way down begins.
-    fn download(&mut self, now: u64, replica: u8, file: u32, version: u32, removed: bool) {
+    fn download(&mut self, now: u64, replica: ReplicaId, file: u32, version: u32, removed: bool) {
         let drawn = self.streams.draw(replica, Purpose::Down);
         let way_ms = self.delay(|timing| &timing.deliver, drawn);
         let stall_ms = self.stalled(replica);
         let timing = &self.profile.timing;
         let way_ms = stall_ms.unwrap_or(way_ms) + if removed { timing.removal_lag_ms } else { 0 };
-        let client = &mut self.clients[usize::from(replica)];
+        let client = &mut self.clients[replica.index()];
         let mut at = if let Debounce::Timer { every_ms } = timing.debounce {
             let pull = next_tick(now, every_ms, client.phase);
             // One fetch carries all that was pushed before it began.
@@ -517,7 +476,7 @@ impl Courier {
     }
 
     /// In what state a version arrives; plans the whole one where it is broken.
-    fn arrival(&mut self, at: u64, replica: u8, file: u32, version: u32, there: bool) -> Arrival {
+    fn arrival(&mut self, at: u64, replica: ReplicaId, file: u32, version: u32, there: bool) -> Arrival {
         let drawn = self.streams.draw(replica, Purpose::Arrival);
         if self.calm {
             return Arrival::Whole;
@@ -551,14 +510,14 @@ impl Courier {
     }
 
     /// How long a version is stuck on this way, where it is: half of all stalls are on the way up.
-    fn stalled(&mut self, replica: u8) -> Option<u64> {
+    fn stalled(&mut self, replica: ReplicaId) -> Option<u64> {
         let drawn = self.streams.draw(replica, Purpose::Stall);
         let hit = another(drawn, 0) & 1 == 0 && self.profile.hazards.stall.hits(drawn);
         (hit && !self.calm).then(|| self.profile.timing.stall.at(another(drawn, 1)))
     }
 
     /// Plans when an application hears of a change on its disk.
-    fn notify(&mut self, now: u64, replica: u8) {
+    fn notify(&mut self, now: u64, replica: ReplicaId) {
         let drawn = self.streams.draw(replica, Purpose::Watch);
         let mut watch_ms = self.delay(|timing| &timing.watch, drawn);
         let hazards = &self.profile.hazards;
@@ -567,7 +526,7 @@ impl Courier {
             watch_ms = self.profile.timing.watch_late.at(another(drawn, 2));
         }
         let at = now + watch_ms;
-        let notice = &mut self.clients[usize::from(replica)].notice;
+        let notice = &mut self.clients[replica.index()].notice;
         // A notice that is planned tells of this change as well.
         if notice.is_some_and(|due| due <= at) {
             return;
@@ -579,7 +538,7 @@ impl Courier {
     }
 
     /// Decides whether a file that lies idle from now on is evicted within a day, and when.
-    fn plan_eviction(&mut self, now: u64, replica: u8, file: u32) {
+    fn plan_eviction(&mut self, now: u64, replica: ReplicaId, file: u32) {
         let drawn = self.streams.draw(replica, Purpose::Evict);
         let slot = self.slot(file, replica);
         slot.changed = now;
@@ -608,8 +567,8 @@ impl Courier {
         file
     }
 
-    fn slot(&mut self, file: u32, replica: u8) -> &mut Slot {
-        &mut self.slots[file as usize * self.clients.len() + usize::from(replica)]
+    fn slot(&mut self, file: u32, replica: ReplicaId) -> &mut Slot {
+        &mut self.slots[file as usize * self.clients.len() + replica.index()]
     }
 }
 

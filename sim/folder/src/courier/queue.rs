@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::ReplicaId;
 use crate::profile::Arrival;
 
 /// Something that is due at a time. Equal times are told apart by the order in which they were planned.
@@ -10,7 +11,7 @@ use crate::profile::Arrival;
 pub(super) struct Event {
     pub(super) at: u64,
     pub(super) sequence: u64,
-    pub(super) replica: u8,
+    pub(super) replica: ReplicaId,
     pub(super) what: What,
 }
 
@@ -67,10 +68,10 @@ impl Queue {
         Self { heap: BinaryHeap::with_capacity(64), sequence: 0, parked: vec![None; replicas] }
     }
 
-    pub(super) fn plan(&mut self, at: u64, replica: u8, what: What) {
+    pub(super) fn plan(&mut self, at: u64, replica: ReplicaId, what: What) {
         self.sequence += 1;
         let event = Event { at, sequence: self.sequence, replica, what };
-        match &mut self.parked[usize::from(replica)] {
+        match &mut self.parked[replica.index()] {
             Some(parked) if !what.is_internal() => parked.push(event),
             _ => self.heap.push(Reverse(event)),
         }
@@ -87,23 +88,23 @@ impl Queue {
         self.heap.pop().map(|Reverse(event)| event)
     }
 
-    pub(super) fn is_reachable(&self, replica: u8) -> bool {
-        self.parked[usize::from(replica)].is_none()
+    pub(super) fn is_reachable(&self, replica: ReplicaId) -> bool {
+        self.parked[replica.index()].is_none()
     }
 
     /// From now on what is due at this replica waits, except what its client does by itself.
-    pub(super) fn park(&mut self, replica: u8) {
+    pub(super) fn park(&mut self, replica: ReplicaId) {
         let theirs = |event: &Event| event.replica == replica && !event.what.is_internal();
         let (mut parked, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.heap).into_iter().map(|Reverse(event)| event).partition(theirs);
         parked.sort_unstable();
         self.heap = kept.into_iter().map(Reverse).collect();
-        self.parked[usize::from(replica)] = Some(parked);
+        self.parked[replica.index()] = Some(parked);
     }
 
     /// What waited is due again, nothing of it before `not_before`, in the order it was due.
-    pub(super) fn resume(&mut self, replica: u8, not_before: u64) {
-        let mut parked = self.parked[usize::from(replica)].take().unwrap_or_default();
+    pub(super) fn resume(&mut self, replica: ReplicaId, not_before: u64) {
+        let mut parked = self.parked[replica.index()].take().unwrap_or_default();
         parked.sort_unstable();
         for event in parked {
             self.plan(event.at.max(not_before), replica, event.what);

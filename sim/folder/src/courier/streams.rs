@@ -2,6 +2,7 @@
 
 use cloudchamber_core::Rng as _;
 
+use crate::ReplicaId;
 use crate::streams::{Purpose, Stream};
 
 /// The first and the last of the courier's purposes.
@@ -26,14 +27,13 @@ impl Streams {
             Purpose::Watch,
             Purpose::Resume,
         ];
-        let replicas = u8::try_from(replicas).expect("replicas are numbered in a byte");
-        let of = |replica| PURPOSES.map(|purpose| Stream::new(seed, purpose, replica));
-        Self((0..replicas).flat_map(of).collect())
+        let of = |replica: ReplicaId| PURPOSES.map(|purpose| Stream::new(seed, purpose, replica.0));
+        Self(ReplicaId::all(replicas).flat_map(of).collect())
     }
 
     /// The next number of a stream.
-    pub(super) fn draw(&mut self, replica: u8, purpose: Purpose) -> u64 {
-        self.0[usize::from(replica) * COUNT + purpose as usize - FIRST].bits()
+    pub(super) fn draw(&mut self, replica: ReplicaId, purpose: Purpose) -> u64 {
+        self.0[replica.index() * COUNT + purpose as usize - FIRST].bits()
     }
 }
 
@@ -45,16 +45,16 @@ mod tests {
     fn a_stream_does_not_depend_on_draws_from_another() {
         let (mut one, mut other) = (Streams::new(7, 3), Streams::new(7, 3));
         for _ in 0..1_000 {
-            one.draw(1, Purpose::Stall);
-            one.draw(0, Purpose::Up);
-            assert_eq!(one.draw(1, Purpose::Up), other.draw(1, Purpose::Up));
+            one.draw(ReplicaId(1), Purpose::Stall);
+            one.draw(ReplicaId(0), Purpose::Up);
+            assert_eq!(one.draw(ReplicaId(1), Purpose::Up), other.draw(ReplicaId(1), Purpose::Up));
         }
     }
 
     #[test]
     fn a_stream_does_not_depend_on_how_many_replicas_there_are() {
         let (mut few, mut many) = (Streams::new(7, 2), Streams::new(7, 5));
-        assert_eq!(few.draw(1, Purpose::Down), many.draw(1, Purpose::Down));
-        assert_ne!(many.draw(3, Purpose::Down), many.draw(4, Purpose::Down));
+        assert_eq!(few.draw(ReplicaId(1), Purpose::Down), many.draw(ReplicaId(1), Purpose::Down));
+        assert_ne!(many.draw(ReplicaId(3), Purpose::Down), many.draw(ReplicaId(4), Purpose::Down));
     }
 }

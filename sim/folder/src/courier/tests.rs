@@ -1,7 +1,17 @@
-use crate::profile::{Hazards, Ratio};
+use cloudchamber_core::Never;
 use proptest::prelude::*;
 
 use super::*;
+use crate::profile::{Hazards, Ratio};
+
+/// What the courier yields: no protocol's commands, nothing outside.
+type Movement = Choice<Never, Never>;
+
+/// A version above all that the tests make: choices count back from it.
+const LATEST: u32 = 2_000_000;
+
+const A: ReplicaId = ReplicaId(0);
+const B: ReplicaId = ReplicaId(1);
 
 fn named(name: &str) -> Arc<Profile> {
     Profile::named(name).expect("a built-in profile")
@@ -22,13 +32,13 @@ fn file(name: &str) -> Path {
 fn run(courier: &mut Courier, until: u64, versions: &mut u32) -> Vec<(u64, Movement)> {
     let mut taken = Vec::new();
     while let Some(due) = courier.due().filter(|due| *due <= until) {
-        let Some(movement) = courier.next(due) else { continue };
+        let Some(movement) = courier.next(due, |_| LATEST) else { continue };
         match &movement {
-            Movement::Upload { replica, path } => {
+            Choice::Upload { replica, path } => {
                 *versions += 1;
                 courier.committed(due, *replica, path, *versions, false);
             }
-            Movement::Download { replica, path, arrival, .. } if *arrival != Arrival::Gap => {
+            Choice::Download { replica, path, arrival, .. } if *arrival != Arrival::Gap => {
                 courier.placed(due, *replica, path);
             }
             _ => {}
@@ -44,13 +54,13 @@ fn everything(courier: &mut Courier) -> Vec<(u64, Movement)> {
 
 fn uploads(taken: &[(u64, Movement)]) -> Vec<u64> {
     let upload =
-        |(at, movement): &(u64, Movement)| matches!(movement, Movement::Upload { .. }).then_some(*at);
+        |(at, movement): &(u64, Movement)| matches!(movement, Choice::Upload { .. }).then_some(*at);
     taken.iter().filter_map(upload).collect()
 }
 
 fn downloads(taken: &[(u64, Movement)]) -> Vec<(u64, Arrival)> {
     let download = |(at, movement): &(u64, Movement)| match movement {
-        Movement::Download { arrival, .. } => Some((*at, *arrival)),
+        Choice::Download { arrival, .. } => Some((*at, *arrival)),
         _ => None,
     };
     taken.iter().filter_map(download).collect()
@@ -71,7 +81,7 @@ fn the_whole_way_takes_as_long_as_each_profile_says() {
         let mut delays: Vec<u64> = (1..20_000_u64)
             .map(|sample| {
                 let now = sample * DAY_MS;
-                courier.touched(now, 0, &file("a"), Touch::Written);
+                courier.touched(now, A, &file("a"), Touch::Written);
                 let taken = run(&mut courier, now + DAY_MS - 1, &mut u32::try_from(sample).unwrap());
                 downloads(&taken)[0].0 - now
             })
@@ -87,7 +97,7 @@ fn the_whole_way_takes_as_long_as_each_profile_says() {
 #[test]
 fn in_a_perfect_folder_everything_is_everywhere_at_once() {
     let mut courier = Courier::new(named("perfect"), 3, 1);
-    courier.touched(7, 1, &file("a"), Touch::Written);
+    courier.touched(7, B, &file("a"), Touch::Written);
     let taken = everything(&mut courier);
     assert!(taken.iter().all(|(at, _)| *at == 7), "{taken:?}");
     assert_eq!(taken.len(), 1 + 2 + 2, "an upload, two downloads, two notices");
@@ -96,7 +106,7 @@ fn in_a_perfect_folder_everything_is_everywhere_at_once() {
 #[test]
 fn local_files_never_move() {
     let mut courier = Courier::new(named("perfect"), 2, 1);
-    courier.touched(0, 0, &Path::local("identity.json"), Touch::Written);
+    courier.touched(0, A, &Path::local("identity.json"), Touch::Written);
     assert_eq!(courier.due(), None);
 }
 
@@ -104,7 +114,7 @@ fn local_files_never_move() {
 fn a_file_that_keeps_changing_is_sent_once_it_rests_or_after_the_longest_wait() {
     let mut courier = Courier::new(changed("gdrive", |profile| profile.hazards = Hazards::none()), 2, 1);
     for second in 0..8 {
-        courier.touched(second * 1_000, 0, &file("a"), Touch::Written);
+        courier.touched(second * 1_000, A, &file("a"), Touch::Written);
         assert!(run(&mut courier, second * 1_000 + 999, &mut 0).is_empty());
     }
     let sent = uploads(&everything(&mut courier));
@@ -114,7 +124,7 @@ fn a_file_that_keeps_changing_is_sent_once_it_rests_or_after_the_longest_wait() 
     let mut courier = Courier::new(changed("gdrive", |profile| profile.hazards = Hazards::none()), 2, 1);
     let mut sent = Vec::new();
     for second in 0..600 {
-        courier.touched(second * 1_000, 0, &file("a"), Touch::Written);
+        courier.touched(second * 1_000, A, &file("a"), Touch::Written);
         sent.extend(uploads(&run(&mut courier, second * 1_000 + 999, &mut 0)));
     }
     // A minute, a way up, and the next minute begins with the next write.
@@ -125,17 +135,17 @@ fn a_file_that_keeps_changing_is_sent_once_it_rests_or_after_the_longest_wait() 
 fn the_files_of_a_commit_arrive_together_and_by_name() {
     let mut courier = Courier::new(changed("git", |profile| profile.hazards = Hazards::none()), 2, 3);
     for (at, name) in [(100, "c"), (150, "a"), (200, "b"), (250, "a")] {
-        courier.touched(at, 0, &file(name), Touch::Written);
+        courier.touched(at, A, &file(name), Touch::Written);
     }
     let taken = everything(&mut courier);
     let arrived: Vec<&Movement> = taken
         .iter()
         .map(|(_, movement)| movement)
-        .filter(|m| matches!(m, Movement::Download { .. }))
+        .filter(|m| matches!(m, Choice::Download { .. }))
         .collect();
     let names: Vec<&str> = arrived
         .iter()
-        .map(|movement| if let Movement::Download { path, .. } = movement { path.name() } else { "" })
+        .map(|movement| if let Choice::Download { path, .. } = movement { path.name() } else { "" })
         .collect();
     assert_eq!(names, ["a", "b", "c"]);
     let times = downloads(&taken);
@@ -153,7 +163,7 @@ fn leaving_out_stalls_leaves_every_other_delay_as_it_was() {
         let (mut versions, mut delays) = (0, Vec::new());
         for sample in 0..300_u64 {
             let now = sample * DAY_MS;
-            courier.touched(now, 0, &file("a"), Touch::Written);
+            courier.touched(now, A, &file("a"), Touch::Written);
             let taken = run(&mut courier, now + DAY_MS - 1, &mut versions);
             delays.push((uploads(&taken)[0] - now, downloads(&taken)));
         }
@@ -188,7 +198,7 @@ fn what_arrives_broken_is_mended() {
             }
         });
         let mut courier = Courier::new(profile, 2, 1);
-        courier.touched(0, 0, &file("a"), Touch::Written);
+        courier.touched(0, A, &file("a"), Touch::Written);
         let arrivals = downloads(&everything(&mut courier));
         assert_eq!(arrivals.len(), 2);
         assert!(
@@ -206,10 +216,10 @@ fn a_gap_shows_only_where_there_was_a_file_and_ends_within_milliseconds() {
     });
     let mut courier = Courier::new(profile, 2, 1);
     let mut versions = 0;
-    courier.touched(20_000, 0, &file("a"), Touch::Written);
+    courier.touched(20_000, A, &file("a"), Touch::Written);
     let first = downloads(&run(&mut courier, 50_000, &mut versions));
     assert_eq!(first.iter().map(|(_, arrival)| *arrival).collect::<Vec<_>>(), [Arrival::Whole]);
-    courier.touched(60_000, 0, &file("a"), Touch::Written);
+    courier.touched(60_000, A, &file("a"), Touch::Written);
     let second = downloads(&run(&mut courier, 100_000, &mut versions));
     assert_eq!((second[0].1, second[1].1), (Arrival::Gap, Arrival::Whole));
     assert!((1..=9).contains(&(second[1].0 - second[0].0)));
@@ -221,7 +231,7 @@ fn a_wedged_file_is_mended_by_calm_alone() {
         profile.hazards = Hazards { empty: Ratio::ALWAYS, wedged: Ratio::ALWAYS, ..Hazards::none() };
     });
     let mut courier = Courier::new(profile, 2, 1);
-    courier.touched(0, 0, &file("a"), Touch::Written);
+    courier.touched(0, A, &file("a"), Touch::Written);
     let taken = everything(&mut courier);
     assert_eq!(downloads(&taken).len(), 1);
     let now = taken.last().unwrap().0;
@@ -235,17 +245,17 @@ fn an_evicted_file_comes_back_when_it_is_wanted() {
         profile.hazards = Hazards { evict_a_day: Ratio::ALWAYS, ..Hazards::none() };
     });
     let mut courier = Courier::new(profile, 1, 1);
-    courier.touched(0, 0, &file("a"), Touch::Written);
+    courier.touched(0, A, &file("a"), Touch::Written);
     let taken = everything(&mut courier);
     let (at, last) = taken.last().unwrap();
-    assert_eq!(last, &Movement::Evict { replica: 0, path: file("a") });
+    assert_eq!(last, &Choice::Evict { replica: A, path: file("a") });
     assert!(*at < DAY_MS + 400_000);
-    courier.wanted(at + 5, 0, &file("a"));
-    courier.wanted(at + 6, 0, &file("a"));
+    courier.wanted(at + 5, A, &file("a"));
+    courier.wanted(at + 6, A, &file("a"));
     let back = everything(&mut courier);
     assert_eq!(back.len(), 1, "one fetch for both reads: {back:?}");
-    assert_eq!(back[0].1, Movement::Fetch { replica: 0, path: file("a") });
-    courier.wanted(back[0].0, 0, &file("a"));
+    assert_eq!(back[0].1, Choice::Fetch { replica: A, path: file("a") });
+    courier.wanted(back[0].0, A, &file("a"));
     assert_eq!(courier.due(), None, "it is here");
 }
 
@@ -253,11 +263,12 @@ fn an_evicted_file_comes_back_when_it_is_wanted() {
 fn an_old_version_that_was_overtaken_is_not_brought() {
     let mut courier = Courier::new(changed("icloud", |profile| profile.hazards = Hazards::none()), 2, 1);
     for version in 1..=200 {
-        courier.committed(0, 0, &file("a"), version, false);
+        courier.committed(0, A, &file("a"), version, false);
     }
     let mut last = 0;
     for (_, movement) in everything(&mut courier) {
-        if let Movement::Download { version, .. } = movement {
+        if let Choice::Download { back, .. } = movement {
+            let version = LATEST - back;
             assert!(version > last, "{version} came after {last}");
             last = version;
         }
@@ -268,10 +279,10 @@ fn an_old_version_that_was_overtaken_is_not_brought() {
 #[test]
 fn a_version_that_is_owed_comes_once_more() {
     let mut courier = Courier::new(named("perfect"), 2, 1);
-    courier.committed(0, 0, &file("a"), 1, false);
-    courier.committed(0, 0, &file("a"), 2, false);
+    courier.committed(0, A, &file("a"), 1, false);
+    courier.committed(0, A, &file("a"), 2, false);
     assert_eq!(downloads(&everything(&mut courier)).len(), 1, "the first was overtaken");
-    courier.owed(5, 1, &file("a"), 2, false);
+    courier.owed(5, B, &file("a"), 2, false);
     assert_eq!(downloads(&everything(&mut courier)).len(), 1);
 }
 
@@ -279,16 +290,16 @@ fn a_version_that_is_owed_comes_once_more() {
 fn a_replica_that_was_away_gets_what_it_missed_when_it_is_back() {
     let mut courier = Courier::new(changed("dropbox", |profile| profile.hazards = Hazards::none()), 3, 1);
     let mut versions = 0;
-    courier.reachable(0, 1, false);
-    courier.touched(0, 0, &file("a"), Touch::Written);
-    courier.touched(0, 1, &file("b"), Touch::Written);
+    courier.reachable(0, B, false);
+    courier.touched(0, A, &file("a"), Touch::Written);
+    courier.touched(0, B, &file("b"), Touch::Written);
     let taken = run(&mut courier, 3_600_000, &mut versions);
     let theirs = |movement: &Movement| {
-        matches!(movement, Movement::Upload { replica: 1, .. } | Movement::Download { replica: 1, .. })
+        matches!(movement, Choice::Upload { replica: B, .. } | Choice::Download { replica: B, .. })
     };
     assert!(!taken.iter().any(|(_, movement)| theirs(movement)), "{taken:?}");
     assert_eq!(downloads(&taken).len(), 1);
-    courier.reachable(3_600_000, 1, true);
+    courier.reachable(3_600_000, B, true);
     let taken = run(&mut courier, 7_200_000, &mut versions);
     assert_eq!(taken.iter().filter(|(_, movement)| theirs(movement)).count(), 2, "{taken:?}");
     assert!(taken.iter().all(|(at, _)| *at >= 3_600_000));
@@ -298,7 +309,7 @@ fn a_replica_that_was_away_gets_what_it_missed_when_it_is_back() {
 fn many_files_queue_up() {
     let mut courier = Courier::new(changed("icloud", |profile| profile.hazards = Hazards::none()), 1, 1);
     for number in 0..2_000 {
-        courier.touched(0, 0, &file(&format!("file-{number}")), Touch::Written);
+        courier.touched(0, A, &file(&format!("file-{number}")), Touch::Written);
     }
     let sent = uploads(&everything(&mut courier));
     // Openradar 18365537: half an hour.
@@ -308,17 +319,21 @@ fn many_files_queue_up() {
 /// One step of a made-up run.
 #[derive(Clone, Debug)]
 enum Step {
-    Touch(u8, u8, bool),
-    Reach(u8, bool),
-    Want(u8, u8),
+    Touch(ReplicaId, u8, bool),
+    Reach(ReplicaId, bool),
+    Want(ReplicaId, u8),
     Wait(u64),
+}
+
+fn who() -> impl Strategy<Value = ReplicaId> {
+    (0..3_u8).prop_map(ReplicaId)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => (0..3_u8, 0..4_u8, any::<bool>()).prop_map(|(replica, name, there)| Step::Touch(replica, name, there)),
-        1 => (0..3_u8, any::<bool>()).prop_map(|(replica, yes)| Step::Reach(replica, yes)),
-        1 => (0..3_u8, 0..4_u8).prop_map(|(replica, name)| Step::Want(replica, name)),
+        4 => (who(), 0..4_u8, any::<bool>()).prop_map(|(replica, name, there)| Step::Touch(replica, name, there)),
+        1 => (who(), any::<bool>()).prop_map(|(replica, yes)| Step::Reach(replica, yes)),
+        1 => (who(), 0..4_u8).prop_map(|(replica, name)| Step::Want(replica, name)),
         4 => prop_oneof![0..50_u64, 0..20_000_u64, 0..4_000_000_u64].prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 0..60)
@@ -336,12 +351,12 @@ fn play(courier: &mut Courier, steps: &[Step]) -> (Vec<(u64, Movement)>, u64, [b
             }
             Step::Reach(replica, yes) => {
                 courier.reachable(now, replica, yes);
-                here[usize::from(replica)] = yes;
+                here[replica.index()] = yes;
             }
             Step::Want(replica, name) => courier.wanted(now, replica, &names[usize::from(name)]),
             Step::Wait(ms) => {
                 let more = run(courier, now + ms, &mut versions);
-                let away = |movement: &Movement| !here[usize::from(whose(movement))];
+                let away = |movement: &Movement| !here[whose(movement).index()];
                 assert!(!more.iter().any(|(_, movement)| away(movement)), "a movement of one who is away");
                 assert!(more.iter().all(|(at, _)| *at >= now), "a movement in the past");
                 taken.extend(more);
@@ -352,15 +367,8 @@ fn play(courier: &mut Courier, steps: &[Step]) -> (Vec<(u64, Movement)>, u64, [b
     (taken, now, here)
 }
 
-fn whose(movement: &Movement) -> u8 {
-    match movement {
-        Movement::Download { replica, .. }
-        | Movement::Evict { replica, .. }
-        | Movement::Fetch { replica, .. }
-        | Movement::ResetIndex { replica }
-        | Movement::Upload { replica, .. }
-        | Movement::Watch { replica, .. } => *replica,
-    }
+fn whose(movement: &Movement) -> ReplicaId {
+    movement.replica().expect("the courier moves files of replicas")
 }
 
 /// A profile by number, its hazards a thousand times as frequent.
@@ -385,8 +393,8 @@ proptest! {
         let mut courier = Courier::new(profile.clone(), 3, seed);
         let (_, now, here) = play(&mut courier, &steps);
         courier.calm(now);
-        for replica in 0..3 {
-            if !here[usize::from(replica)] {
+        for replica in ReplicaId::all(3) {
+            if !here[replica.index()] {
                 courier.reachable(now, replica, true);
             }
         }
@@ -394,10 +402,10 @@ proptest! {
         for (at, movement) in everything(&mut courier) {
             prop_assert!(at <= bound, "{:?} at {}, {} after the bound", movement, at, at - bound);
             match movement {
-                Movement::Download { arrival, .. } => prop_assert_eq!(arrival, Arrival::Whole),
-                Movement::Watch { lost, .. } => prop_assert!(!lost),
-                Movement::Evict { .. } | Movement::ResetIndex { .. } => prop_assert!(false, "{:?}", movement),
-                Movement::Fetch { .. } | Movement::Upload { .. } => {}
+                Choice::Download { arrival, .. } => prop_assert_eq!(arrival, Arrival::Whole),
+                Choice::Watch { lost, .. } => prop_assert!(!lost),
+                Choice::Fetch { .. } | Choice::Upload { .. } => {}
+                other => prop_assert!(false, "{:?}", other),
             }
         }
     }
@@ -409,23 +417,25 @@ proptest! {
         let (mut newest, mut seen) = ([0_u32; 4], [[0_u32; 4]; 3]);
         let (_, now, here) = play(&mut courier, &steps);
         courier.calm(now);
-        (0..3).filter(|replica| !here[usize::from(*replica)]).for_each(|replica| courier.reachable(now, replica, true));
+        let away = ReplicaId::all(3).filter(|replica| !here[replica.index()]);
+        away.for_each(|replica| courier.reachable(now, replica, true));
         // Versions from here on are newer than any before; replica 0 writes them all.
         let mut versions = 1_000_000;
-        names.iter().for_each(|name| courier.touched(now, 0, name, Touch::Written));
+        names.iter().for_each(|name| courier.touched(now, A, name, Touch::Written));
         while let Some(due) = courier.due() {
-            match courier.next(due) {
-                Some(Movement::Upload { replica, path }) => {
+            let movement: Option<Movement> = courier.next(due, |_| LATEST);
+            match movement {
+                Some(Choice::Upload { replica, path }) => {
                     versions += 1;
                     let place = names.iter().position(|name| *name == path).expect("one of the files");
                     newest[place] = versions;
-                    seen[usize::from(replica)][place] = versions;
+                    seen[replica.index()][place] = versions;
                     courier.committed(due, replica, &path, versions, false);
                 }
-                Some(Movement::Download { replica, path, version, arrival: Arrival::Whole }) => {
+                Some(Choice::Download { replica, path, back, arrival: Arrival::Whole }) => {
                     let place = names.iter().position(|name| *name == path).expect("one of the files");
-                    let seen = &mut seen[usize::from(replica)][place];
-                    *seen = (*seen).max(version);
+                    let seen = &mut seen[replica.index()][place];
+                    *seen = (*seen).max(LATEST - back);
                 }
                 _ => {}
             }

@@ -37,11 +37,11 @@ mod plan;
 
 use std::collections::VecDeque;
 
-use cloudchamber_core::{Draw, Path};
+use cloudchamber_core::Path;
 
 use self::life::{Life, Next};
 use self::plan::{Deed, plan};
-use crate::courier::{Courier, Movement, Touch};
+use crate::courier::{Courier, Touch};
 use crate::scenario::Scenario;
 use crate::trace::{Outcome, Watched};
 use crate::world::{Choice, ChoiceOf, EPOCH, Presence};
@@ -137,7 +137,7 @@ impl<S: System> Stage<S> {
             let slots = stage.watched.world.replica(id).disk().slots();
             let dirty: Vec<_> = slots.filter(|(_, slot)| slot.dirty).map(|(path, _)| path.clone()).collect();
             for path in dirty {
-                stage.courier.touched(0, id.0, &path, Touch::Written);
+                stage.courier.touched(0, id, &path, Touch::Written);
             }
         }
         stage
@@ -373,23 +373,9 @@ impl<S: System> Stage<S> {
 
     /// Everything of the courier's that is due.
     fn movements(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
-        while let Some(movement) = self.courier.next(now) {
-            let choice = match movement {
-                Movement::Upload { replica, path } => Choice::Upload { replica: ReplicaId(replica), path },
-                Movement::Download { replica, path, version, arrival } => {
-                    let latest = self.watched.world.cloud().latest(&path);
-                    let back = latest.saturating_sub(version);
-                    Choice::Download { replica: ReplicaId(replica), path, back, arrival }
-                }
-                Movement::Evict { replica, path } => Choice::Evict { replica: ReplicaId(replica), path },
-                Movement::Fetch { replica, path } => Choice::Fetch { replica: ReplicaId(replica), path },
-                Movement::ResetIndex { replica } => Choice::ResetIndex { replica: ReplicaId(replica) },
-                Movement::Watch { replica, lost } => {
-                    Choice::Watch { replica: ReplicaId(replica), lost, draw: Draw::default() }
-                }
-            };
-            // A movement that the world no longer allows (a newer version came first, the file was changed
-            // here meanwhile, the process is down) is one that a client drops too.
+        loop {
+            let cloud = self.watched.world.cloud();
+            let Some(choice) = self.courier.next(now, |path| cloud.latest(path)) else { break };
             self.take_one(now, choice, watcher);
         }
         if let Some(due) = self.courier.due()
@@ -423,21 +409,21 @@ impl<S: System> Stage<S> {
         if let Some(id) = choice.replica() {
             for path in &effects.touched {
                 let gone = world.replica(id).disk().slot(path).is_none_or(|slot| slot.body.is_none());
-                self.courier.touched(now, id.0, path, if gone { Touch::Removed } else { Touch::Written });
+                self.courier.touched(now, id, path, if gone { Touch::Removed } else { Touch::Written });
             }
             if effects.files_changed
                 && let Some(path) = moved(choice)
             {
-                self.courier.placed(now, id.0, path);
+                self.courier.placed(now, id, path);
             }
         }
         for commit in &effects.committed {
-            self.courier.committed(now, commit.author.0, &commit.path, commit.version, commit.removed);
+            self.courier.committed(now, commit.author, &commit.path, commit.version, commit.removed);
         }
         for (id, path, version) in &effects.owed {
             let file = world.cloud().file(path);
             let removed = file.is_some_and(|file| file.newest().content.is_none());
-            self.courier.owed(now, id.0, path, *version, removed);
+            self.courier.owed(now, id, path, *version, removed);
         }
         match choice {
             Choice::Folder { replica, .. }
@@ -445,14 +431,14 @@ impl<S: System> Stage<S> {
             | Choice::Sleep { replica }
             | Choice::Wake { replica } => {
                 let syncs = world.replica(*replica).syncs();
-                self.courier.reachable(now, replica.0, syncs);
+                self.courier.reachable(now, *replica, syncs);
                 self.ring(now, *replica);
             }
             Choice::Timer { replica, .. } => {
                 // An application that looks at its files wants the bytes of those that are elsewhere.
                 for (path, slot) in world.replica(*replica).disk().slots() {
                     if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
-                        self.courier.wanted(now, replica.0, path);
+                        self.courier.wanted(now, *replica, path);
                     }
                 }
             }
