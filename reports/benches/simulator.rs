@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cloudchamber_core::{Never, Path as FilePath};
+use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::courier::{Courier, Touch};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::scenario::Scenario;
-use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::world::Choice;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

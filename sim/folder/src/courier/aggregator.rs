@@ -82,6 +82,11 @@ impl Aggregator {
         Some(self.fires_at)
     }
 
+    /// Whether a file waits to be sent.
+    pub(super) fn waits_for(&self, file: u32) -> bool {
+        self.places.get(file as usize).is_some_and(|place| *place > 0)
+    }
+
     /// Fires the timer: moves what is to be sent to `batch`, and returns when to fire next where something is
     /// still waiting.
     pub(super) fn fire(&mut self, at: u64, batch: &mut Vec<(u32, Kind)>) -> Option<u64> {

@@ -176,8 +176,12 @@ impl Pair {
     fn run(&mut self, until: u64) -> Option<Seen> {
         while let Some(due) = self.courier.due().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            let written = |path: &Path| u32::try_from(self.written[self.file(path)].len()).expect("few versions");
-            let choice: Option<Choice<Never, Never>> = self.courier.next(due, written);
+            let (paths, written) = (&self.paths, &self.written);
+            let latest = |path: &Path| {
+                let file = paths.iter().position(|known| known == path).expect("one of the files");
+                u32::try_from(written[file].len()).expect("few versions")
+            };
+            let choice: Option<Choice<Never, Never>> = self.courier.next(due, latest);
             match choice {
                 Some(Choice::Upload { path, .. }) => {
                     let file = self.file(&path);
@@ -214,7 +218,7 @@ fn rewrites(watcher_ms: u64, wait_ms: (u64, u64), samples: usize, seed: u64) -> 
     let mut waits = super::Streams::new(seed ^ 0x5eed, 1);
     let mut delays = Vec::with_capacity(samples);
     for _ in 0..samples {
-        let drawn = waits.draw(0, super::Purpose::Debounce);
+        let drawn = waits.draw(WRITER, super::Purpose::Debounce);
         let at = pair.now + Delay::between(wait_ms.0, wait_ms.1, drawn);
         assert!(pair.run(at).is_none(), "nothing else was written");
         pair.write(0);
@@ -362,7 +366,7 @@ fn deletions(seed: u64, rows: &mut Vec<Row>) {
 fn deletion(seed: u64, hot_period_ms: Option<u64>) -> u64 {
     let mut pair = Pair::new(10_000, 2, seed);
     let mut waits = super::Streams::new(seed ^ 0x5eed, 1);
-    let drawn = waits.draw(0, super::Purpose::Debounce);
+    let drawn = waits.draw(WRITER, super::Purpose::Debounce);
     pair.write(0);
     pair.arrival();
     let Some(period_ms) = hot_period_ms else {
@@ -373,7 +377,7 @@ fn deletion(seed: u64, hot_period_ms: Option<u64>) -> u64 {
         return seen.at - seen.written;
     };
     // Not at the moment at which the timer fires: a hot file's own time-out would end with the sixth period.
-    let mut next = pair.now + Delay::between(100, period_ms, waits.draw(0, super::Purpose::Debounce));
+    let mut next = pair.now + Delay::between(100, period_ms, waits.draw(WRITER, super::Purpose::Debounce));
     let mut remove_at = None;
     loop {
         let until = remove_at.unwrap_or(next).min(next);

@@ -296,6 +296,33 @@ impl Courier {
         }
     }
 
+    /// Whether a changed file is going up: it comes to rest, waits for a timer, or is on its way.
+    #[must_use]
+    pub fn sends(&self, replica: ReplicaId, path: &Path) -> bool {
+        let Some(&file) = self.files.get(path) else { return false };
+        let slot = &self.slots[self.place(file, replica)];
+        let client = &self.clients[replica.index()];
+        let waits_for_a_tick = || match &client.aggregator {
+            Some(aggregator) => aggregator.waits_for(file),
+            None => client.waiting.iter().any(|(waiting, _)| *waiting == file),
+        };
+        slot.uploading || slot.settling.is_some() || waits_for_a_tick()
+    }
+
+    /// Whether a version is on its way to a replica. One that hazards broke for good is until calm mends it.
+    #[must_use]
+    pub fn brings(&self, replica: ReplicaId, path: &Path, version: u32) -> bool {
+        let Some(&file) = self.files.get(path) else { return false };
+        let of_it = |what| matches!(what, What::Download { file: of, version: number, .. } if (of, number) == (file, version));
+        self.slots[self.place(file, replica)].broken == version || self.queue.has(replica, of_it)
+    }
+
+    /// Whether an application is going to be told that files may have changed.
+    #[must_use]
+    pub fn notifies(&self, replica: ReplicaId) -> bool {
+        self.queue.has(replica, |what| matches!(what, What::Watch { .. }))
+    }
+
     /// What becomes of an event whose time has come.
     fn happen<C, A>(&mut self, event: Event, latest: impl Fn(&Path) -> u32) -> Option<Choice<C, A>> {
         let Event { at, replica, what, .. } = event;
@@ -568,7 +595,12 @@ impl Courier {
     }
 
     fn slot(&mut self, file: u32, replica: ReplicaId) -> &mut Slot {
-        &mut self.slots[file as usize * self.clients.len() + replica.index()]
+        let place = self.place(file, replica);
+        &mut self.slots[place]
+    }
+
+    fn place(&self, file: u32, replica: ReplicaId) -> usize {
+        file as usize * self.clients.len() + replica.index()
     }
 }
 

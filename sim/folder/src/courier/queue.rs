@@ -111,6 +111,13 @@ impl Queue {
         }
     }
 
+    /// Whether anything of the kind is planned for a replica, now or for when it is reachable.
+    pub(super) fn has(&self, replica: ReplicaId, is: impl Fn(What) -> bool) -> bool {
+        let parked = self.parked[replica.index()].iter().flatten();
+        let planned = self.heap.iter().map(|Reverse(event)| event).filter(|event| event.replica == replica);
+        planned.chain(parked).any(|event| is(event.what))
+    }
+
     /// Changes or drops everything that is planned.
     pub(super) fn rearrange(&mut self, mut change: impl FnMut(Event) -> Option<Event>) {
         let heap = std::mem::take(&mut self.heap).into_iter();

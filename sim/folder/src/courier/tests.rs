@@ -53,8 +53,7 @@ fn everything(courier: &mut Courier) -> Vec<(u64, Movement)> {
 }
 
 fn uploads(taken: &[(u64, Movement)]) -> Vec<u64> {
-    let upload =
-        |(at, movement): &(u64, Movement)| matches!(movement, Choice::Upload { .. }).then_some(*at);
+    let upload = |(at, movement): &(u64, Movement)| matches!(movement, Choice::Upload { .. }).then_some(*at);
     taken.iter().filter_map(upload).collect()
 }
 
@@ -138,11 +137,8 @@ fn the_files_of_a_commit_arrive_together_and_by_name() {
         courier.touched(at, A, &file(name), Touch::Written);
     }
     let taken = everything(&mut courier);
-    let arrived: Vec<&Movement> = taken
-        .iter()
-        .map(|(_, movement)| movement)
-        .filter(|m| matches!(m, Choice::Download { .. }))
-        .collect();
+    let arrived: Vec<&Movement> =
+        taken.iter().map(|(_, movement)| movement).filter(|m| matches!(m, Choice::Download { .. })).collect();
     let names: Vec<&str> = arrived
         .iter()
         .map(|movement| if let Choice::Download { path, .. } = movement { path.name() } else { "" })

@@ -17,6 +17,8 @@ pub(super) struct Life {
     /// The death that waits for the next op.
     pub(super) doom: Option<Doom>,
     pub(super) next: Next,
+    /// Whether the notice of a change came while the process could not take it, and none has come since.
+    pub(super) missed_notice: bool,
     /// Since when it may have something to do before the time that it waits for; `None` if it was not told so.
     rung: Option<u64>,
 }
@@ -51,6 +53,7 @@ impl Life {
             calls: stream(Purpose::Calls),
             doom: None,
             next: Next::Nothing,
+            missed_notice: false,
             rung: None,
         }
     }

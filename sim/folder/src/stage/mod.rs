@@ -42,9 +42,10 @@ use cloudchamber_core::Path;
 use self::life::{Life, Next};
 use self::plan::{Deed, plan};
 use crate::courier::{Courier, Touch};
+use crate::profile::Placeholder;
 use crate::scenario::Scenario;
 use crate::trace::{Outcome, Watched};
-use crate::world::{Choice, ChoiceOf, EPOCH, Presence};
+use crate::world::{Choice, ChoiceOf, EPOCH, Presence, Want};
 use crate::{ReplicaId, Service as _, System};
 
 /// A run in progress: the watched world, the courier, the plan, and what each replica does next.
@@ -257,6 +258,7 @@ impl<S: System> Stage<S> {
             }
             return;
         }
+        self.must_agree();
         self.close = match self.close {
             Close::Look { times, .. } => {
                 let times = if self.watched.is_settled(now) { times + 1 } else { 0 };
@@ -365,8 +367,8 @@ impl<S: System> Stage<S> {
 impl<S: System> Stage<S> {
     /// Makes one thing happen at `now`, and everything of the courier's that is due with it. Returns whether the world
     /// allowed it.
-    fn take(&mut self, now: u64, choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
-        let taken = self.take_one(now, choice, watcher);
+    fn take(&mut self, now: u64, mut choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
+        let taken = self.take_one(now, &mut choice, watcher);
         self.movements(now, watcher);
         taken
     }
@@ -375,8 +377,10 @@ impl<S: System> Stage<S> {
     fn movements(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
         loop {
             let cloud = self.watched.world.cloud();
-            let Some(choice) = self.courier.next(now, |path| cloud.latest(path)) else { break };
-            self.take_one(now, choice, watcher);
+            let Some(mut choice) = self.courier.next(now, |path| cloud.latest(path)) else { break };
+            if !self.take_one(now, &mut choice, watcher) {
+                self.refused(&choice);
+            }
         }
         if let Some(due) = self.courier.due()
             && self.courier_told.is_none_or(|told| due < told)
@@ -386,7 +390,7 @@ impl<S: System> Stage<S> {
         }
     }
 
-    fn take_one(&mut self, now: u64, mut choice: ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
+    fn take_one(&mut self, now: u64, choice: &mut ChoiceOf<S>, watcher: &mut Watcher<'_, S>) -> bool {
         self.watched.advance(now);
         if let Some(id) = choice.replica() {
             let fresh = self.lives[id.index()].draw();
@@ -394,12 +398,73 @@ impl<S: System> Stage<S> {
                 *draw = fresh;
             }
         }
-        if self.watched.take(&choice).is_err() {
+        if self.watched.take(choice).is_err() {
             return false;
         }
-        self.report(now, &choice);
-        watcher(&self.watched, &choice);
+        self.report(now, choice);
+        watcher(&self.watched, choice);
         true
+    }
+
+    /// What it means that the world did not allow a choice of the courier's. Most are dropped as a client drops them: a
+    /// newer version came first, the file was changed here meanwhile, or is as it was, somebody needs its bytes.
+    ///
+    /// # Panics
+    /// Where the courier must have lost sight of the world.
+    fn refused(&mut self, choice: &ChoiceOf<S>) {
+        let Some(id) = choice.replica() else { return };
+        let replica = self.watched.world.replica(id);
+        match choice {
+            Choice::Evict { .. } => {}
+            Choice::Watch { .. } => {
+                // A process that is busy with an op misses the notice, and is not told before the next one.
+                self.lives[id.index()].missed_notice |= replica.changed() && replica.runs();
+            }
+            _ => {
+                let dirty = |path| replica.disk().slot(path).is_some_and(|slot| slot.dirty);
+                let drifted = match choice {
+                    Choice::Upload { path, .. } => dirty(path),
+                    Choice::ResetIndex { .. } => true,
+                    _ => false,
+                };
+                let drifted = drifted || !replica.syncs();
+                assert!(!drifted, "the courier lost sight of replica {id}: it was refused {choice:?}");
+            }
+        }
+    }
+
+    /// Where courier and world disagree about what has yet to come; `None` if they agree. What the world wants for a
+    /// replica whose client is at work, the courier has planned: so as soon as the courier has nothing planned for it
+    /// any more, the replica is in step. And what the courier has planned beyond that, the world will refuse.
+    fn drift(&self) -> Option<String> {
+        let world = &self.watched.world;
+        for id in ReplicaId::all(self.lives.len()) {
+            for want in world.wants(id) {
+                let forgotten = match want {
+                    Want::Up(path) if !self.courier.sends(id, path) => {
+                        format!("that {path} was changed there and has to go up")
+                    }
+                    Want::Down(path, version) if !self.courier.brings(id, path, version) => {
+                        format!("that version {version} of {path} has to come down")
+                    }
+                    Want::Notice if !self.courier.notifies(id) && !self.lives[id.index()].missed_notice => {
+                        "to tell its process that files changed".into()
+                    }
+                    _ => continue,
+                };
+                let now = world.now();
+                return Some(format!("at {now} ms the courier has forgotten at replica {id}: {forgotten}"));
+            }
+        }
+        None
+    }
+
+    /// # Panics
+    /// Where courier and world have drifted apart.
+    fn must_agree(&self) {
+        if let Some(drift) = self.drift() {
+            panic!("courier and world have drifted apart: {drift}");
+        }
     }
 
     /// Tells the courier and the replicas what a choice changed.
@@ -423,7 +488,7 @@ impl<S: System> Stage<S> {
         for (id, path, version) in &effects.owed {
             let file = world.cloud().file(path);
             let removed = file.is_some_and(|file| file.newest().content.is_none());
-            self.courier.owed(now, id, path, *version, removed);
+            self.courier.owed(now, *id, path, *version, removed);
         }
         match choice {
             Choice::Folder { replica, .. }
@@ -434,15 +499,19 @@ impl<S: System> Stage<S> {
                 self.courier.reachable(now, *replica, syncs);
                 self.ring(now, *replica);
             }
-            Choice::Timer { replica, .. } => {
-                // An application that looks at its files wants the bytes of those that are elsewhere.
+            // An application that looks at its files wants the bytes of those that are elsewhere.
+            Choice::Timer { replica, .. } if self.watched.setup.rules.placeholder != Placeholder::None => {
                 for (path, slot) in world.replica(*replica).disk().slots() {
                     if slot.body.as_ref().is_some_and(|body| body.presence != Presence::Here) {
                         self.courier.wanted(now, *replica, path);
                     }
                 }
             }
-            Choice::Command { replica, .. } | Choice::Watch { replica, .. } => self.ring(now, *replica),
+            Choice::Command { replica, .. } => self.ring(now, *replica),
+            Choice::Watch { replica, .. } => {
+                self.lives[replica.index()].missed_notice = false;
+                self.ring(now, *replica);
+            }
             Choice::Act { .. } | Choice::Serve { .. } => {
                 for id in ReplicaId::all(self.lives.len()) {
                     if self.watched.world.service().ready(id, now) {

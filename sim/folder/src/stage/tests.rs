@@ -102,3 +102,34 @@ fn a_task_that_rests_is_signalled_when_it_is_due_earlier() {
     assert!(act(&mut stage, b).contains(&Signal::Due(a)));
     assert_eq!(stage.rest(a), Some(0));
 }
+
+#[test]
+fn a_courier_that_forgets_is_found_out() {
+    let text = "system = 'failover'\nprofile = 'icloud'\nrun_ms = 60000\nreplica = [{}, {}]\n";
+    let scenario = parsed::<FailoverSystem>(text);
+    let until = |ms: u64| {
+        let mut stage = Stage::new(&scenario);
+        stage.advance(ms, &mut |_, _| {});
+        stage
+    };
+    let forgetful = |ms: u64| {
+        let mut stage = until(ms);
+        assert_eq!(stage.drift(), None);
+        stage.courier = Courier::new(scenario.profile(), 2, 1);
+        stage
+    };
+    // Files were just written, are on their way, and have just arrived.
+    let said = |stage: &Stage<FailoverSystem>| stage.drift().unwrap();
+    let drifts: Vec<_> =
+        (1..60).map(|second| forgetful(second * 1_000)).filter_map(|stage| stage.drift()).collect();
+    for what in ["has to go up", "has to come down", "to tell its process"] {
+        assert!(drifts.iter().any(|drift| drift.contains(what)), "nothing {what}: {drifts:?}");
+    }
+    // Whoever runs it hears of it at the end.
+    let mut stage = forgetful(1_000);
+    let drift = said(&stage);
+    let run = std::panic::AssertUnwindSafe(|| stage.advance(60_000, &mut |_, _| {}));
+    let panic = std::panic::catch_unwind(run).unwrap_err();
+    let sentence = panic.downcast_ref::<String>().unwrap();
+    assert!(sentence.starts_with("courier and world have drifted apart"), "{sentence}, not {drift}");
+}

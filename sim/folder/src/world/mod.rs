@@ -201,6 +201,17 @@ pub struct Commit {
     pub removed: bool,
 }
 
+/// What keeps a replica from being in step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Want<'w> {
+    /// A file that was changed there has to go up.
+    Up(&'w Path),
+    /// The server's newest version has to come down.
+    Down(&'w Path, u32),
+    /// The process has to be told that files changed.
+    Notice,
+}
+
 /// A file that was changed at two replicas apart from each other.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Conflict {
@@ -301,6 +312,25 @@ impl<S: System> World<S> {
             && !replica.changed()
             && replica.disk().slots().all(|(_, slot)| !slot.dirty)
             && self.cloud.files().all(|(path, file)| seen(path) == file.latest())
+    }
+
+    /// What has yet to happen before a replica whose client is at work [is in step](Self::is_in_step).
+    pub(crate) fn wants(&self, id: ReplicaId) -> impl Iterator<Item = Want<'_>> {
+        let replica = self.replica(id);
+        let disk = replica.disk();
+        let up = disk.slots().filter(|(_, slot)| slot.dirty).map(|(path, _)| Want::Up(path));
+        let mut on_disk = disk.slots_in_order();
+        let down = self.cloud.files().filter_map(move |(path, file)| {
+            let slot = on_disk(path);
+            let behind = slot.map_or(0, |slot| slot.seen) < file.latest();
+            // A file and a directory of one name: the client brings neither over the other.
+            let possible = || file.newest().content.is_none() || !disk.is_obstructed(path);
+            let is_wanted = behind && !slot.is_some_and(|slot| slot.dirty) && possible();
+            is_wanted.then(|| Want::Down(path, file.latest()))
+        });
+        let notice = replica.changed() && replica.process().is_some();
+        let wants = up.chain(down).chain(notice.then_some(Want::Notice));
+        wants.filter(move |_| replica.syncs())
     }
 
     /// All replicas, in order.
