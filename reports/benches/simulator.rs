@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cloudchamber_core::{Never, Path as FilePath};
 use cloudchamber_folder::ReplicaId;
-use cloudchamber_folder::courier::{Courier, Touch};
+use cloudchamber_folder::courier::{Courier, Folder, Touch};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::systems::failover::FailoverSystem;
@@ -41,6 +41,19 @@ fn runs(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// How many versions there are of each file.
+struct Files(Vec<u32>, Vec<FilePath>);
+
+impl Folder for Files {
+    fn latest(&self, path: &FilePath) -> u32 {
+        self.1.iter().position(|known| known == path).map_or(0, |place| self.0[place])
+    }
+
+    fn is_there(&self, _: ReplicaId, path: &FilePath) -> bool {
+        self.latest(path) > 0
+    }
+}
+
 /// The courier alone: five replicas rewrite a file each every 30 s for ten minutes; one element is one choice.
 fn courier(criterion: &mut Criterion) {
     let profile = Profile::named("icloud").expect("a built-in profile");
@@ -48,22 +61,19 @@ fn courier(criterion: &mut Criterion) {
     let mut seed = 0;
     let carry = |seed| {
         let mut courier = Courier::new(Arc::clone(&profile), paths.len(), seed);
-        let mut versions = vec![0; paths.len()];
+        let mut files = Files(vec![0; paths.len()], paths.clone());
         let mut choices = 0_u64;
         for now in (0..600_000).step_by(30_000) {
             for (replica, path) in ReplicaId::all(paths.len()).zip(&paths) {
                 courier.touched(now, replica, path, Touch::Written);
             }
             while let Some(due) = courier.due().filter(|due| *due < now + 30_000) {
-                let latest = |path: &FilePath| {
-                    paths.iter().position(|known| known == path).map_or(0, |place| versions[place])
-                };
-                let choice: Option<Choice<Never, Never>> = courier.next(due, latest);
+                let choice: Option<Choice<Never, Never>> = courier.next(due, &files);
                 choices += u64::from(choice.is_some());
                 if let Some(Choice::Upload { replica, path }) = choice {
-                    let version = &mut versions[replica.index()];
-                    *version += 1;
-                    courier.committed(due, replica, &path, *version, false);
+                    files.0[replica.index()] += 1;
+                    let version = files.0[replica.index()];
+                    courier.committed(due, replica, &path, version, false, &files);
                 }
             }
         }

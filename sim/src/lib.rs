@@ -1,13 +1,14 @@
-//! The deterministic simulator: the cloud folder in virtual time.
+//! The deterministic simulator: runs in virtual time, and swarms of them.
 //!
-//! madsim drives time: each replica is a node that runs the one driver loop, is killed and restarted, paused
-//! and resumed; the courier is a node that moves versions when they are due. The rest is a
-//! [`Stage`](cloudchamber_folder::stage::Stage). Randomness comes from independent ChaCha streams
-//! ([`cloudchamber_folder::streams`]), and what happened is hashed choice by choice, so that a second run of a seed is
-//! compared, not assumed equal.
+//! What is due when is the [stage](cloudchamber_folder::stage)'s business. Here it is driven by madsim: each actor of
+//! the stage is a task, the courier and each replica on a node of their own, which is killed and restarted, paused and
+//! resumed with the replica. The runtime's seed decides who goes first where several are due in one millisecond. So a
+//! run ([`run()`]) follows from its scenario alone, and a [`Swarm`] runs the scenarios that it draws from many seeds
+//! side by side. What happened is hashed choice by choice, so that a second run of a seed is compared, not assumed
+//! equal.
 //!
 //! # Deliberately absent
-//! Knowledge of any protocol.
+//! Knowledge of any protocol, and of what a folder does.
 
 #[cfg(not(madsim))]
 compile_error!(

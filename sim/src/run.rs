@@ -114,8 +114,10 @@ impl<S: System> Shared<S> {
         self.stage.lock().expect("no task of this one thread panicked while it held the stage")
     }
 
-    fn rest(&self, actor: Actor) -> Option<u64> {
-        self.lock().0.rest(actor)
+    /// When an actor is due, and whether it hears its bell before.
+    fn rest(&self, actor: Actor) -> (Option<u64>, bool) {
+        let stage = &mut self.lock().0;
+        (stage.rest(actor), stage.hears(actor))
     }
 
     /// Lets an actor act, and rings for those who are due earlier by it. What concerns nodes is left to `nodes`.
@@ -179,7 +181,7 @@ async fn direct<S: System>(shared: Shared<S>) {
     let courier = handle.create_node().name("courier").build();
     drop(courier.spawn(play(shared.clone(), time.clone(), Actor::Courier)));
     let mut nodes: Vec<Option<NodeHandle>> = shared.bells.replicas.iter().map(|_| None).collect();
-    while let Some(due) = shared.rest(Actor::Director) {
+    while let (Some(due), _) = shared.rest(Actor::Director) {
         time.until(due).await;
         shared.act(Actor::Director, time.now(), &mut |signal| match signal {
             Signal::Due(_) => {}
@@ -220,10 +222,17 @@ fn node_of<S: System>(handle: &Handle, shared: &Shared<S>, time: &Time, id: Repl
 /// Plays the courier, or one life of a replica.
 async fn play<S: System>(shared: Shared<S>, time: Time, actor: Actor) {
     loop {
-        let due = shared.rest(actor);
-        if due.is_none_or(|due| due > time.now()) {
-            wait(shared.bells.of(actor), &time, due).await;
-            continue;
+        let (due, hears) = shared.rest(actor);
+        match due {
+            Some(due) if due <= time.now() => {}
+            Some(due) if !hears => {
+                time.until(due).await;
+                continue;
+            }
+            due => {
+                wait(shared.bells.of(actor), &time, due).await;
+                continue;
+            }
         }
         shared.act(actor, time.now(), &mut |_| {});
         if let Actor::Replica(id) = actor

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use cloudchamber_core::{Never, Path};
 use cloudchamber_folder::ReplicaId;
-use cloudchamber_folder::courier::{Courier, Touch};
+use cloudchamber_folder::courier::{Courier, Folder, Touch};
 use cloudchamber_folder::profile::{Hazards, Profile};
 use cloudchamber_folder::world::Choice;
 use rand_chacha::ChaCha8Rng;
@@ -156,16 +156,30 @@ struct Reader {
     heartbeats: Vec<Heartbeat>,
 }
 
+/// The file of the heartbeats, of which there are so many versions.
+struct Heartbeats(u32);
+
+impl Folder for Heartbeats {
+    fn latest(&self, _: &Path) -> u32 {
+        self.0
+    }
+
+    fn is_there(&self, _: ReplicaId, _: &Path) -> bool {
+        self.0 > 0
+    }
+}
+
 impl Reader {
     /// Moves everything that is due by `until`.
     fn carry(&mut self, until: u64) {
         while let Some(due) = self.courier.due().filter(|due| *due <= until) {
             let latest = u32::try_from(self.carried.len()).expect("few enough versions") - 1;
-            let choice: Option<Choice<Never, Never>> = self.courier.next(due, |_| latest);
+            let choice: Option<Choice<Never, Never>> = self.courier.next(due, &Heartbeats(latest));
             match choice {
                 Some(Choice::Upload { .. }) => {
                     self.carried.push(self.sent_ms.len() - 1);
-                    self.courier.committed(due, WRITER, &self.path, latest + 1, false);
+                    let folder = Heartbeats(latest + 1);
+                    self.courier.committed(due, WRITER, &self.path, latest + 1, false, &folder);
                 }
                 Some(Choice::Download { back, .. }) => self.arrived(due, latest - back),
                 _ => {}

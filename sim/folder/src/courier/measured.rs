@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cloudchamber_core::{Never, Path};
 use serde::{Deserialize, Serialize};
 
-use super::{Courier, Touch};
+use super::{Courier, Folder, Touch};
 use crate::ReplicaId;
 use crate::profile::{Arrival, Debounce, Delay, Profile};
 use crate::world::Choice;
@@ -130,11 +130,18 @@ fn ms(seconds: f64) -> u64 {
 struct Pair {
     courier: Courier,
     now: u64,
+    files: Files,
+}
+
+/// The files of the two, by number.
+struct Files {
     /// When each version of each file was written; version 1 is the first.
     written: Vec<Vec<u64>>,
     /// When each file was last changed, whether or not it was sent.
     changed: Vec<u64>,
     removed: Vec<bool>,
+    /// Whether the reader has it.
+    read: Vec<bool>,
     paths: Vec<Path>,
 }
 
@@ -155,43 +162,42 @@ impl Pair {
         Self {
             courier: Courier::new(Arc::new(profile), 2, seed),
             now: 0,
-            written: vec![Vec::new(); files],
-            changed: vec![0; files],
-            removed: vec![false; files],
-            paths: (0..files).map(|file| Path::shared(&format!("file-{file:03}"))).collect(),
+            files: Files {
+                written: vec![Vec::new(); files],
+                changed: vec![0; files],
+                removed: vec![false; files],
+                read: vec![false; files],
+                paths: (0..files).map(|file| Path::shared(&format!("file-{file:03}"))).collect(),
+            },
         }
     }
 
     fn write(&mut self, file: usize) {
-        (self.changed[file], self.removed[file]) = (self.now, false);
-        self.courier.touched(self.now, WRITER, &self.paths[file], Touch::Written);
+        (self.files.changed[file], self.files.removed[file]) = (self.now, false);
+        self.courier.touched(self.now, WRITER, &self.files.paths[file], Touch::Written);
     }
 
     fn remove(&mut self, file: usize) {
-        (self.changed[file], self.removed[file]) = (self.now, true);
-        self.courier.touched(self.now, WRITER, &self.paths[file], Touch::Removed);
+        (self.files.changed[file], self.files.removed[file]) = (self.now, true);
+        self.courier.touched(self.now, WRITER, &self.files.paths[file], Touch::Removed);
     }
 
     /// Lets everything happen that is due up to `until`; the reader's next new version ends it earlier.
     fn run(&mut self, until: u64) -> Option<Seen> {
         while let Some(due) = self.courier.due().filter(|due| *due <= until) {
             self.now = self.now.max(due);
-            let (paths, written) = (&self.paths, &self.written);
-            let latest = |path: &Path| {
-                let file = paths.iter().position(|known| known == path).expect("one of the files");
-                u32::try_from(written[file].len()).expect("few versions")
-            };
-            let choice: Option<Choice<Never, Never>> = self.courier.next(due, latest);
+            let choice: Option<Choice<Never, Never>> = self.courier.next(due, &self.files);
             match choice {
                 Some(Choice::Upload { path, .. }) => {
-                    let file = self.file(&path);
-                    self.written[file].push(self.changed[file]);
-                    let version = u32::try_from(self.written[file].len()).expect("few versions");
-                    self.courier.committed(self.now, WRITER, &path, version, self.removed[file]);
+                    let file = self.files.number(&path);
+                    self.files.written[file].push(self.files.changed[file]);
+                    let (version, removed) = (self.files.latest(&path), self.files.removed[file]);
+                    self.courier.committed(self.now, WRITER, &path, version, removed, &self.files);
                 }
                 Some(Choice::Download { path, back, arrival: Arrival::Whole, .. }) => {
-                    let file = self.file(&path);
-                    let written = self.written[file].iter().rev().nth(back as usize);
+                    let file = self.files.number(&path);
+                    self.files.read[file] = !self.files.removed[file];
+                    let written = self.files.written[file].iter().rev().nth(back as usize);
                     let written = *written.expect("what arrives was written");
                     return Some(Seen { file, at: self.now, written });
                 }
@@ -206,9 +212,22 @@ impl Pair {
     fn arrival(&mut self) -> Seen {
         self.run(u64::MAX).expect("what was written arrives")
     }
+}
 
-    fn file(&self, path: &Path) -> usize {
+impl Files {
+    fn number(&self, path: &Path) -> usize {
         self.paths.iter().position(|known| known == path).expect("one of the files")
+    }
+}
+
+impl Folder for Files {
+    fn latest(&self, path: &Path) -> u32 {
+        u32::try_from(self.written[self.number(path)].len()).expect("few versions")
+    }
+
+    fn is_there(&self, replica: ReplicaId, path: &Path) -> bool {
+        let file = self.number(path);
+        if replica == WRITER { !self.removed[file] } else { self.read[file] }
     }
 }
 
@@ -383,7 +402,7 @@ fn deletion(seed: u64, hot_period_ms: Option<u64>) -> u64 {
         let until = remove_at.unwrap_or(next).min(next);
         match pair.run(until) {
             Some(Seen { file: 0, at, written }) => return at - written,
-            Some(_) if remove_at.is_none() && !pair.removed[0] => {
+            Some(_) if remove_at.is_none() && !pair.files.removed[0] => {
                 remove_at = Some(pair.now + Delay::between(20, 200, drawn));
             }
             Some(_) => {}

@@ -2,14 +2,25 @@
 //!
 //! The [world](crate::world) says what may happen to a folder; the courier says when it does, for one
 //! provider's [`Profile`] and one seed. It is a list of planned [choices](Choice) and no more: it holds no content, knows
-//! no protocol and starts nothing. Whoever runs a world tells it what changed and does what it says:
+//! no protocol and starts nothing, and what a [`Folder`] says it asks. Whoever runs a world tells it what changed and does what it says:
 //!
 //! ```
 //! use cloudchamber_core::{Never, Path};
 //! use cloudchamber_folder::ReplicaId;
-//! use cloudchamber_folder::courier::{Courier, Touch};
+//! use cloudchamber_folder::courier::{Courier, Folder, Touch};
 //! use cloudchamber_folder::profile::{Arrival, Profile};
 //! use cloudchamber_folder::world::Choice;
+//!
+//! /// A folder of one file, of which there are so many versions. In a run it is the world.
+//! struct File(u32);
+//! impl Folder for File {
+//!     fn latest(&self, _: &Path) -> u32 {
+//!         self.0
+//!     }
+//!     fn is_there(&self, _: ReplicaId, _: &Path) -> bool {
+//!         self.0 > 0
+//!     }
+//! }
 //!
 //! let [a, b] = [ReplicaId(0), ReplicaId(1)];
 //! let mut courier = Courier::new(Profile::named("syncthing").unwrap(), 2, 1);
@@ -18,12 +29,12 @@
 //! let due = courier.due().unwrap();
 //! assert_eq!(due, 30_000);
 //! let up: Choice<Never, Never> = Choice::Upload { replica: a, path: path.clone() };
-//! assert_eq!(courier.next(due, |_| 0), Some(up));
-//! courier.committed(due, a, &path, 1, false);
+//! assert_eq!(courier.next(due, &File(0)), Some(up));
+//! courier.committed(due, a, &path, 1, false, &File(1));
 //! let due = courier.due().unwrap();
 //! let down: Choice<Never, Never> =
 //!     Choice::Download { replica: b, path, back: 0, arrival: Arrival::Whole };
-//! assert_eq!(courier.next(due, |_| 1), Some(down));
+//! assert_eq!(courier.next(due, &File(1)), Some(down));
 //! ```
 //!
 //! # Time
@@ -50,10 +61,10 @@ use self::aggregator::{Aggregator, Kind};
 use self::queue::{Event, Queue, What};
 use self::state::{Client, Slot, next_tick, queued};
 use self::streams::Streams;
-use crate::ReplicaId;
 use crate::profile::{Arrival, BatchOrder, Debounce, Delay, Placeholder, Profile, Replace, Timing};
 use crate::streams::{Purpose, another};
-use crate::world::Choice;
+use crate::world::{Choice, World};
+use crate::{ReplicaId, System};
 
 /// What an application, or a crash, did to a file.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -62,6 +73,25 @@ pub enum Touch {
     Written,
     /// It is gone.
     Removed,
+}
+
+/// What the courier asks of the folder that it serves, and keeps nothing of.
+pub trait Folder {
+    /// The number of a file's newest version on the server; 0 if there is none.
+    fn latest(&self, path: &Path) -> u32;
+
+    /// Whether a replica's disk has a file of this name, with its bytes or without.
+    fn is_there(&self, replica: ReplicaId, path: &Path) -> bool;
+}
+
+impl<S: System> Folder for World<S> {
+    fn latest(&self, path: &Path) -> u32 {
+        self.cloud().latest(path)
+    }
+
+    fn is_there(&self, replica: ReplicaId, path: &Path) -> bool {
+        self.replica(replica).disk().slot(path).is_some_and(|slot| slot.body.is_some())
+    }
 }
 
 /// The plan of every sync client of a folder.
@@ -135,7 +165,6 @@ impl Courier {
         let file = self.number(path);
         let slot = self.slot(file, replica);
         slot.changed = now;
-        slot.there = kind == Touch::Written;
         slot.evicted = false;
         slot.wedged = false;
         slot.broken = 0;
@@ -174,32 +203,48 @@ impl Courier {
 
     /// The server took a version from `author` (it counts a path's versions from 1 up): plans its way to every
     /// other replica.
-    pub fn committed(&mut self, now: u64, author: ReplicaId, path: &Path, version: u32, removed: bool) {
+    pub fn committed(
+        &mut self,
+        now: u64,
+        author: ReplicaId,
+        path: &Path,
+        version: u32,
+        removed: bool,
+        folder: &impl Folder,
+    ) {
         let file = self.number(path);
         self.slot(file, author).arrived = version;
         for replica in ReplicaId::all(self.clients.len()) {
             if replica != author {
-                self.download(now, replica, file, version, removed);
+                self.download(now, replica, file, version, removed, folder);
             }
         }
     }
 
     /// A version that `replica` was sent before has to reach it once more: its client passed it over, or lost
     /// a conflict to it.
-    pub fn owed(&mut self, now: u64, replica: ReplicaId, path: &Path, version: u32, removed: bool) {
+    pub fn owed(
+        &mut self,
+        now: u64,
+        replica: ReplicaId,
+        path: &Path,
+        version: u32,
+        removed: bool,
+        folder: &impl Folder,
+    ) {
         let file = self.number(path);
         let slot = self.slot(file, replica);
         slot.arrived = slot.arrived.min(version);
-        self.download(now, replica, file, version, removed);
+        self.download(now, replica, file, version, removed, folder);
     }
 
     /// A client put a file on a replica's disk, or took one away: plans when its application hears of it.
-    pub fn placed(&mut self, now: u64, replica: ReplicaId, path: &Path) {
+    pub fn placed(&mut self, now: u64, replica: ReplicaId, path: &Path, folder: &impl Folder) {
         let file = self.number(path);
         let slot = self.slot(file, replica);
         slot.changed = now;
         self.notify(now, replica);
-        self.plan_eviction(now, replica, file);
+        self.plan_eviction(now, replica, file, folder);
     }
 
     /// An application tried to read a file whose bytes are elsewhere: plans their return, unless the file is
@@ -243,8 +288,8 @@ impl Courier {
             (timing.commit.p99_ms(), timing.fetch.p99_ms(), timing.watch.p99_ms());
         self.queue.rearrange(|event| {
             let (most_ms, what) = match event.what {
-                What::Download { file, version, removed, .. } => {
-                    (down_ms, What::Download { file, version, arrival: Arrival::Whole, removed })
+                What::Download { file, version, .. } => {
+                    (down_ms, What::Download { file, version, arrival: Arrival::Whole })
                 }
                 What::Evict { .. } | What::ResetIndex => return None,
                 What::Fetch { .. } => (fetch_ms, event.what),
@@ -267,8 +312,7 @@ impl Courier {
                 slot.fetching = true;
                 self.queue.plan(now + fetch_ms, replica, What::Fetch { file });
             } else if slot.broken > 0 && slot.broken == slot.arrived {
-                let whole =
-                    What::Download { file, version: slot.broken, arrival: Arrival::Whole, removed: false };
+                let whole = What::Download { file, version: slot.broken, arrival: Arrival::Whole };
                 self.queue.plan(now + down_ms, replica, whole);
             }
             slot.wedged = false;
@@ -282,15 +326,15 @@ impl Courier {
         self.queue.due()
     }
 
-    /// Takes one choice that is due at `now` or was before. `latest` says which version of a file is the server's
-    /// newest: choices count back from it, the courier counts up.
+    /// Takes one choice that is due at `now` or was before. Choices count versions back from
+    /// the server's newest, the courier counts up.
     ///
     /// The world may refuse the choice: a newer version came first, the file was changed here meanwhile, the process is
     /// down. A client drops it then, too.
-    pub fn next<C, A>(&mut self, now: u64, latest: impl Fn(&Path) -> u32) -> Option<Choice<C, A>> {
+    pub fn next<C, A>(&mut self, now: u64, folder: &impl Folder) -> Option<Choice<C, A>> {
         loop {
             let event = self.queue.pop(now)?;
-            if let Some(choice) = self.happen(event, &latest) {
+            if let Some(choice) = self.happen(event, folder) {
                 return Some(choice);
             }
         }
@@ -324,20 +368,19 @@ impl Courier {
     }
 
     /// What becomes of an event whose time has come.
-    fn happen<C, A>(&mut self, event: Event, latest: impl Fn(&Path) -> u32) -> Option<Choice<C, A>> {
+    fn happen<C, A>(&mut self, event: Event, folder: &impl Folder) -> Option<Choice<C, A>> {
         let Event { at, replica, what, .. } = event;
         match what {
-            What::Download { file, version, arrival, removed } => {
+            What::Download { file, version, arrival } => {
                 let slot = self.slot(file, replica);
                 let overtaken = slot.arrived > version || (slot.coming.0 > version && slot.coming.1 <= at);
                 if overtaken {
                     return None;
                 }
                 slot.arrived = version;
-                slot.there = !removed;
                 slot.evicted = false;
                 let path = self.paths[file as usize].clone();
-                let back = latest(&path).saturating_sub(version);
+                let back = folder.latest(&path).saturating_sub(version);
                 Some(Choice::Download { replica, path, back, arrival })
             }
             What::Evict { file, since } => {
@@ -369,7 +412,7 @@ impl Courier {
             }
             What::Upload { file } => {
                 self.slot(file, replica).uploading = false;
-                self.plan_eviction(at, replica, file);
+                self.plan_eviction(at, replica, file, folder);
                 Some(Choice::Upload { replica, path: self.paths[file as usize].clone() })
             }
             What::Watch { lost } => {
@@ -471,7 +514,15 @@ impl Courier {
     }
 
     /// The way down begins.
-    fn download(&mut self, now: u64, replica: ReplicaId, file: u32, version: u32, removed: bool) {
+    fn download(
+        &mut self,
+        now: u64,
+        replica: ReplicaId,
+        file: u32,
+        version: u32,
+        removed: bool,
+        folder: &impl Folder,
+    ) {
         let drawn = self.streams.draw(replica, Purpose::Down);
         let way_ms = self.delay(|timing| &timing.deliver, drawn);
         let stall_ms = self.stalled(replica);
@@ -497,9 +548,9 @@ impl Courier {
         if version > slot.coming.0 {
             slot.coming = (version, at);
         }
-        let there = slot.there;
+        let there = folder.is_there(replica, &self.paths[file as usize]);
         let arrival = if removed { Arrival::Whole } else { self.arrival(at, replica, file, version, there) };
-        self.queue.plan(at, replica, What::Download { file, version, arrival, removed });
+        self.queue.plan(at, replica, What::Download { file, version, arrival });
     }
 
     /// In what state a version arrives; plans the whole one where it is broken.
@@ -531,7 +582,7 @@ impl Courier {
         let timing = &self.profile.timing;
         let delay = if arrival == Arrival::Gap { &timing.gap } else { &timing.mend };
         let mended = at + delay.at(another(drawn, 7));
-        let whole = What::Download { file, version, arrival: Arrival::Whole, removed: false };
+        let whole = What::Download { file, version, arrival: Arrival::Whole };
         self.queue.plan(mended, replica, whole);
         arrival
     }
@@ -565,11 +616,11 @@ impl Courier {
     }
 
     /// Decides whether a file that lies idle from now on is evicted within a day, and when.
-    fn plan_eviction(&mut self, now: u64, replica: ReplicaId, file: u32) {
+    fn plan_eviction(&mut self, now: u64, replica: ReplicaId, file: u32, folder: &impl Folder) {
         let drawn = self.streams.draw(replica, Purpose::Evict);
-        let slot = self.slot(file, replica);
-        slot.changed = now;
-        if slot.there && !self.calm && self.profile.hazards.evict_a_day.hits(drawn) {
+        self.slot(file, replica).changed = now;
+        let there = folder.is_there(replica, &self.paths[file as usize]);
+        if there && !self.calm && self.profile.hazards.evict_a_day.hits(drawn) {
             let at = now + 1 + Delay::between(0, DAY_MS, another(drawn, 0));
             self.queue.plan(at, replica, What::Evict { file, since: now });
         }

@@ -22,7 +22,6 @@ pub(super) enum What {
         file: u32,
         version: u32,
         arrival: Arrival,
-        removed: bool,
     },
     /// Not where the file changed after `since`.
     Evict {

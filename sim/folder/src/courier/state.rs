@@ -1,4 +1,9 @@
 //! What the courier knows of files and clients.
+//!
+//! It is what the courier plans by, and nothing that the world could tell it instead. Three entries look like that and
+//! are not: `arrived` counts versions that came broken or were refused, which the disk does not count as seen, and
+//! keeps older ones from being tried; `evicted` tells a file whose bytes left from one that arrived as a placeholder
+//! and is about to be mended; `coming` is of the future.
 
 use super::aggregator::{Aggregator, Kind};
 
@@ -11,8 +16,6 @@ pub(super) struct Slot {
     pub(super) settling: Option<(u64, u64)>,
     /// When the file last changed on this disk.
     pub(super) changed: u64,
-    /// Whether there is a file.
-    pub(super) there: bool,
     /// The newest version that arrived, whole or not; 0 where none did.
     pub(super) arrived: u32,
     /// The newest version on its way, and when it is due.

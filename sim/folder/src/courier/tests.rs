@@ -10,6 +10,24 @@ type Movement = Choice<Never, Never>;
 /// A version above all that the tests make: choices count back from it.
 const LATEST: u32 = 2_000_000;
 
+/// A folder in which every file is everywhere, or not yet.
+#[derive(Clone, Copy)]
+struct Files {
+    are_there: bool,
+}
+
+const EVERYWHERE: Files = Files { are_there: true };
+
+impl Folder for Files {
+    fn latest(&self, _: &Path) -> u32 {
+        LATEST
+    }
+
+    fn is_there(&self, _: ReplicaId, _: &Path) -> bool {
+        self.are_there
+    }
+}
+
 const A: ReplicaId = ReplicaId(0);
 const B: ReplicaId = ReplicaId(1);
 
@@ -30,16 +48,20 @@ fn file(name: &str) -> Path {
 
 /// Takes everything that is due up to `until`, and commits what is uploaded.
 fn run(courier: &mut Courier, until: u64, versions: &mut u32) -> Vec<(u64, Movement)> {
+    run_in(EVERYWHERE, courier, until, versions)
+}
+
+fn run_in(files: Files, courier: &mut Courier, until: u64, versions: &mut u32) -> Vec<(u64, Movement)> {
     let mut taken = Vec::new();
     while let Some(due) = courier.due().filter(|due| *due <= until) {
-        let Some(movement) = courier.next(due, |_| LATEST) else { continue };
+        let Some(movement) = courier.next(due, &files) else { continue };
         match &movement {
             Choice::Upload { replica, path } => {
                 *versions += 1;
-                courier.committed(due, *replica, path, *versions, false);
+                courier.committed(due, *replica, path, *versions, false, &files);
             }
             Choice::Download { replica, path, arrival, .. } if *arrival != Arrival::Gap => {
-                courier.placed(due, *replica, path);
+                courier.placed(due, *replica, path, &files);
             }
             _ => {}
         }
@@ -213,7 +235,8 @@ fn a_gap_shows_only_where_there_was_a_file_and_ends_within_milliseconds() {
     let mut courier = Courier::new(profile, 2, 1);
     let mut versions = 0;
     courier.touched(20_000, A, &file("a"), Touch::Written);
-    let first = downloads(&run(&mut courier, 50_000, &mut versions));
+    let nowhere = Files { are_there: false };
+    let first = downloads(&run_in(nowhere, &mut courier, 50_000, &mut versions));
     assert_eq!(first.iter().map(|(_, arrival)| *arrival).collect::<Vec<_>>(), [Arrival::Whole]);
     courier.touched(60_000, A, &file("a"), Touch::Written);
     let second = downloads(&run(&mut courier, 100_000, &mut versions));
@@ -259,7 +282,7 @@ fn an_evicted_file_comes_back_when_it_is_wanted() {
 fn an_old_version_that_was_overtaken_is_not_brought() {
     let mut courier = Courier::new(changed("icloud", |profile| profile.hazards = Hazards::none()), 2, 1);
     for version in 1..=200 {
-        courier.committed(0, A, &file("a"), version, false);
+        courier.committed(0, A, &file("a"), version, false, &EVERYWHERE);
     }
     let mut last = 0;
     for (_, movement) in everything(&mut courier) {
@@ -275,10 +298,10 @@ fn an_old_version_that_was_overtaken_is_not_brought() {
 #[test]
 fn a_version_that_is_owed_comes_once_more() {
     let mut courier = Courier::new(named("perfect"), 2, 1);
-    courier.committed(0, A, &file("a"), 1, false);
-    courier.committed(0, A, &file("a"), 2, false);
+    courier.committed(0, A, &file("a"), 1, false, &EVERYWHERE);
+    courier.committed(0, A, &file("a"), 2, false, &EVERYWHERE);
     assert_eq!(downloads(&everything(&mut courier)).len(), 1, "the first was overtaken");
-    courier.owed(5, B, &file("a"), 2, false);
+    courier.owed(5, B, &file("a"), 2, false, &EVERYWHERE);
     assert_eq!(downloads(&everything(&mut courier)).len(), 1);
 }
 
@@ -419,14 +442,14 @@ proptest! {
         let mut versions = 1_000_000;
         names.iter().for_each(|name| courier.touched(now, A, name, Touch::Written));
         while let Some(due) = courier.due() {
-            let movement: Option<Movement> = courier.next(due, |_| LATEST);
+            let movement: Option<Movement> = courier.next(due, &EVERYWHERE);
             match movement {
                 Some(Choice::Upload { replica, path }) => {
                     versions += 1;
                     let place = names.iter().position(|name| *name == path).expect("one of the files");
                     newest[place] = versions;
                     seen[replica.index()][place] = versions;
-                    courier.committed(due, replica, &path, versions, false);
+                    courier.committed(due, replica, &path, versions, false, &EVERYWHERE);
                 }
                 Some(Choice::Download { replica, path, back, arrival: Arrival::Whole }) => {
                     let place = names.iter().position(|name| *name == path).expect("one of the files");

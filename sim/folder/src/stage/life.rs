@@ -40,8 +40,8 @@ pub(super) enum Next {
     Bell,
     /// It takes the answer to its call.
     Reply { at: u64 },
-    /// It waits to be rung, and for its timer or an answer; `None` if it awaits neither.
-    Wait { until: Option<u64> },
+    /// It waits to be rung, and for its timer or an answer; `until` is `None` if it awaits neither.
+    Wait { since: u64, until: Option<u64> },
 }
 
 impl Life {
@@ -72,7 +72,7 @@ impl Life {
             _ if !awake => None,
             Next::Begin { at, .. } | Next::Apply { at } | Next::Call { at } | Next::Reply { at } => Some(at),
             Next::Bell => self.rung,
-            Next::Wait { until } => self.rung.into_iter().chain(until).min(),
+            Next::Wait { until, .. } => self.rung.into_iter().chain(until).min(),
         }
     }
 
@@ -80,7 +80,12 @@ impl Life {
     pub(super) fn ring(&mut self, now: u64) -> bool {
         let first = self.rung.is_none();
         self.rung.get_or_insert(now);
-        first && matches!(self.next, Next::Bell | Next::Wait { .. })
+        first && self.hears()
+    }
+
+    /// Whether it is due as soon as it is rung.
+    pub(super) fn hears(&self) -> bool {
+        matches!(self.next, Next::Bell | Next::Wait { .. })
     }
 }
 
@@ -114,8 +119,11 @@ impl<S: System> Stage<S> {
             Next::Reply { .. } => {
                 self.take(now, Choice::Reply { replica: id, draw }, watcher);
             }
-            Next::Wait { .. } => {
-                self.lives[id.index()].rung = None;
+            Next::Wait { since, until } => {
+                // Where the time had come already, it did not wait: the bell is still to be heard.
+                if until.is_none_or(|until| until > since) {
+                    self.lives[id.index()].rung = None;
+                }
                 let timer = self.watched.world.timer_due(&self.watched.setup, id);
                 if timer.is_some_and(|due| due <= now) {
                     self.take(now, Choice::Timer { replica: id, draw }, watcher);
@@ -144,7 +152,7 @@ impl<S: System> Stage<S> {
         } else {
             let timer = world.timer_due(&self.watched.setup, id);
             let answer = world.service().due(id).filter(|_| online);
-            Next::Wait { until: timer.into_iter().chain(answer).min() }
+            Next::Wait { since: now, until: timer.into_iter().chain(answer).min() }
         }
     }
 

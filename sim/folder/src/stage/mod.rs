@@ -203,6 +203,16 @@ impl<S: System> Stage<S> {
         due
     }
 
+    /// Whether a signal may come for an actor that rests. Who is busy acts when it is due and not before.
+    #[must_use]
+    pub fn hears(&self, actor: Actor) -> bool {
+        match actor {
+            Actor::Director => false,
+            Actor::Replica(id) => self.lives[id.index()].hears(),
+            Actor::Courier => true,
+        }
+    }
+
     /// Whether a replica's process is down, so that nothing but an opening gives it something to do.
     #[must_use]
     pub fn is_down(&self, id: ReplicaId) -> bool {
@@ -376,8 +386,7 @@ impl<S: System> Stage<S> {
     /// Everything of the courier's that is due.
     fn movements(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
         loop {
-            let cloud = self.watched.world.cloud();
-            let Some(mut choice) = self.courier.next(now, |path| cloud.latest(path)) else { break };
+            let Some(mut choice) = self.courier.next(now, &self.watched.world) else { break };
             if !self.take_one(now, &mut choice, watcher) {
                 self.refused(&choice);
             }
@@ -479,16 +488,16 @@ impl<S: System> Stage<S> {
             if effects.files_changed
                 && let Some(path) = moved(choice)
             {
-                self.courier.placed(now, id, path);
+                self.courier.placed(now, id, path, world);
             }
         }
         for commit in &effects.committed {
-            self.courier.committed(now, commit.author, &commit.path, commit.version, commit.removed);
+            self.courier.committed(now, commit.author, &commit.path, commit.version, commit.removed, world);
         }
         for (id, path, version) in &effects.owed {
             let file = world.cloud().file(path);
             let removed = file.is_some_and(|file| file.newest().content.is_none());
-            self.courier.owed(now, *id, path, *version, removed);
+            self.courier.owed(now, *id, path, *version, removed, world);
         }
         match choice {
             Choice::Folder { replica, .. }
