@@ -1,21 +1,18 @@
 //! The cloud folder as a pure state machine, and everything that is said about it.
 //!
-//! Simulator, model checker and replay share what is in here. None of it has a clock, a thread or a file of its own: a
-//! world is a value, and whoever drives it says what happens next.
+//! A [`World`](world::World) is a value: the server's files, each replica's disk, process and machine. It does nothing by
+//! itself. It says what [may happen next](world::World::choices), and [makes one](world::World::take) of these things
+//! happen.
+//! The simulator draws which choice is taken when; the model checker takes them all; a replay reads them from a file.
 //!
-//! | module | what it holds |
-//! |---|---|
-//! | [`world`] | The state: the server, each replica's disk, process and machine. It says what may happen ([`Choice`](world::Choice)) and makes it happen. |
-//! | [`profile`] | One provider: what its client does to files, how long that takes, what goes wrong with it. |
-//! | [`courier`] | When the sync clients do what they do, for one profile and one seed. |
-//! | [`stage`] | A world in time: the courier, what is done to the replicas, and what each replica does next. It says when something is due. |
-//! | [`scenario`] | The file that decides a run: replicas, faults, what happens when, what is expected. |
-//! | [`checks`] | What must hold, said once for simulator, models and replays. |
-//! | [`trace`] | The choices of a run with their times, their hash, and their replay. |
-//! | [`shrink`] | From a failing trace to the few choices that matter. |
-//! | [`streams`] | Randomness: one stream for each purpose and replica. |
-//! | [`systems`] | The protocols with the world outside the folder, their checkers and settings ([`System`]). |
-//! | [`conformance`] | What any file system must do that a protocol runs on. |
+//! # In which order to read
+//! - [`world`]: what a folder and its machines can do, as [choices](world::Choice),
+//! - [`profile`]: what each provider's client does, when, and what goes wrong; every value names its origin,
+//! - [`courier`]: when the clients move which version; [`stage`]: what is due when in a whole run,
+//! - [`checks`]: what must hold; [`System`]: a protocol with its checkers; [`systems`]: those that are here,
+//! - [`scenario`]: files that say what a run is made of; [`trace`]: runs as lists of choices; [`shrink`]: what of a
+//!   trace matters,
+//! - [`conformance`]: what every [`FsMut`](cloudchamber_core::FsMut), simulated or real, has to pass.
 //!
 //! # A world by hand
 //! ```
@@ -54,7 +51,7 @@
 //! The [stage](stage) does the same by the clock.
 //!
 //! # Deliberately absent
-//! Executors, real time and real files; madsim and stateright, which drive it from above.
+//! The simulator's runtime, the model checker, real files, real time.
 
 // The tests within share their system with those in `tests`.
 #[cfg(test)]
