@@ -4,10 +4,10 @@
 //! the built-in ones or without them; `examples/tally.rs` is such a program with its system in it.
 //!
 //! In layers; each knows only those below it, and none knows itself in a circle:
-//! - [`commands`]: one module a subcommand: arguments in, a job, its report shown, an exit status,
-//! - [`show`]: reports on a terminal and as pages,
-//! - [`jobs`]: what computes: runs, swarms, models, the check, the benches, the claims,
-//! - [`report`]: reports as data, and as JSON.
+//! - `commands`: one module a subcommand: arguments in, a job, its report shown, an exit status,
+//! - `show`: reports on a terminal and as pages,
+//! - `jobs`: what computes: runs, swarms, models, the check, the benches, the claims,
+//! - `report`: reports as data, and as JSON.
 //!
 //! # Deliberately absent
 //! Decisions on what holds: those are the checkers' and the scenarios' expectations.
