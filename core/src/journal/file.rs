@@ -1,5 +1,5 @@
 //! A journal file: lines in, records and problems out. What a line is and where reading goes on is
-//! [`log`](crate::kit::log)'s; what it says is here.
+//! [`log`](mod@crate::kit::log)'s; what it says is here.
 
 use std::borrow::Cow;
 

@@ -9,7 +9,7 @@
 //! - [`world`]: what a folder and its machines can do, as [choices](world::Choice),
 //! - [`profile`]: what each provider's client does, when, and what goes wrong; every value names its origin,
 //! - [`courier`]: when the clients move which version; [`stage`]: what is due when in a whole run,
-//! - [`checks`]: what must hold; [`System`]: a protocol with its checkers; [`systems`]: those that are here,
+//! - [`checks`]: what must hold; [`System`]: a protocol with its checkers; [`mod@systems`]: those that are here,
 //! - [`scenario`]: files that say what a run is made of; [`trace`]: runs as lists of choices; [`shrink`]: what of a
 //!   trace matters,
 //! - [`conformance`]: what every [`FsMut`](cloudchamber_core::FsMut), simulated or real, has to pass.
@@ -48,7 +48,7 @@
 //! assert!(may_happen(&world).iter().any(comes_to_b));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! The [stage](stage) does the same by the clock.
+//! The [`stage`] does the same by the clock.
 //!
 //! # Deliberately absent
 //! The simulator's runtime, the model checker, real files, real time.

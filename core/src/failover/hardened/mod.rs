@@ -15,8 +15,8 @@
 //! Why no two act, and under which assumptions: `docs/failover.md`.
 //!
 //! # The parts
-//! A [`Replica`] is these values, each with an invariant of its own, and the order in which a step asks them
-//! ([`Replica::turn`]):
+//! A `Replica` is these values, each with an invariant of its own, and the order in which a step asks them
+//! (`Replica::turn`):
 //! - `own`: what its file says, or will say; `evidence` (`peer`, `clock`): what the others said, and when,
 //! - `succession`: when it may claim; `lease`: until when it may act; `votes`: what it promised as a voter,
 //! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
