@@ -1,7 +1,7 @@
 //! The `cloudchamber` command: runs scenarios, replays traces, lets swarms loose, and reports what they found.
 //!
 //! [`main`] is the whole command for any list of systems. A program of three lines has it for systems of its own, beside
-//! the built-in ones or without them; `examples/tally.rs` is such a program with its system in it.
+//! the built-in ones or without them; `examples/tally` is such a program with its system in it.
 //!
 //! In layers; each knows only those below it, and none knows itself in a circle:
 //! - `commands`: one module a subcommand: arguments in, a job, its report shown, an exit status,

@@ -19,7 +19,7 @@ pub enum Standing {
     /// The log's own file.
     Own,
     /// A conflict copy in the form of some sync client, or lines that a machine kept which gave up the id
-    /// (`keeper`). Its records count.
+    /// (`claims::keeper`). Its records count.
     Copy,
     /// A file that is called as no client calls a copy: `messages copy.jsonl`. Its records do not count.
     Unknown,

@@ -21,7 +21,7 @@ pub trait Systems: 'static {
     fn with<W: Work>(name: &str, work: W) -> Option<W::Output>;
 }
 
-/// Makes a list of systems: `systems! { pub Mine: FailoverSystem, LeaseSystem }` is a type `Mine` that implements
+/// Makes a list of systems: `systems! { pub Mine: FailoverSystem, TallySystem }` is a type `Mine` that implements
 /// [`Systems`](crate::systems::Systems).
 #[macro_export]
 macro_rules! systems {
