@@ -6,9 +6,12 @@ use std::collections::BTreeSet;
 
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::address::{Mention, Scope};
+use cloudchamber_core::journal::claims::Place;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::file::LINE_MAX;
-use cloudchamber_core::journal::protocol::{Command, Journal, Manage, Settings, Told, own_path};
+use cloudchamber_core::journal::protocol::{
+    Command, Joining, Journal, Manage, Settings, Told, Viewing, own_path,
+};
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::{
@@ -31,9 +34,17 @@ fn at(time: u64) -> Now {
     Now { mono: Mono(time), wall: WallMs(1_767_137_342_000 + i64::try_from(time).unwrap()) }
 }
 
+fn settings(design: Design, name: &str) -> Settings {
+    let joining = Joining::Under(name.to_owned());
+    Settings { design, joining, scan_ms: 10_000, viewing: Viewing::Within, place: None }
+}
+
 impl Machine {
     fn start(design: Design, name: &str, files: MemoryFs) -> Self {
-        let settings = Settings { design, machine: name.to_owned(), scan_ms: 10_000 };
+        Self::open(settings(design, name), files)
+    }
+
+    fn open(settings: Settings, files: MemoryFs) -> Self {
         let mut told = Vec::new();
         let driver = Driver::open(&settings, at(0), Draw::Seed(1), &files, &mut told);
         let mut machine = Self { settings, files, driver, told, time: 0 };
@@ -41,8 +52,19 @@ impl Machine {
         machine
     }
 
-    /// Applies everything that is pending.
+    /// Applies everything that is pending, and looks where that is due.
     fn work(&mut self) {
+        self.apply();
+        while !self.driver.protocol().is_idle()
+            && self.driver.protocol().can_write()
+            && self.driver.wake_at().is_some_and(|at| at <= Mono(self.time + 1))
+        {
+            self.feed(Input::Timer);
+            self.apply();
+        }
+    }
+
+    fn apply(&mut self) {
         while let Some(op) = self.driver.pending_op().cloned() {
             self.time += 1;
             let result = self.files.apply(&op);
@@ -85,7 +107,7 @@ impl Machine {
             self.driver.applied(&self.settings, result, now, Draw::Seed(0), &self.files, &mut self.told);
         }
         let told = std::mem::take(&mut self.told);
-        let mut again = Self::start(self.settings.design, &self.settings.machine, self.files);
+        let mut again = Self::open(self.settings, self.files);
         again.told.splice(0..0, told);
         again
     }
@@ -107,9 +129,9 @@ impl Machine {
 
 /// Copies every shared file from one machine to another, as a sync client that has all the time in the world.
 fn copy(from: &Machine, to: &mut Machine) {
-    let own = format!("/{}/", to.settings.machine);
+    let own = own_path(&to.settings, Log::Messages).parent().unwrap();
     for (path, content) in &from.files.files {
-        if path.root() == Root::Shared && !path.name().contains(&own) {
+        if path.root() == Root::Shared && path.below(&own).is_none() {
             to.files.files.insert(path.clone(), content.clone());
         }
     }
@@ -262,7 +284,7 @@ fn a_folder_that_was_migrated_is_not_migrated_again() {
         machine
             .told
             .iter()
-            .any(|told| matches!(told, Told::Refused(why) if why.contains("migrated already")))
+            .any(|told| matches!(told, Told::Refused(why) if why.to_string().contains("migrated already")))
     );
 }
 
@@ -284,7 +306,7 @@ fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
     let long = format!(r#"{{"type":"message","id":"msg-3","body":"{}"}}"#, "x".repeat(LINE_MAX));
     append(&mut machine, &long);
     assert!(
-        matches!(machine.told.last(), Some(Told::Refused(why)) if why.contains("no reader takes 10485760"))
+        matches!(machine.told.last(), Some(Told::Refused(why)) if why.to_string().contains("no reader takes 10485760"))
     );
     append(&mut machine, r#"{"type":"message","id":"msg-4","body":"four"}"#);
     assert_eq!(machine.bodies(), ["one", "two", "four"]);
@@ -410,4 +432,117 @@ fn whoever_lost_an_id_gives_no_name_to_it() {
     assert_eq!(loser.driver.protocol().aliases().iter().count(), 0, "the old name is the winner's");
     let bodies: BTreeSet<_> = loser.bodies().into_iter().collect();
     assert_eq!(bodies, ["one", "two", "three"].map(String::from).into());
+}
+
+/// What is appended after a restart comes after what had been seen before it, although nothing foreign is read first.
+#[test]
+fn a_machine_that_starts_again_remembers_the_largest_clock_it_saw() {
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+    let mut server = Machine::start(Design::HARDENED, "server", MemoryFs::default());
+    laptop.time = 3_600_000;
+    laptop.say("msg-1", "from a fast clock");
+    laptop.work();
+    copy(&laptop, &mut server);
+    let noted = String::from_utf8(server.files.files[&Path::local("clock.json")].bytes().to_vec()).unwrap();
+    assert!(noted.starts_with("[1767140942"), "{noted}");
+    // The foreign journal is not here when it starts again, and the edit is appended before it looks at anything.
+    let foreign = own_path(&laptop.settings, Log::Messages);
+    let mut files = server.files;
+    files.files.remove(&foreign);
+    let mut server = Machine::open(server.settings, files);
+    let edit = Event::new(Kind::MessageUpdate)
+        .with_text(Field::Id, "msg-1")
+        .with_text(Field::Body, "seen and changed");
+    server.feed(Input::Command(edit.into()));
+    server.work();
+    copy(&server, &mut laptop);
+    assert_eq!(laptop.bodies(), ["seen and changed"]);
+}
+
+/// Files of which the journals of one machine must not be read.
+struct Closed<'a>(&'a MemoryFs, &'a str);
+
+impl cloudchamber_core::Fs for Closed<'_> {
+    fn read(&self, path: &Path, from: u64) -> Result<Content, cloudchamber_core::FsError> {
+        let foreign = path.name().contains(self.1) && path.name().ends_with(".jsonl");
+        assert!(!foreign, "{path} was read");
+        self.0.read(path, from)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<cloudchamber_core::Entry>, cloudchamber_core::FsError> {
+        self.0.list(dir)
+    }
+}
+
+#[test]
+fn no_foreign_journal_is_read_to_append() {
+    let laptop = {
+        let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+        laptop.say("msg-1", "one");
+        laptop.work();
+        laptop
+    };
+    let mut server = Machine::start(Design::HARDENED, "server", MemoryFs::default());
+    copy(&laptop, &mut server);
+    let (settings, mut files, mut told) = (server.settings, server.files, Vec::new());
+    let closed = |files: &MemoryFs, step: &mut dyn FnMut(&Closed<'_>)| step(&Closed(files, "laptop"));
+    let mut driver = None;
+    closed(&files, &mut |fs| {
+        driver = Some(Driver::<Journal>::open(&settings, at(0), Draw::Seed(1), fs, &mut told));
+    });
+    let mut driver = driver.unwrap();
+    let event = Event::new(Kind::Message).with_text(Field::Id, "msg-2").with_text(Field::Body, "two");
+    closed(&files, &mut |fs| {
+        let input = Input::Command(event.clone().into());
+        driver.feed(&settings, input, at(1), Draw::Seed(2), fs, &mut told);
+    });
+    while let Some(op) = driver.pending_op().cloned() {
+        files.apply(&op).unwrap();
+        closed(&files, &mut |fs| driver.applied(&settings, Ok(()), at(2), Draw::Seed(3), fs, &mut told));
+    }
+    assert!(matches!(told.last(), Some(Told::Acknowledged { .. })), "{told:?}");
+}
+
+#[test]
+fn one_that_only_looks_writes_nothing_but_the_clock_that_was_shown() {
+    let mut files = MemoryFs::default();
+    files.put("shared/machines/laptop/messages.jsonl", "");
+    let looking = Settings { joining: Joining::OnlyLooking, ..settings(Design::HARDENED, "unused") };
+    let mut machine = Machine::open(Settings { viewing: Viewing::Beside, ..looking }, files);
+    machine.feed(Input::Changed);
+    assert_eq!((machine.driver.pending_op(), machine.told.last()), (None, Some(&Told::Looked)));
+    for (ms, noted) in [(7, true), (7, false), (6, false), (8, true)] {
+        machine.feed(Input::Command(Command::Manage(Manage::Saw { ms, count: 0 })));
+        assert_eq!(machine.driver.pending_op().is_some(), noted, "{ms}");
+        machine.apply();
+    }
+    let written: Vec<_> = machine.files.files.keys().filter(|path| path.root() == Root::Local).collect();
+    assert_eq!(written, [&Path::local("clock.json")]);
+    assert_eq!(machine.files.files[&Path::local("clock.json")], Content::from("[8,0]\n"));
+}
+
+/// A local directory that was copied to a second computer claims with the nonce of the first.
+#[test]
+fn a_copy_of_a_local_directory_is_not_gone_on_with() {
+    let place = |host: &str, number| Place { host: host.to_owned(), directory: "/local".to_owned(), number };
+    let at = |place| Settings { place: Some(place), ..settings(Design::HARDENED, "laptop") };
+    let mut first = Machine::open(at(place("desk", 1)), MemoryFs::default());
+    first.say("msg-1", "one");
+    first.work();
+    let refused = |machine: &Machine| {
+        let refused = machine.told.iter().filter(|told| matches!(told, Told::Refused(_)));
+        refused.map(|told| format!("{told:?}")).collect::<Vec<_>>()
+    };
+    let mut copy = Machine::open(at(place("server", 2)), first.files.clone());
+    copy.say("msg-2", "two");
+    copy.work();
+    assert_eq!(copy.acknowledged(), 0);
+    assert!(refused(&copy)[0].contains("/local on desk"), "{:?}", refused(&copy));
+    // A computer that changed its name, and a directory that was restored or moved, are the same machine still.
+    for same in [place("desk.lan", 1), place("desk", 3)] {
+        let mut again = Machine::open(at(same), first.files.clone());
+        again.say("msg-2", "two");
+        again.work();
+        assert_eq!((again.acknowledged(), refused(&again).len()), (1, 0));
+    }
 }

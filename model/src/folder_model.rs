@@ -320,6 +320,14 @@ impl<S: System> FolderModel<S> {
             actions.push(Action::Take(choices.swap_remove(first)));
             return;
         }
+        let timer =
+            |choice: &ChoiceOf<S>| matches!(choice, Choice::Timer { .. }) && self.is_offered(state, choice);
+        if self.spec.economy.timers_first
+            && let Some(first) = choices.iter().position(timer)
+        {
+            actions.push(Action::Take(choices.swap_remove(first)));
+            return;
+        }
         actions.extend(choices.into_iter().filter(|choice| self.is_offered(state, choice)).map(Action::Take));
         actions.extend(self.next_moment(state).map(Action::Pass));
     }

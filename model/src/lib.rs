@@ -33,6 +33,8 @@
 //! - `idle_files`: files that nobody reads to decide are never sent.
 //! - `busy_faults`: a machine that falls asleep between two steps might as well do so before the next one. A process
 //!   that dies between two steps too, unless it starts again before the next one: that is left out.
+//! - `timers_first`: a timer that is due comes before anything else. So nothing arrives, is asked or fails between the
+//!   start of a process that looks at once and its look: that is left out, and another model of the same system has it.
 //! - `merge`: a state with one way on is passed over; the violation is looked for in it all the same.
 //! - `alike`: of all states that the system says behave alike ([`System::essence`](cloudchamber_folder::System::essence))
 //!   the first is looked at. Only what is remembered of visited states changes: every path is one that the world takes.

@@ -190,6 +190,9 @@ pub struct Economy {
     /// Whether processes die and machines fall asleep only when the process has something to do. What is left out are
     /// processes that die and start again between two of their steps.
     pub busy_faults: bool,
+    /// Whether a timer that is due comes before anything else. What is left out is what happens between a start and the
+    /// first look, for processes that look as soon as they have started.
+    pub timers_first: bool,
     /// Whether states that differ in nothing that can still matter are looked at once: see
     /// [`System::essence`].
     pub alike: bool,

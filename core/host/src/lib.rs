@@ -1,14 +1,16 @@
 //! The protocols on a real directory.
 //!
 //! [`OsFs`] is the port of `cloudchamber-core` to a directory of the operating system; [`failover`] runs a command on
-//! exactly one of several machines; [`appender`] is the one writer of a machine's journals, and [`database`] keeps what
-//! the journals say together in SQLite. The binary `cloudchamber-agent` gives all of it to people and scripts.
+//! exactly one of several machines; [`machine`] is a machine with its journals, and [`database`] keeps what the journals
+//! say together in SQLite. Both run the core's protocols through one loop, the [`runner`]. The binary
+//! `cloudchamber-agent` gives all of it to people and scripts.
 //! Deliberately absent: the simulator and the model checker, of which nothing here knows.
 
-pub mod appender;
 pub mod clock;
 pub mod database;
 pub mod failover;
+pub mod local;
+pub mod machine;
 pub mod runner;
 pub mod small;
 pub mod throughput;

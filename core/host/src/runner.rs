@@ -18,12 +18,18 @@
 //! use std::path::Path;
 //!
 //! use cloudchamber_core::journal::Design;
-//! use cloudchamber_core::journal::protocol::{Journal, Settings};
+//! use cloudchamber_core::journal::protocol::{Joining, Journal, Settings, Viewing};
 //! use cloudchamber_host::{Lock, OsFs, Runner};
 //!
 //! let local = Path::new("/home/ann/.local/state/team");
 //! let fs = OsFs::new("/home/ann/Sync/team", local);
-//! let settings = Settings { design: Design::HARDENED, machine: "laptop".to_owned(), scan_ms: 10_000 };
+//! let settings = Settings {
+//!     design: Design::HARDENED,
+//!     joining: Joining::Under("laptop".to_owned()),
+//!     scan_ms: 10_000,
+//!     viewing: Viewing::Beside,
+//!     place: None,
+//! };
 //! let mut told = Vec::new();
 //! let mut journal =
 //!     Runner::<Journal>::open(settings, fs, Lock::wait(local)?, &mut |_, event| told.push(event.clone()));
@@ -173,10 +179,10 @@ impl<P: Protocol, F: FsMut> Runner<P, F> {
         self.lock = None;
     }
 
-    /// Goes on after a rest. What it knew of its own files may be out of date: it is fed that they may have changed.
-    pub fn resume(&mut self, lock: Lock, heard: Heard<'_, P>) {
+    /// Goes on after a rest. Other processes may have written its own files meanwhile: it is fed that they may have
+    /// changed before it is fed anything that writes.
+    pub fn resume(&mut self, lock: Lock) {
         self.lock = Some(lock);
-        self.feed(Input::Changed, heard);
     }
 
     fn tell(&self, events: &[P::Event], heard: Heard<'_, P>) {

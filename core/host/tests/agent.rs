@@ -89,7 +89,7 @@ fn a_folder_of_the_old_layout_is_migrated_once_and_written_to_only_then() {
 }
 
 #[test]
-fn a_migration_that_was_interrupted_is_finished_and_nothing_is_written_before() {
+fn a_migration_that_was_interrupted_is_finished_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, local) = (dir.path().join("folder"), dir.path().join("local"));
     copy(&data("dogfood"), &folder);
@@ -100,18 +100,17 @@ fn a_migration_that_was_interrupted_is_finished_and_nothing_is_written_before() 
     std::fs::create_dir_all(&local).unwrap();
     std::fs::write(local.join("migration"), "desktop\n").unwrap();
     std::fs::copy(folder.join("messages.jsonl"), made.join("messages.jsonl")).unwrap();
-    let refused = run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(refused.status.code() == Some(2) && said.contains("--migrate"), "{said}");
     let other = run(&folder, &local, &["init", "--machine", "laptop", "--migrate"]);
     assert!(String::from_utf8_lossy(&other.stderr).contains("finish it under that name"), "{other:?}");
-    ok(&run(&folder, &local, &["init", "--machine", "desktop", "--migrate"]));
-    let after = json(&run(&folder, &local, &["show", "--json"]));
-    for section in ["messages", "threads", "questions", "reactions"] {
-        let (after, before) = (after[section].as_array().unwrap(), before[section].as_array().unwrap());
-        assert_eq!(after.len(), before.len(), "{section}");
-    }
     ok(&run(&folder, &local, &["append", "--from", "opus", "--say", "hi"]));
+    let after = json(&run(&folder, &local, &["show", "--json"]));
+    for (section, more) in [("messages", 1), ("threads", 0), ("questions", 0), ("reactions", 0)] {
+        let (after, before) = (after[section].as_array().unwrap(), before[section].as_array().unwrap());
+        assert_eq!(after.len(), before.len() + more, "{section}");
+    }
+    let last = after["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["body"], &last["origin"]), (&"hi".into(), &"desktop".into()));
+    ok(&run(&folder, &local, &["init", "--machine", "desktop", "--migrate"]));
     assert!(!local.join("migration").exists());
 }
 

@@ -132,6 +132,17 @@ impl Machines {
         errors.filter_map(text).collect()
     }
 
+    /// Waits until one of the agents has said this.
+    fn wait_for_words(&self, words: &str) {
+        for _ in 0..1_200 {
+            if self.errors().contains(words) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("nobody said `{words}`\n{}", self.errors());
+    }
+
     /// That no two commands ran at a time, and that each run was in a later term than the one before.
     fn one_at_a_time(&self) {
         let mut runs = self.heard.clone();
@@ -232,6 +243,27 @@ fn a_command_that_will_not_end_is_killed_and_so_is_what_it_started() {
     machines.until(&["b"]);
     machines.one_at_a_time();
     assert!(machines.errors().contains("the command was ended (exit status 137)"), "{}", machines.errors());
+}
+
+/// A folder that its client, a person or a mount took away is waited for, and not made anew: beside an empty one that only
+/// this machine has, it would lead alone.
+#[test]
+fn a_shared_folder_that_is_gone_is_waited_for_and_not_made_anew() {
+    let mut machines = Machines::new();
+    machines.start("a", &[], CHATTER);
+    machines.until(&["a"]);
+    let away = machines.dir.path().join("away");
+    std::fs::rename(machines.shared(), &away).unwrap();
+    machines.wait_for_words("the shared folder cannot be used");
+    assert!(!machines.shared().exists());
+    std::fs::rename(&away, machines.shared()).unwrap();
+    machines.wait_for_words("the shared folder is back");
+    machines.until(&["a"]);
+    machines.one_at_a_time();
+    std::fs::rename(machines.shared(), &away).unwrap();
+    machines.signal("a", Signal::TERM);
+    assert_eq!(machines.wait_for_end("a"), Some(0));
+    assert!(!machines.shared().exists());
 }
 
 #[test]

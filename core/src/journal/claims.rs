@@ -1,6 +1,9 @@
 //! Claims of machines' directories, and whose each one is. The rules are in [`owner`](super::owner).
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::identity::{Identity, Nonce};
 use super::layout::MACHINES;
@@ -45,11 +48,50 @@ impl Claim {
         Path::shared(MACHINES).join(machine).join(&self.file_name())
     }
 
-    /// What puts it there. The content is for people.
-    pub(super) fn op(self, machine: &str) -> FsOp {
-        let text =
+    /// What puts it there. Only the place in its content is ever read.
+    pub(super) fn op(self, machine: &str, place: Option<&Place>) -> FsOp {
+        let mut text =
             serde_json::json!({ "machine": machine, "owner": self.nonce.to_string(), "since": self.since });
+        if let Some(place) = place {
+            text["place"] = serde_json::to_value(place).expect("plain fields");
+        }
         FsOp::Replace { path: self.path(machine), content: Content::from(format!("{text}\n")) }
+    }
+}
+
+/// Where the local directory of a claim's owner lies. Two places that claim with one nonce are a directory and its copy.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Place {
+    /// The computer's name, which may change.
+    pub host: String,
+    /// The directory's path.
+    pub directory: String,
+    /// What the file system numbers the directory with, which stays when it is renamed and a copy does not share.
+    pub number: u64,
+}
+
+impl Place {
+    /// The place that the content of a claim tells; None if it tells none.
+    #[must_use]
+    pub fn parse(content: &Content) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Told {
+            place: Place,
+        }
+        serde_json::from_slice::<Told>(content.bytes()).ok().map(|told| told.place)
+    }
+
+    /// Whether both are one directory, as far as that can be told: a computer may change its name, and a directory may be
+    /// moved or restored, but not both at once.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.number == other.number || (&self.host, &self.directory) == (&other.host, &other.directory)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.directory, self.host)
     }
 }
 

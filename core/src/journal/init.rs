@@ -48,7 +48,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
     let [copy, named] = identity.ops();
     let mut ops = vec![copy];
     // Whoever has written there has a claim there.
-    ops.extend(owner.map(|owner| Claim::of(&identity, owner).op(id)));
+    ops.extend(owner.map(|owner| Claim::of(&identity, owner).op(id, None)));
     ops.push(FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) });
     ops.push(named);
     ops.extend(sentinel(fs));

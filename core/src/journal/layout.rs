@@ -34,6 +34,12 @@ pub fn migration_path() -> Path {
     Path::local("migration")
 }
 
+/// The path of the note of the largest clock that this machine has seen.
+#[must_use]
+pub fn clock_path() -> Path {
+    Path::local("clock.json")
+}
+
 /// The path of a machine's journal.
 #[must_use]
 pub fn journal_path(machine: &str, log: Log) -> Path {

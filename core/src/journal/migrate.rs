@@ -178,7 +178,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         if by_alias {
             // The new name starts a directory of its own; the numbers go on.
             if let Some(nonce) = own.owner {
-                ops.push(Claim::of(&own, nonce).op(new));
+                ops.push(Claim::of(&own, nonce).op(new, None));
             }
             ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
             ops.extend(own.ops());

@@ -49,6 +49,7 @@ pub mod refusal;
 pub mod sample;
 pub mod schema;
 pub mod seal;
+pub mod seen;
 pub mod show;
 pub mod verify;
 pub mod view;

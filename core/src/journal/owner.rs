@@ -26,15 +26,15 @@
 //! Until they have heard of each other both count from the same number. Each line says whose it is (`owner`), the
 //! merge keeps both, and [`verify`](super::verify) takes two numbers for one only where the owner is the same.
 //!
-//! # What is not told apart
-//! A local folder that was copied or restored to a second machine has the same nonce there. Both are one owner then,
-//! and both take up its mentions; `verify` names the numbers that both used. One of them has to be given a new id
-//! by hand: remove its local folder and `init` anew. Whoever removes a local folder loses the nonce with it; its id
-//! stays taken, and `init` refuses it.
+//! # A local directory that was copied
+//! A local directory that was copied or restored to a second machine has the same nonce there. Each claim tells the
+//! [`Place`] of its owner's local directory; a machine that finds another place in its own claim stops, and says which.
+//! Until it has heard of that both are one owner, and `verify` names the numbers that both used. Whoever removes a local
+//! directory loses the nonce with it; its id stays taken, and `init` refuses it.
 
 use std::fmt;
 
-use super::claims::Claim;
+use super::claims::{Claim, Place};
 use super::event::Event;
 use super::folder::Folder;
 use super::identity::{Identity, Nonce, is_absent};
@@ -95,14 +95,15 @@ pub fn winner_over(design: &Design, folder: &Folder, own: &Identity, nonce: Nonc
 /// *Elsewhere:* others may see the claim later than what was appended.
 ///
 /// # Errors
-/// [`Refusal::Legacy`] as for every writer, [`Refusal::Fs`] where an own file cannot be looked at, and
-/// [`Refusal::Lost`] where the id is another's and the one to go on under is taken.
+/// [`Refusal::Legacy`] as for every writer, [`Refusal::Fs`] where an own file cannot be looked at,
+/// [`Refusal::Copied`] where the claim was made in another `place`, and [`Refusal::Lost`] where the id is another's and the one to go on under is taken.
 pub fn settle(
     fs: &dyn Fs,
     design: &Design,
     folder: &Folder,
     own: &Identity,
     drawn: Nonce,
+    place: Option<&Place>,
 ) -> Result<Settled, Refusal> {
     refuse_legacy(fs)?;
     // A folder that has not arrived says nothing about whose it is.
@@ -114,8 +115,19 @@ pub fn settle(
     // Kept before it is shown, so that a crash does not leave a claim that nobody knows to be his.
     let mut ops = if own.owner.is_none() { named.ops().to_vec() } else { Vec::new() };
     let claim = Claim::of(&named, nonce);
-    if !folder.owners.has(&own.id, claim) {
-        ops.push(claim.op(&own.id));
+    let told = fs.read(&claim.path(&own.id), 0);
+    let elsewhere = told.as_ref().ok().and_then(Place::parse);
+    if let (Some(place), Some(other)) = (place, &elsewhere)
+        && !place.is(other)
+    {
+        return Err(Refusal::Copied {
+            file: claim.path(&own.id).name().to_owned(),
+            place: other.to_string(),
+        });
+    }
+    let untold = place.is_some() && elsewhere.is_none() && told != Err(FsError::NotLocal);
+    if untold || !folder.owners.has(&own.id, claim) {
+        ops.push(claim.op(&own.id, place));
     }
     let Some(winner) = winner_over(design, folder, &named, nonce) else { return Ok(Settled::Owned(ops)) };
     let new = fresh(&own.id, nonce);
@@ -160,7 +172,7 @@ pub(super) fn leave(
             ops.push(FsOp::Replace { path, content: shadow.prefix(whole) });
         }
     }
-    ops.push(claim.op(new));
+    ops.push(claim.op(new, None));
     let journal = journal_path(new, Log::Messages);
     if fs.read(&journal, 0) == Err(FsError::NotFound) {
         ops.push(FsOp::Replace { path: journal, content: Content::new([]) });

@@ -1,28 +1,35 @@
 //! One machine with its journals, as a protocol: appends on command, reads what arrives, knows what all say.
+//!
+//! # What it reads when
+//! To append, a machine has to know who is who and how its own journals end, and no more: that is what it reads when it
+//! starts and after its names have changed. It *looks* at what others wrote when it is told that a file may have changed
+//! and when its timer is due, which it is as soon as it has started. The largest clock that it sees then is noted in the local directory before anything
+//! else is written, so that whatever it appends after a restart still comes after what it had read.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::address::{Aliases, Mention, Scope};
-use super::claims::Claim;
+use super::claims::{Claim, Place};
 use super::clock::Hybrid;
 use super::event::Event;
 use super::folder::Folder;
 use super::identity::{Identity, Nonce, identity};
 use super::init::init;
-use super::layout::{checksums_path, identity_path, journal_path, migration_begun};
+use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun};
 use super::merge::merge;
 use super::migrate;
 use super::owner::{self, Settled};
 use super::problem::Problem;
 use super::refusal::Refusal;
 use super::seal::Seal;
+use super::seen::{note, seen};
 use super::show::Shown;
 use super::view::View;
-use super::write::Writer;
-use super::{Checksums, Design, Owning};
-use crate::{Content, Cx, Fs, FsOp, Input, Mono, Never, Path, Protocol};
+use super::write::{Appended, Writer};
+use super::{Checksums, Design, Ordering, Owning};
+use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What does not change while a machine runs.
@@ -30,10 +37,35 @@ use xxhash_rust::xxh3::xxh3_64;
 pub struct Settings {
     /// How it reads, merges and writes.
     pub design: Design,
-    /// The id it takes when it starts for the first time.
-    pub machine: String,
+    /// Which id it has.
+    pub joining: Joining,
     /// How often it looks at the folder without being told, in milliseconds.
     pub scan_ms: u64,
+    /// Where the view of all journals is kept.
+    pub viewing: Viewing,
+    /// Where this machine's local directory lies; None if that is not known. It tells a copied one from the original.
+    pub place: Option<Place>,
+}
+
+/// Which id a machine has.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Joining {
+    /// The one it has; this one if it starts for the first time.
+    Under(String),
+    /// The one it has; without one it cannot append.
+    AsKnown,
+    /// It only looks: it claims, repairs and appends nothing, and notes no more than what it has seen.
+    OnlyLooking,
+}
+
+/// Where the view of all journals is kept.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Viewing {
+    /// In the machine's state: a look reads every journal.
+    Within,
+    /// In something beside it that reads the journals whenever the machine says that it [`Told::Looked`], such as a
+    /// database; the clock that it then shows comes back as [`Manage::Saw`].
+    Beside,
 }
 
 /// What a person asks of a machine. In a scenario a line of JSON is an event; anything else is a word or a table.
@@ -59,6 +91,15 @@ pub enum Manage {
         /// The name it gets.
         new: String,
     },
+    /// To take note that records up to this clock were shown: what it appends from now on comes after them.
+    Saw {
+        /// The clock's milliseconds since 1970.
+        ms: i64,
+        /// The clock's count within the millisecond.
+        count: u32,
+    },
+    /// To bring the checksums up to date.
+    Seal,
 }
 
 impl From<Event> for Command {
@@ -78,15 +119,19 @@ pub enum Told {
         seq: i64,
         /// Its line, without the newline.
         line: String,
+        /// The file that it was appended to.
+        path: Path,
     },
     /// An op failed; the event may or may not be there.
     Failed,
     /// The machine cannot write, or not this.
-    Refused(String),
+    Refused(Refusal),
     /// What a crash had left was repaired.
     Repaired(String),
     /// Its id is another machine's, and it goes on under another one: what happened, in words.
     Moved(String),
+    /// It has looked at the folder: the view that is kept beside it is to be brought up to date.
+    Looked,
 }
 
 /// What the machine is doing.
@@ -104,14 +149,23 @@ enum Phase {
     Ready,
     /// It appends: what is told once all is on disk.
     Appending(Told),
-    /// It writes checksums.
-    Sealing,
+    /// It writes checksums, or notes a clock.
+    Noting,
 }
 
 /// A machine with its journals.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Journal {
+    /// The journals as they were at the last look; none of them where the view is kept beside it.
     folder: Folder,
+    /// Who is who, without journals, as last found out.
+    names: Folder,
+    /// The clock that is noted in the local directory.
+    seen: Hybrid,
+    /// Whether it wrote something that it has not looked at yet.
+    stale: bool,
+    /// Whether it appended something since its checksums were brought up to date.
+    appended: bool,
     phase: Phase,
     queue: VecDeque<Command>,
     writer: Option<Writer>,
@@ -119,7 +173,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journals as this machine last found them.
+    /// The journals as they were when this machine last looked.
     #[must_use]
     pub fn folder(&self) -> &Folder {
         &self.folder
@@ -156,7 +210,7 @@ impl Journal {
     /// Whether nothing waits to be written.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
+        self.queue.is_empty() && !self.stale && matches!(self.phase, Phase::Ready | Phase::Closed)
     }
 
     /// Whether this machine is the one, or one of those, that a mention is for; nothing while it does not know who
@@ -164,7 +218,7 @@ impl Journal {
     #[must_use]
     pub fn is_meant(&self, settings: &Settings, mention: &Mention) -> Option<bool> {
         let own = self.writer.as_ref()?.identity();
-        let named = mention.is_for(&own.id, &self.folder.aliases, settings.design.following);
+        let named = mention.is_for(&own.id, &self.names.aliases, settings.design.following);
         Some(named && (mention.scope == Scope::All || !self.has_lost(settings)))
     }
 
@@ -173,28 +227,39 @@ impl Journal {
         let own = self.writer.as_ref().map(Writer::identity);
         let claim = own.and_then(|own| Some((own, own.owner?)));
         claim.is_some_and(|(own, nonce)| {
-            owner::winner_over(&settings.design, &self.folder, own, nonce).is_some()
+            owner::winner_over(&settings.design, &self.names, own, nonce).is_some()
         })
     }
 
     /// Whether what it knew of its files when it opened them holds no longer: it has lost its id, its claim is gone, or
     /// somebody else wrote its journals.
-    fn is_unsettled(&self, settings: &Settings) -> bool {
+    fn is_unsettled(&self, settings: &Settings, fs: &dyn Fs) -> bool {
         let Some(writer) = self.writer.as_ref().filter(|_| settings.design.owning == Owning::Claimed) else {
             return false;
         };
         let own = writer.identity();
+        let claims = |nonce| self.names.owners.has(&own.id, Claim::of(own, nonce));
         // A folder that is not here right now is no reason to claim anything in its place.
-        let here = self.folder.files.iter().any(|held| *held.directory == *own.id);
-        let claims = |nonce| self.folder.owners.has(&own.id, Claim::of(own, nonce));
-        let unclaimed = here && !own.owner.is_some_and(claims);
-        unclaimed || self.has_lost(settings) || writer.is_outdone(&self.folder)
+        let unclaimed = !own.owner.is_some_and(claims) && writer.is_here(fs);
+        unclaimed || self.has_lost(settings) || writer.is_outdone(fs)
+    }
+
+    /// Who this machine is; None while it cannot append.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.writer.as_ref().map(Writer::identity)
+    }
+
+    /// The largest clock that it has seen and will remember.
+    #[must_use]
+    pub fn clock(&self) -> Hybrid {
+        self.writer.as_ref().map(Writer::own_clock).unwrap_or_default().max(self.seen)
     }
 
     /// The names that machines had, as far as this one knows.
     #[must_use]
     pub fn aliases(&self) -> &Aliases {
-        &self.folder.aliases
+        &self.names.aliases
     }
 
     /// Whether it has an identity and files that can be appended to.
@@ -203,45 +268,96 @@ impl Journal {
         self.writer.is_some()
     }
 
+    /// Finds out who is who, without reading any journal.
+    fn find(&mut self, settings: &Settings, cx: &Cx<'_, Self>) {
+        self.names = Folder::find(cx.fs(), &settings.design, &mut |_, _| Err(FsError::NotFound));
+    }
+
+    /// Looks at what others wrote, notes the largest clock, and opens its own files anew where that is needed.
     fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
-        self.folder = Folder::read(cx.fs(), &settings.design);
-        let clock = self.clock(settings);
+        match settings.viewing {
+            Viewing::Within => {
+                self.folder = Folder::read(cx.fs(), &settings.design);
+                self.names = Folder { files: Vec::new(), ..self.folder.clone() };
+                let records = self.folder.with_sources(&settings.design, |sources| {
+                    let records = sources.iter().flat_map(|source| &source.file.records);
+                    records.map(|record| record.stamp).max().unwrap_or_default()
+                });
+                self.see(records, settings, cx);
+            }
+            Viewing::Beside => {
+                self.find(settings, cx);
+                cx.event(Told::Looked);
+            }
+        }
+        self.stale = false;
+        self.next = cx.now().mono.plus(settings.scan_ms);
+        match self.phase {
+            Phase::Closed => self.start(settings, cx),
+            Phase::Ready if self.is_unsettled(settings, cx.fs()) => self.start(settings, cx),
+            _ => {}
+        }
+    }
+
+    /// Shows what it wrote itself, beside what it saw of the others when it last looked.
+    fn read_own(&mut self, settings: &Settings, cx: &Cx<'_, Self>) {
+        let Some(own) = self.writer.as_ref().map(Writer::identity) else { return };
+        if settings.viewing == Viewing::Beside || self.stale {
+            return;
+        }
+        let directory = Path::shared(MACHINES).join(&own.id);
+        let (fs, before) = (cx.fs(), std::mem::take(&mut self.folder.files));
+        self.folder = Folder::find(fs, &settings.design, &mut |name, path| {
+            if path.below(&directory).is_some() {
+                return fs.read(path, 0);
+            }
+            let known = before.iter().find(|held| *held.name == *name);
+            known.map(|held| held.content.clone()).ok_or(FsError::NotFound)
+        });
+        self.folder.files.sort_by(|a, b| a.name.cmp(&b.name));
+        // What others of its id wrote there may have come with it, and so may their claims.
+        self.names = Folder { files: Vec::new(), ..self.folder.clone() };
+    }
+
+    /// Takes note of a clock, so that whatever it appends comes after it, also after a restart. Says whether there was
+    /// anything to note.
+    fn see(&mut self, clock: Hybrid, settings: &Settings, cx: &mut Cx<'_, Self>) -> bool {
+        if settings.design.order == Ordering::AsWritten || clock <= self.clock() {
+            return false;
+        }
+        self.seen = clock;
+        cx.op(note(clock));
         if let Some(writer) = &mut self.writer {
             writer.see(clock);
         }
-        self.next = cx.now().mono.plus(settings.scan_ms);
-    }
-
-    /// The largest clock among all records.
-    fn clock(&self, settings: &Settings) -> Hybrid {
-        self.folder.with_sources(&settings.design, |sources| {
-            let records = sources.iter().flat_map(|source| &source.file.records);
-            records.map(|record| record.stamp).max().unwrap_or_default()
-        })
+        true
     }
 
     /// Finds out who it is, or becomes somebody, and makes the own files whole.
     fn start(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let design = &settings.design;
+        if settings.joining == Joining::OnlyLooking {
+            return;
+        }
         if migration_begun(cx.fs()).is_some() {
             // A crash interrupted it, and nothing may be appended before it is done.
             (self.phase, self.writer) = (Phase::Closed, None);
             self.manage(&Manage::Migrate, settings, cx);
             return;
         }
-        match identity(cx.fs()) {
-            Err(Refusal::NoIdentity) => {
+        match (identity(cx.fs()), &settings.joining) {
+            (Err(Refusal::NoIdentity), Joining::Under(machine)) => {
                 let drawn = drawn(design, cx);
-                match init(cx.fs(), &settings.machine, cx.now(), drawn) {
+                match init(cx.fs(), machine, cx.now(), drawn) {
                     Ok(ops) => {
                         ops.into_iter().for_each(|op| cx.op(op));
                         self.phase = Phase::Starting;
                     }
-                    Err(refusal) => self.refuse(&refusal, cx),
+                    Err(refusal) => self.refuse(refusal, cx),
                 }
             }
-            Err(refusal) => self.refuse(&refusal, cx),
-            Ok(own) => self.settle(&own, settings, cx),
+            (Err(refusal), _) => self.refuse(refusal, cx),
+            (Ok(own), _) => self.settle(&own, settings, cx),
         }
     }
 
@@ -249,7 +365,7 @@ impl Journal {
     fn settle(&mut self, own: &Identity, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let design = &settings.design;
         let nonce = own.owner.or_else(|| drawn(design, cx)).unwrap_or(Nonce(0));
-        let claims = match owner::settle(cx.fs(), design, &self.folder, own, nonce) {
+        let claims = match owner::settle(cx.fs(), design, &self.names, own, nonce, settings.place.as_ref()) {
             Ok(Settled::Owned(ops)) => ops,
             Ok(Settled::Moves(leaving)) => {
                 cx.event(Told::Moved(leaving.to_string()));
@@ -257,7 +373,7 @@ impl Journal {
                 (self.phase, self.writer) = (Phase::Managing, None);
                 return;
             }
-            Err(refusal) => return self.refuse(&refusal, cx),
+            Err(refusal) => return self.refuse(refusal, cx),
         };
         if !claims.is_empty() {
             // Nothing is appended before the claim is there, so that whoever has written there has one.
@@ -265,7 +381,7 @@ impl Journal {
             (self.phase, self.writer) = (Phase::Managing, None);
             return;
         }
-        match Writer::open(cx.fs(), design, self.clock(settings)) {
+        match Writer::open(cx.fs(), design, self.seen) {
             Ok((writer, ops)) => {
                 writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
                 self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
@@ -273,12 +389,12 @@ impl Journal {
                 self.writer = Some(writer);
                 self.go_on(settings, cx);
             }
-            Err(refusal) => self.refuse(&refusal, cx),
+            Err(refusal) => self.refuse(refusal, cx),
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal, cx: &mut Cx<'_, Self>) {
-        cx.event(Told::Refused(refusal.to_string()));
+    fn refuse(&mut self, refusal: Refusal, cx: &mut Cx<'_, Self>) {
+        cx.event(Told::Refused(refusal));
         self.phase = Phase::Closed;
         self.writer = None;
     }
@@ -299,7 +415,8 @@ impl Journal {
             let planned = match settings.design.checksums {
                 Checksums::PerMachine => writer.append(&event, cx.now()).map(|(ops, appended)| {
                     let machine = writer.identity().id.clone();
-                    (ops, Told::Acknowledged { machine, seq: appended.seq, line: appended.line })
+                    let Appended { path, seq, line, .. } = appended;
+                    (ops, Told::Acknowledged { machine, seq, line, path })
                 }),
                 Checksums::Shared => published(cx.fs(), &event, cx.now()),
             };
@@ -308,7 +425,7 @@ impl Journal {
                     ops.into_iter().for_each(|op| cx.op(op));
                     self.phase = Phase::Appending(told);
                 }
-                Err(refusal) => cx.event(Told::Refused(refusal.to_string())),
+                Err(refusal) => cx.event(Told::Refused(refusal)),
             }
         }
     }
@@ -317,9 +434,25 @@ impl Journal {
         let planned = match manage {
             Manage::Migrate => {
                 let drawn = drawn(&settings.design, cx);
-                migrate::migrate(cx.fs(), &settings.machine, cx.now(), drawn)
+                let known = migration_begun(cx.fs()).or_else(|| identity(cx.fs()).ok().map(|own| own.id));
+                let named = match &settings.joining {
+                    Joining::Under(machine) => Some(machine.clone()),
+                    Joining::AsKnown | Joining::OnlyLooking => known,
+                };
+                match named {
+                    Some(machine) => migrate::migrate(cx.fs(), &machine, cx.now(), drawn),
+                    None => Err(Refusal::NoIdentity),
+                }
             }
             Manage::Rename { old, new } => migrate::rename(cx.fs(), &settings.design, old, new),
+            &Manage::Saw { ms, count } => {
+                self.seen = self.seen.max(seen(cx.fs()));
+                if self.see(Hybrid { ms, count }, settings, cx) && self.phase == Phase::Ready {
+                    self.phase = Phase::Noting;
+                }
+                return;
+            }
+            Manage::Seal => return self.seal(settings, cx),
         };
         match planned {
             Ok(ops) if ops.is_empty() => {}
@@ -327,38 +460,69 @@ impl Journal {
                 ops.into_iter().for_each(|op| cx.op(op));
                 self.phase = Phase::Managing;
             }
-            Err(refusal) => cx.event(Told::Refused(refusal.to_string())),
+            Err(refusal) => cx.event(Told::Refused(refusal)),
+        }
+    }
+
+    /// Brings the checksums of its journals up to date where that is due.
+    fn seal(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.appended = false;
+        let writer = self.writer.as_mut().filter(|_| settings.design.checksums == Checksums::PerMachine);
+        if let Some(op) = writer.and_then(|writer| writer.seal(cx.fs(), &settings.design, cx.now())) {
+            cx.op(op);
+            self.phase = Phase::Noting;
         }
     }
 
     fn applied(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
-        self.look(settings, cx);
         match std::mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Managing | Phase::Starting | Phase::Closed => {
+            // It has noted a clock.
+            Phase::Closed => self.phase = Phase::Closed,
+            Phase::Managing | Phase::Starting => {
+                self.expect_a_look(cx);
+                self.find(settings, cx);
                 self.start(settings, cx);
-                return;
             }
             Phase::Appending(told) => {
                 cx.event(told);
-                if self.is_unsettled(settings) {
-                    self.start(settings, cx);
-                    return;
-                }
-                let writer =
-                    self.writer.as_mut().filter(|_| settings.design.checksums == Checksums::PerMachine);
-                if let Some(op) = writer.and_then(|writer| writer.seal(cx.fs(), &settings.design, cx.now())) {
-                    cx.op(op);
-                    self.phase = Phase::Sealing;
-                }
+                self.appended = true;
+                self.read_own(settings, cx);
+                self.go_on(settings, cx);
             }
-            Phase::Repairing | Phase::Ready | Phase::Sealing => {
-                if self.is_unsettled(settings) {
-                    self.start(settings, cx);
-                    return;
+            Phase::Repairing => {
+                self.read_own(settings, cx);
+                self.go_on(settings, cx);
+            }
+            Phase::Ready | Phase::Noting => self.go_on(settings, cx),
+        }
+    }
+
+    /// Takes a command: at once where nothing can keep it from that, in its turn otherwise.
+    fn command(&mut self, command: Command, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        if self.phase == Phase::Closed {
+            self.find(settings, cx);
+            match &command {
+                // What keeps it closed may be just what this changes, or be no reason against it.
+                Command::Manage(manage @ (Manage::Migrate | Manage::Saw { .. })) => {
+                    return self.manage(manage, settings, cx);
                 }
+                // To give another machine a name one needs none.
+                Command::Manage(manage @ Manage::Rename { .. })
+                    if identity(cx.fs()) == Err(Refusal::NoIdentity)
+                        && settings.joining == Joining::AsKnown =>
+                {
+                    return self.manage(manage, settings, cx);
+                }
+                Command::Append(_) | Command::Manage(_) => self.start(settings, cx),
             }
         }
+        self.queue.push_back(command);
         self.go_on(settings, cx);
+    }
+
+    /// What it shows is older than what it wrote: it looks as soon as it may.
+    fn expect_a_look(&mut self, cx: &Cx<'_, Self>) {
+        (self.stale, self.next) = (true, cx.now().mono);
     }
 }
 
@@ -389,6 +553,7 @@ fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, 
         own.insert(log.file_name().to_owned(), seal);
     }
     let checksums_text = serde_json::to_string_pretty(&all).expect("it was JSON");
+    let told = Told::Acknowledged { machine: id, seq: next.seq, line: line.clone(), path: path.clone() };
     let ops = vec![
         FsOp::Overwrite { path: identity_path(), content: Content::from(format!("{text}\n")) },
         FsOp::Flush { path: identity_path() },
@@ -396,7 +561,7 @@ fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, 
         FsOp::Flush { path },
         FsOp::Overwrite { path: checksums, content: Content::from(format!("{checksums_text}\n")) },
     ];
-    Ok((ops, Told::Acknowledged { machine: id, seq: next.seq, line }))
+    Ok((ops, told))
 }
 
 impl Protocol for Journal {
@@ -409,12 +574,16 @@ impl Protocol for Journal {
     fn open(settings: &Settings, cx: &mut Cx<'_, Self>) -> Self {
         let mut journal = Self {
             folder: Folder::default(),
+            names: Folder::default(),
+            seen: seen(cx.fs()),
+            stale: true,
+            appended: false,
             phase: Phase::Closed,
             queue: VecDeque::new(),
             writer: None,
             next: cx.now().mono,
         };
-        journal.look(settings, cx);
+        journal.find(settings, cx);
         journal.start(settings, cx);
         journal
     }
@@ -429,28 +598,18 @@ impl Protocol for Journal {
                 }
                 self.phase = Phase::Closed;
                 self.writer = None;
-                self.look(settings, cx);
+                self.seen = seen(cx.fs());
+                self.find(settings, cx);
             }
-            Input::Changed | Input::Timer => {
+            Input::Changed => self.look(settings, cx),
+            Input::Timer => {
                 self.look(settings, cx);
-                let waits = self.phase == Phase::Ready && self.is_unsettled(settings);
-                if self.phase == Phase::Closed || waits {
-                    self.start(settings, cx);
+                // Checksums are not needed soon, and cost more than an append.
+                if self.phase == Phase::Ready && self.appended {
+                    self.seal(settings, cx);
                 }
             }
-            Input::Command(command) => {
-                if self.phase == Phase::Closed {
-                    self.look(settings, cx);
-                    if command == Command::Manage(Manage::Migrate) {
-                        // What keeps it closed may be just what this changes.
-                        self.manage(&Manage::Migrate, settings, cx);
-                        return;
-                    }
-                    self.start(settings, cx);
-                }
-                self.queue.push_back(command);
-                self.go_on(settings, cx);
-            }
+            Input::Command(command) => self.command(command, settings, cx),
             Input::Reply(never) => match never {},
         }
     }
@@ -460,8 +619,14 @@ impl Protocol for Journal {
     }
 }
 
-/// Where a machine's own journals lie, for whoever looks at its files.
+/// Where the journals of a machine lie whose settings name it.
+///
+/// # Panics
+/// If they do not.
 #[must_use]
 pub fn own_path(settings: &Settings, log: super::schema::Log) -> Path {
-    journal_path(&settings.machine, log)
+    match &settings.joining {
+        Joining::Under(machine) => journal_path(machine, log),
+        Joining::AsKnown | Joining::OnlyLooking => panic!("no machine is named in {settings:?}"),
+    }
 }

@@ -6,10 +6,17 @@ use super::layout::{LEGACY, MACHINES, SENTINEL, migration_begun};
 use crate::{Content, Fs, FsError, Path};
 
 /// Why a machine cannot write.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Refusal {
     /// This machine has written events here, and none of its journals is here.
     Absent(String),
+    /// The claim of this machine was made in another place: its local directory was copied, or moved.
+    Copied {
+        /// The claim.
+        file: String,
+        /// The place it tells.
+        place: String,
+    },
     /// The folder has the layout before machines, and events there would be lost to the other machines.
     Legacy(String),
     /// This machine has no identity here.
@@ -38,6 +45,12 @@ impl fmt::Display for Refusal {
                 f,
                 "{MACHINES}/{machine}: it had events and none are here: wait until the folder has arrived, or \
                  choose a new id"
+            ),
+            Self::Copied { file, place } => write!(
+                f,
+                "{file}: this local directory is a copy, and the machine it was made for works with {place}: give this \
+                 machine a local directory and an id of its own with journal init --machine ID --local DIR; or remove the \
+                 file if that was only moved"
             ),
             Self::Legacy(file) => {
                 write!(f, "{file} has the layout before machines: migrate first (journal init --migrate)")

@@ -12,9 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::clock::Hybrid;
 use super::event::{Event, Writing};
 use super::file::{File, LINE_MAX, Reading, Stop};
-use super::folder::Folder;
 use super::identity::{Identity, identity, is_absent};
-use super::layout::{checksums_path, identity_path, journal_path, shadow_path};
+use super::layout::{MACHINES, checksums_path, identity_path, journal_path, shadow_path};
 use super::refusal::{Refusal, bytes, len, refuse_legacy};
 use super::schema::Log;
 use super::seal::{Seal, seals};
@@ -37,6 +36,8 @@ struct Tail {
 pub struct Writer {
     identity: Identity,
     clock: Hybrid,
+    /// The part of it that its own journals tell.
+    own_clock: Hybrid,
     tails: [Tail; 4],
     /// What was wrong with the own files when they were opened, in words.
     pub repaired: Vec<String>,
@@ -70,7 +71,13 @@ impl Writer {
     pub fn open(fs: &dyn Fs, design: &Design, seen: Hybrid) -> Result<(Self, Vec<FsOp>), Refusal> {
         refuse_legacy(fs)?;
         let identity = identity(fs)?;
-        let mut writer = Self { identity, clock: seen, tails: Default::default(), repaired: Vec::new() };
+        let mut writer = Self {
+            identity,
+            clock: seen,
+            own_clock: Hybrid::default(),
+            tails: Default::default(),
+            repaired: Vec::new(),
+        };
         let mut ops = Vec::new();
         for (at, log) in Log::SHARED.into_iter().enumerate() {
             let tail = match design.checksums {
@@ -105,19 +112,40 @@ impl Writer {
         self.clock
     }
 
-    /// Whether somebody else changed an own journal since it was opened, as far as its end tells. What is not here or
-    /// cannot be read is no change: the next open finds out.
+    /// The largest clock among the records at the end of its own journals.
     #[must_use]
-    pub fn is_outdone(&self, folder: &Folder) -> bool {
-        self.tails.iter().zip(Log::SHARED).any(|(tail, log)| {
+    pub fn own_clock(&self) -> Hybrid {
+        self.own_clock
+    }
+
+    /// Whether one of its own journals is here.
+    #[must_use]
+    pub fn is_here(&self, fs: &dyn Fs) -> bool {
+        let entries = fs.list(&Path::shared(MACHINES).join(&self.identity.id)).unwrap_or_default();
+        entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some())
+    }
+
+    /// Whether somebody else changed an own journal or the identity since they were opened, as far as their ends tell.
+    /// What is not here or cannot be read is no change: the next open finds out.
+    #[must_use]
+    pub fn is_outdone(&self, fs: &dyn Fs) -> bool {
+        let changed = |(tail, log): (&Tail, Log)| {
+            let from = tail.len.saturating_sub(TAIL_BYTES);
             let path = journal_path(&self.identity.id, log);
-            let held = folder.files.iter().find(|held| *held.name == *path.name());
-            held.is_some_and(|held| {
-                let bytes = held.content.bytes();
-                let last = bytes.rsplit(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-                bytes.len() as u64 != tail.len || last.map(xxh3_64) != tail.last
-            })
-        })
+            let Ok(mut end) = fs.read(&path, from) else { return false };
+            if from + end.len() as u64 != tail.len {
+                return true;
+            }
+            if from > 0 && !end.bytes().trim_ascii_end().contains(&b'\n') {
+                let Ok(whole) = fs.read(&path, 0) else { return false };
+                end = whole;
+            }
+            let mut lines = end.bytes().rsplit(|&byte| byte == b'\n');
+            lines.find(|line| !line.trim_ascii().is_empty()).map(xxh3_64) != tail.last
+        };
+        let renamed = identity(fs)
+            .is_ok_and(|found| (&found.id, found.owner) != (&self.identity.id, self.identity.owner));
+        renamed || self.tails.iter().zip(Log::SHARED).any(changed)
     }
 
     /// Takes note of a record that was seen.
@@ -160,7 +188,7 @@ impl Writer {
                 line.len()
             )));
         }
-        (self.clock, self.identity.seq) = (clock, seq);
+        (self.clock, self.own_clock, self.identity.seq) = (clock, clock, seq);
         let bytes = Content::from(format!("{line}\n"));
         let (shadow, shared) = (shadow_path(&self.identity.id, log), journal_path(&self.identity.id, log));
         let identity = serde_json::to_string(&self.identity).expect("plain fields");
@@ -291,7 +319,9 @@ impl Writer {
         file.resume(bytes, 0, Reading::Salvage);
         let own = file.records.iter();
         let seq = own.clone().filter_map(|record| record.seq).max();
-        self.clock = own.filter(|record| record.causal).map(|record| record.stamp).fold(self.clock, Ord::max);
+        self.own_clock =
+            own.filter(|record| record.causal).map(|record| record.stamp).fold(self.own_clock, Ord::max);
+        self.clock = self.clock.max(self.own_clock);
         (file.stop.last, seq)
     }
 }

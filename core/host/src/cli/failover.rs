@@ -15,6 +15,7 @@ use cloudchamber_core::failover::{
 use cloudchamber_host::failover::asks::{self, Answer};
 use cloudchamber_host::failover::guard::{self, Charge};
 use cloudchamber_host::failover::{Agent, Ended, Told, settings};
+use cloudchamber_host::local::{self, Synced};
 use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::json;
 
@@ -180,7 +181,11 @@ impl Failover {
 
 impl Place {
     fn local(&self) -> anyhow::Result<PathBuf> {
-        settings::local(self.local.as_deref(), &self.folder, self.name.as_deref())
+        let local = match &self.local {
+            Some(local) => local.clone(),
+            None => local::default(&self.folder, self.name.as_deref())?,
+        };
+        local::make(&local, &self.folder, Synced::Everything)
     }
 
     /// Has the agent of this machine do something.

@@ -1,13 +1,13 @@
 //! What the agent can be told: a provider, a policy, and single constants from a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider};
 use cloudchamber_core::kit::overlay::Overlay;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::guard::KILL_BEFORE_MS;
+use crate::local;
 
 /// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
 /// [`Hardened`]'s fields.
@@ -45,51 +45,13 @@ pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> 
 /// # Errors
 /// Where the folder is not there, or its path is no text.
 pub fn identity(name: Option<String>, folder: &Path) -> anyhow::Result<Identity> {
-    let directory = real(folder)?;
+    let directory = local::real(folder)?;
     let directory = directory
         .to_str()
         .with_context(|| format!("{}: its path is not UTF-8", folder.display()))?
         .to_owned();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Identity { name, host, directory })
-}
-
-fn real(folder: &Path) -> anyhow::Result<PathBuf> {
-    folder.canonicalize().with_context(|| {
-        format!("{}: there is no such directory: give the shared folder with --folder", folder.display())
-    })
-}
-
-/// The directory that never leaves this machine: the one given, or one of this folder's and name's own among the user's
-/// data.
-///
-/// # Errors
-/// Where it is inside the shared folder, whose client would copy it, or cannot be made.
-pub fn local(given: Option<&Path>, folder: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
-    let folder = real(folder)?;
-    let local = match given {
-        Some(local) => local.to_owned(),
-        None => {
-            let data = dirs::state_dir().or_else(dirs::data_local_dir);
-            let data = data.context("this user has no directory for data: give one with --local")?;
-            // For people there is the folder's name; what counts is the number.
-            let called = folder.file_name().unwrap_or_default().to_string_lossy();
-            let whose = (folder.as_os_str().as_encoded_bytes(), name.unwrap_or_default().as_bytes());
-            let number = xxh3_64(&[whose.0, b"\0", whose.1].concat());
-            data.join("cloudchamber").join(format!("{called}-{number:016x}"))
-        }
-    };
-    std::fs::create_dir_all(&local)
-        .with_context(|| format!("{}: give a local directory that can be made", local.display()))?;
-    let local = local.canonicalize()?;
-    if local.starts_with(&folder) {
-        bail!(
-            "{}: it is inside the shared folder, whose client would copy it to the other machines: give another one \
-             with --local",
-            local.display()
-        );
-    }
-    Ok(local)
 }
 
 #[cfg(test)]
@@ -119,16 +81,6 @@ mod tests {
         );
         let kind = refused("propagation_ms = 'long'\n");
         assert!(kind.contains("settings.toml: `propagation_ms` has a value of the wrong kind: "), "{kind}");
-    }
-
-    #[test]
-    fn a_local_directory_in_the_shared_one_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let shared = dir.path().join("shared");
-        std::fs::create_dir_all(&shared).unwrap();
-        let refused = local(Some(&shared.join("local")), &shared, None).unwrap_err().to_string();
-        assert!(refused.contains("it is inside the shared folder"), "{refused}");
-        assert!(local(Some(&dir.path().join("local")), &shared, None).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use cloudchamber_core::Design as DesignName;
 use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
-use cloudchamber_core::journal::protocol::Settings as Config;
+use cloudchamber_core::journal::protocol::{Joining, Settings as Config, Viewing};
 use cloudchamber_core::journal::{
     Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Reading, Renaming,
     Tombstones, Trigger,
@@ -138,7 +138,13 @@ impl Settings {
             DesignName::Hardened => Design::HARDENED,
             DesignName::Published => Design::PUBLISHED,
         };
-        Ok(Config { design: self.switch.on(design), machine, scan_ms: self.scan_ms() })
+        Ok(Config {
+            design: self.switch.on(design),
+            joining: Joining::Under(machine),
+            scan_ms: self.scan_ms(),
+            viewing: Viewing::Within,
+            place: None,
+        })
     }
 
     /// Whether the values fit together.

@@ -1,0 +1,125 @@
+//! A machine with its journals on a real folder: the protocol of the core, run by a [`Runner`].
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path as OsPath;
+use std::time::Duration;
+
+use cloudchamber_core::Input;
+use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::claims::Place;
+use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Settings, Told, Viewing};
+use cloudchamber_core::journal::refusal::Refusal;
+
+use crate::runner::OpFailed;
+use crate::{Lock, OsFs, Runner};
+
+/// How often it looks without being told, where nobody says.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Why a machine did not do what it was asked.
+#[derive(Debug)]
+pub enum MachineError {
+    /// It may not write, or not this.
+    Refused(Refusal),
+    /// A file could not be written. An event that was to be appended may or may not be there; the next command repairs
+    /// the files.
+    Op(OpFailed),
+}
+
+impl fmt::Display for MachineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Op(failed) => write!(f, "{failed}: the event may be lost, append it again"),
+        }
+    }
+}
+
+impl std::error::Error for MachineError {}
+
+/// A machine with its journals; while it does not rest, no other process of this machine writes.
+#[derive(Debug)]
+pub struct Machine(Runner<Journal>);
+
+impl Machine {
+    /// Starts it as the hardened design has it: it gives up an id that is another machine's, and repairs what a crash left.
+    /// What it tells goes to `heard`; a refusal to write is told, too, and no error here.
+    ///
+    /// # Errors
+    /// Where a file can be neither read nor written.
+    pub fn open(
+        fs: OsFs,
+        local: &OsPath,
+        lock: Lock,
+        joining: Joining,
+        heard: &mut dyn FnMut(&Told),
+    ) -> Result<Self, MachineError> {
+        let settings = Settings {
+            design: Design::HARDENED,
+            joining,
+            scan_ms: u64::try_from(LOOK.as_millis()).expect("half a minute"),
+            viewing: Viewing::Beside,
+            place: place(local),
+        };
+        let mut machine = Self(Runner::open(settings, fs, lock, &mut |_, told| heard(told)));
+        machine.settle(heard)?;
+        Ok(machine)
+    }
+
+    /// Has it do something.
+    ///
+    /// # Errors
+    /// [`MachineError::Refused`] where it does not do it, [`MachineError::Op`] where it cannot.
+    pub fn command(
+        &mut self,
+        command: impl Into<Command>,
+        heard: &mut dyn FnMut(&Told),
+    ) -> Result<(), MachineError> {
+        let mut refused = None;
+        let mut listen = |told: &Told| match told {
+            Told::Refused(refusal) => refused = Some(refusal.clone()),
+            told => heard(told),
+        };
+        self.0.feed(Input::Command(command.into()), &mut |_, told| listen(told));
+        let settled = self.settle(&mut listen);
+        refused.map_or(settled, |refusal| Err(MachineError::Refused(refusal)))
+    }
+
+    /// Has it look at the folder, where files may have changed, also its own by another process while it rested.
+    ///
+    /// # Errors
+    /// Where a file could not be written.
+    pub fn look(&mut self, heard: &mut dyn FnMut(&Told)) -> Result<(), MachineError> {
+        self.0.feed(Input::Changed, &mut |_, told| heard(told));
+        self.settle(heard)
+    }
+
+    fn settle(&mut self, heard: &mut dyn FnMut(&Told)) -> Result<(), MachineError> {
+        self.0.settle(&mut |_, told| heard(told)).map_err(MachineError::Op)
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        self.0.protocol()
+    }
+
+    /// Lets other processes of this machine write. It is told to [`look`](Machine::look) once it has the lock again.
+    pub fn rest(&mut self) {
+        self.0.rest();
+    }
+
+    /// Goes on after a rest.
+    pub fn resume(&mut self, lock: Lock) {
+        self.0.resume(lock);
+    }
+}
+
+/// Where a local directory lies; None if that cannot be told.
+#[must_use]
+pub fn place(local: &OsPath) -> Option<Place> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let directory = local.canonicalize().ok()?.to_str()?.to_owned();
+    Some(Place { host, directory, number: local.metadata().ok()?.ino() })
+}
