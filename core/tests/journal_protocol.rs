@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::address::{Mention, Scope};
-use cloudchamber_core::journal::claims::Place;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::file::LINE_MAX;
 use cloudchamber_core::journal::protocol::{
@@ -14,6 +13,7 @@ use cloudchamber_core::journal::protocol::{
 };
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
+use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::{
     Content, Draw, Driver, FsMut as _, FsOp, Input, MemoryFs, Mono, Now, Path, Root, WallMs,
 };
@@ -526,20 +526,20 @@ fn one_that_only_looks_writes_nothing_but_the_clock_that_was_shown() {
 fn a_copy_of_a_local_directory_is_not_gone_on_with() {
     let place = |host: &str, number| Place { host: host.to_owned(), directory: "/local".to_owned(), number };
     let at = |place| Settings { place: Some(place), ..settings(Design::HARDENED, "laptop") };
-    let mut first = Machine::open(at(place("desk", 1)), MemoryFs::default());
+    let mut first = Machine::open(at(place("desk", Some(1))), MemoryFs::default());
     first.say("msg-1", "one");
     first.work();
     let refused = |machine: &Machine| {
         let refused = machine.told.iter().filter(|told| matches!(told, Told::Refused(_)));
         refused.map(|told| format!("{told:?}")).collect::<Vec<_>>()
     };
-    let mut copy = Machine::open(at(place("server", 2)), first.files.clone());
+    let mut copy = Machine::open(at(place("server", Some(2))), first.files.clone());
     copy.say("msg-2", "two");
     copy.work();
     assert_eq!(copy.acknowledged(), 0);
     assert!(refused(&copy)[0].contains("/local on desk"), "{:?}", refused(&copy));
     // A computer that changed its name, and a directory that was restored or moved, are the same machine still.
-    for same in [place("desk.lan", 1), place("desk", 3)] {
+    for same in [place("desk.lan", Some(1)), place("desk", Some(3))] {
         let mut again = Machine::open(at(same), first.files.clone());
         again.say("msg-2", "two");
         again.work();

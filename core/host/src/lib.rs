@@ -11,6 +11,7 @@ pub mod database;
 pub mod failover;
 pub mod local;
 pub mod machine;
+pub mod place;
 pub mod runner;
 pub mod small;
 pub mod throughput;

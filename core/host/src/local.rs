@@ -14,7 +14,7 @@ use cloudchamber_core::journal::layout::clock_path;
 use cloudchamber_core::kit::names::{Client, copy_of};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Lock, OsFs};
+use crate::{Lock, OsFs, place};
 
 /// What the client copies of a shared folder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +35,8 @@ pub fn real(folder: &Path) -> anyhow::Result<PathBuf> {
     })
 }
 
-/// The local directory of a folder, and of a name where one machine has several: below the user's data.
+/// The local directory of a folder, and of a name where one machine has several: below the user's data. A folder that
+/// was moved keeps the one it had.
 ///
 /// # Errors
 /// Where the folder is not there, or the user has no directory for data.
@@ -47,7 +48,26 @@ pub fn default(folder: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
     let called = folder.file_name().unwrap_or_default().to_string_lossy();
     let whose = (folder.as_os_str().as_encoded_bytes(), name.unwrap_or_default().as_bytes());
     let number = xxh3_64(&[whose.0, b"\0", whose.1].concat());
-    Ok(data.join("cloudchamber").join(format!("{called}-{number:016x}")))
+    let all = data.join("cloudchamber");
+    Ok(place::find(&all, &all.join(format!("{called}-{number:016x}")), &folder, name))
+}
+
+/// Notes in a folder's [`default`] local directory which folder it belongs to; says so if that has moved.
+///
+/// # Errors
+/// Where the folder is not there, or the note cannot be written.
+pub fn remember(local: &Path, folder: &Path, name: Option<&str>) -> anyhow::Result<Option<String>> {
+    let folder = real(folder)?;
+    let before = place::remember(local, &folder, name)
+        .with_context(|| format!("{}: give a local directory that can be written", local.display()))?;
+    Ok(before.map(|before| {
+        format!(
+            "{}: this folder was {}; its local directory stays {}",
+            folder.display(),
+            before.display(),
+            local.display()
+        )
+    }))
 }
 
 /// Makes a local directory where there is none, and gives its real path.

@@ -1,18 +1,16 @@
 //! A machine with its journals on a real folder: the protocol of the core, run by a [`Runner`].
 
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path as OsPath;
 use std::time::Duration;
 
 use cloudchamber_core::Input;
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::claims::Place;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Settings, Told, Viewing};
 use cloudchamber_core::journal::refusal::Refusal;
 
 use crate::runner::OpFailed;
-use crate::{Lock, OsFs, Runner};
+use crate::{Lock, OsFs, Runner, place};
 
 /// How often it looks without being told, where nobody says.
 const LOOK: Duration = Duration::from_secs(30);
@@ -60,7 +58,7 @@ impl Machine {
             joining,
             scan_ms: u64::try_from(LOOK.as_millis()).expect("half a minute"),
             viewing: Viewing::Beside,
-            place: place(local),
+            place: place::place(local),
         };
         let mut machine = Self(Runner::open(settings, fs, lock, &mut |_, told| heard(told)));
         machine.settle(heard)?;
@@ -114,12 +112,4 @@ impl Machine {
     pub fn resume(&mut self, lock: Lock) {
         self.0.resume(lock);
     }
-}
-
-/// Where a local directory lies; None if that cannot be told.
-#[must_use]
-pub fn place(local: &OsPath) -> Option<Place> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let directory = local.canonicalize().ok()?.to_str()?.to_owned();
-    Some(Place { host, directory, number: local.metadata().ok()?.ino() })
 }

@@ -143,6 +143,32 @@ fn a_copy_of_a_local_directory_stops() {
 
 /// Upstream's programs keep a local directory beside `shared`, which is all that they have copied.
 #[test]
+fn a_folder_that_is_moved_keeps_its_machine() {
+    let home = Home::new();
+    std::fs::create_dir(home.folder()).unwrap();
+    ok(&home.run(&["init", "--machine", "laptop"]));
+    ok(&home.run(&["append", "--from", "opus", "--say", "one"]));
+    let moved = home.dir.path().join("elsewhere");
+    std::fs::rename(home.folder(), &moved).unwrap();
+    let append = |folder: &Path| {
+        let mut command = agent();
+        command
+            .args(["journal", "append", "--from", "opus", "--say", "two", "--json", "--folder"])
+            .arg(folder);
+        command.env("HOME", home.dir.path()).env("XDG_STATE_HOME", home.dir.path().join("state"));
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let again = append(&moved);
+    ok(&again);
+    assert!(said(&again).contains("this folder was"), "{again:?}");
+    let told = json(&again);
+    assert_eq!((&told["machine"], &told["events"][0]["seq"]), (&Value::from("laptop"), &Value::from(2)));
+    // Another folder in the old place is another one: nothing of this machine is there.
+    std::fs::create_dir_all(home.folder().join("shared/machines")).unwrap();
+    refused(&append(&home.folder()), &["journal init"]);
+}
+
+#[test]
 fn what_upstream_keeps_beside_the_shared_directory_is_read_and_left_alone() {
     let home = Home::new();
     copy(&data("multi/dogfood-3"), &home.folder());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::device::Identity;
 use super::hardened::constants::{Hardened, Policy, Provider};
+use crate::kit::identity::Place;
 use crate::{Design, Rng};
 
 /// Everything that is fixed when a replica starts.
@@ -19,6 +20,9 @@ pub struct Config {
     pub thread_id: Option<i64>,
     /// The id of this process on its own machine. Only carried in its file, until somebody removes the device.
     pub process_id: u32,
+    /// What tells the hardened design's local directory from a copy of it ([`Place::number`]); None if not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_number: Option<u64>,
     /// Which algorithm decides who is active.
     pub design: Design,
     /// All durations.
@@ -226,6 +230,13 @@ impl Every {
 }
 
 impl Config {
+    /// Where this replica lives.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let Identity { host, directory, .. } = self.identity.clone();
+        Place { host, directory, number: self.local_number }
+    }
+
     /// The published design as the document states it, for process 1 without a thread.
     #[must_use]
     pub fn document(identity: Identity) -> Self {
@@ -233,6 +244,7 @@ impl Config {
             identity,
             thread_id: None,
             process_id: 1,
+            local_number: None,
             design: Design::Published,
             timing: Timing::document(),
             colon: Colon::Keep,

@@ -37,7 +37,7 @@ pub use config::{
 };
 pub use device::Identity;
 pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider, Rules};
-pub use hardened::{BEATS_APART_MAX, Canonical, Visit};
+pub use hardened::{BEATS_APART_MAX, Canonical, Visit, kept_place};
 pub use records::{Malformed, ProblemKind};
 pub use status::{Status, status};
 

@@ -1,98 +1,47 @@
 //! Claims of machines' directories, and whose each one is. The rules are in [`owner`](super::owner).
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::identity::{Identity, Nonce};
+use super::identity::Identity;
 use super::layout::MACHINES;
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
+use crate::kit::claims::Claim;
+use crate::kit::identity::{Nonce, Place};
 use crate::{Content, FsOp, Path};
 
-/// That a machine's directory is one's own. The lesser one holds.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Claim {
-    /// When its owner got its first id, in seconds since 1970; 0 where that was before or is not known.
-    pub since: i64,
-    /// Its owner.
-    pub nonce: Nonce,
+/// The claim of the machine with this identity.
+#[must_use]
+pub fn claim_of(own: &Identity, nonce: Nonce) -> Claim {
+    Claim { since: own.created_at.max(0), nonce }
 }
 
-impl Claim {
-    /// The claim of the machine with this identity.
-    #[must_use]
-    pub fn of(own: &Identity, nonce: Nonce) -> Self {
-        Self { since: own.created_at.max(0), nonce }
-    }
-
-    /// The claim that a file of this name makes; nothing for other files, copies of claims among them.
-    #[must_use]
-    pub fn parse(file_name: &str) -> Option<Self> {
-        let (since, nonce) = file_name.strip_prefix("owner-")?.strip_suffix(".json")?.split_once('-')?;
-        let claim = Self { since: since.parse().ok()?, nonce: nonce.parse().ok()? };
-        // One claim has one name.
-        (claim.since >= 0 && claim.file_name() == file_name).then_some(claim)
-    }
-
-    /// The name of its file.
-    #[must_use]
-    pub fn file_name(self) -> String {
-        format!("owner-{}-{}.json", self.since, self.nonce)
-    }
-
-    /// Its file, in the directory of a machine.
-    #[must_use]
-    pub fn path(self, machine: &str) -> Path {
-        Path::shared(MACHINES).join(machine).join(&self.file_name())
-    }
-
-    /// What puts it there. Only the place in its content is ever read.
-    pub(super) fn op(self, machine: &str, place: Option<&Place>) -> FsOp {
-        let mut text =
-            serde_json::json!({ "machine": machine, "owner": self.nonce.to_string(), "since": self.since });
-        if let Some(place) = place {
-            text["place"] = serde_json::to_value(place).expect("plain fields");
-        }
-        FsOp::Replace { path: self.path(machine), content: Content::from(format!("{text}\n")) }
-    }
+/// The file of a claim, in the directory of a machine.
+#[must_use]
+pub fn claim_path(claim: Claim, machine: &str) -> Path {
+    Path::shared(MACHINES).join(machine).join(&claim.file_name())
 }
 
-/// Where the local directory of a claim's owner lies. Two places that claim with one nonce are a directory and its copy.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-pub struct Place {
-    /// The computer's name, which may change.
-    pub host: String,
-    /// The directory's path.
-    pub directory: String,
-    /// What the file system numbers the directory with, which stays when it is renamed and a copy does not share.
-    pub number: u64,
+/// What puts a claim there. Only the place in its content is ever read.
+pub(super) fn claim_op(claim: Claim, machine: &str, place: Option<&Place>) -> FsOp {
+    let mut text =
+        serde_json::json!({ "machine": machine, "owner": claim.nonce.to_string(), "since": claim.since });
+    if let Some(place) = place {
+        text["place"] = serde_json::to_value(place).expect("plain fields");
+    }
+    FsOp::Replace { path: claim_path(claim, machine), content: Content::from(format!("{text}\n")) }
 }
 
-impl Place {
-    /// The place that the content of a claim tells; None if it tells none.
-    #[must_use]
-    pub fn parse(content: &Content) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Told {
-            place: Place,
-        }
-        serde_json::from_slice::<Told>(content.bytes()).ok().map(|told| told.place)
+/// The place that the content of a claim tells; None if it tells none.
+#[must_use]
+pub fn place_told(content: &Content) -> Option<Place> {
+    #[derive(Deserialize)]
+    struct Told {
+        place: Place,
     }
-
-    /// Whether both are one directory, as far as that can be told: a computer may change its name, and a directory may be
-    /// moved or restored, but not both at once.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        self.number == other.number || (&self.host, &self.directory) == (&other.host, &other.directory)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.directory, self.host)
-    }
+    serde_json::from_slice::<Told>(content.bytes()).ok().map(|told| told.place)
 }
 
 /// The claims of a folder: by the machine's present name, the eldest first, and the id they were made for.
@@ -135,7 +84,7 @@ impl Owners {
     /// The problems of claims that do not hold and whose owners have not heard of it yet.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.lost().filter(|lost| lost.moved.is_none()).map(|lost| Problem {
-            file: lost.claim.path(lost.id).name().into(),
+            file: claim_path(lost.claim, lost.id).name().into(),
             line: 0,
             kind: ProblemKind::ContestedId,
             detail: format!(
@@ -216,23 +165,5 @@ mod tests {
         owners.add("laptop-00000002", claim(6, 2), "laptop-00000002");
         assert_eq!(owners.lost().next().and_then(|lost| lost.moved), Some("laptop-00000002"));
         assert_eq!(owners.problems().count(), 0);
-    }
-
-    #[test]
-    fn a_claim_is_known_by_its_name_alone_and_copies_are_none() {
-        let name = claim(1_767_225_600, 0x3f2a).file_name();
-        assert_eq!(name, "owner-1767225600-00003f2a.json");
-        assert_eq!(Claim::parse(&name), Some(claim(1_767_225_600, 0x3f2a)));
-        for other in [
-            "owner-1767225600-00003f2a 2.json",
-            "owner-1767225600-00003F2A.json",
-            "owner-01-00003f2a.json",
-            "owner--1-00003f2a.json",
-            "owner-+1-00003f2a.json",
-            "owner-1-3f2a.json",
-            "owner-1.json",
-        ] {
-            assert_eq!(Claim::parse(other), None, "{other}");
-        }
     }
 }

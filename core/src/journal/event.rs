@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::clock::Hybrid;
-use super::identity::Nonce;
 use super::line::{fits, text};
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Log};
+use crate::kit::identity::Nonce;
 use crate::{Now, Rng};
 
 /// A record as names and JSON texts, in order; unknown names stay as they are.

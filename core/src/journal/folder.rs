@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::address::Aliases;
-use super::claims::{Claim, Owners, keeper};
+use super::claims::{Owners, keeper};
 use super::file::{Reading, Salvaged, Skipped};
 use super::layout::{CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path};
 use super::line::Text;
@@ -16,6 +16,7 @@ use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
 use super::{Copies, Design, Owning, Renaming};
+use crate::kit::claims::Claim;
 use crate::kit::names::{Client, copy_of};
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 

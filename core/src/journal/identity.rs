@@ -1,58 +1,13 @@
 //! Who a machine is: its id, its numbers, and what tells it from another that chose the same id.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::layout::{MACHINES, identity_copy_path, identity_path, shadow_path};
 use super::names::is_machine_id;
 use super::refusal::{Refusal, len};
 use super::schema::Log;
-use crate::{Content, Fs, FsError, FsOp, Path, Rng};
-
-/// What tells two installations of one machine id apart: a number that was drawn, eight digits in hexadecimal.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Nonce(pub u32);
-
-impl Nonce {
-    /// Draws one.
-    pub fn draw(rng: &mut dyn Rng) -> Self {
-        Self(u32::try_from(rng.up_to(u64::from(u32::MAX))).expect("no more than was asked for"))
-    }
-}
-
-impl fmt::Display for Nonce {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
-
-impl FromStr for Nonce {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let sound = text.len() == 8 && text.bytes().all(digit);
-        let number = u32::from_str_radix(text, 16).ok().filter(|_| sound);
-        number.map(Self).ok_or("an owner is eight digits of 0-9 and a-f")
-    }
-}
-
-impl From<Nonce> for String {
-    fn from(nonce: Nonce) -> Self {
-        nonce.to_string()
-    }
-}
-
-impl TryFrom<String> for Nonce {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
+use crate::kit::identity::Nonce;
+use crate::{Content, Fs, FsError, FsOp, Path};
 
 /// Who this machine is, as `local:machine-id` holds it (upstream specification, "Machine ID Stability").
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]

@@ -1,11 +1,12 @@
 //! How a machine gets an identity and a directory.
 
-use super::claims::Claim;
-use super::identity::{Identity, Nonce, identity};
+use super::claims::{claim_of, claim_op};
+use super::identity::{Identity, identity};
 use super::layout::{MACHINES, SENTINEL, journal_path, migration_begun};
 use super::names::{are_of, is_machine_id};
 use super::refusal::{Refusal, refuse_legacy};
 use super::schema::Log;
+use crate::kit::identity::Nonce;
 use crate::{Content, Fs, FsOp, Now, Path};
 
 /// The ops that give this machine an identity and the folder the layout with machines. With an `owner`, drawn for
@@ -48,7 +49,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
     let [copy, named] = identity.ops();
     let mut ops = vec![copy];
     // Whoever has written there has a claim there.
-    ops.extend(owner.map(|owner| Claim::of(&identity, owner).op(id, None)));
+    ops.extend(owner.map(|owner| claim_op(claim_of(&identity, owner), id, None)));
     ops.push(FsOp::Replace { path: journal_path(id, Log::Messages), content: Content::new([]) });
     ops.push(named);
     ops.extend(sentinel(fs));

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::address::Aliases;
-use super::claims::Claim;
+use super::claims::{claim_of, claim_op};
 use super::file::{File, Reading};
 use super::folder::{Folder, own_aliases};
-use super::identity::{Nonce, identity};
+use super::identity::identity;
 use super::init::found;
 use super::layout::{
     CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path, identity_path, journal_path, migration_begun,
@@ -17,6 +17,7 @@ use super::owner::{leave, winner_over};
 use super::refusal::{Refusal, refuse_legacy};
 use super::schema::{Kind, Log};
 use super::{Design, Renaming};
+use crate::kit::identity::Nonce;
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
 
 /// Whether the folder has the layout before machines, or this machine began to change that and did not finish.
@@ -125,7 +126,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
     if let Some((own, nonce)) = own.as_ref().filter(|_| is_own).and_then(|own| Some((own, own.owner?))) {
         let folder = Folder::find(fs, design, &mut |_, _| Err(FsError::NotFound));
         if let Some(winner) = winner_over(design, &folder, own, nonce) {
-            return leave(fs, &folder, own, Claim::of(own, nonce), winner, new).map(|leaving| leaving.ops);
+            return leave(fs, &folder, own, claim_of(own, nonce), winner, new).map(|leaving| leaving.ops);
         }
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
@@ -178,7 +179,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
         if by_alias {
             // The new name starts a directory of its own; the numbers go on.
             if let Some(nonce) = own.owner {
-                ops.push(Claim::of(&own, nonce).op(new, None));
+                ops.push(claim_op(claim_of(&own, nonce), new, None));
             }
             ops.push(FsOp::Replace { path: journal_path(new, Log::Messages), content: Content::new([]) });
             ops.extend(own.ops());

@@ -34,15 +34,17 @@
 
 use std::fmt;
 
-use super::claims::{Claim, Place};
+use super::claims::{claim_of, claim_op, claim_path, place_told};
 use super::event::Event;
 use super::folder::Folder;
-use super::identity::{Identity, Nonce, is_absent};
+use super::identity::{Identity, is_absent};
 use super::layout::{MACHINES, journal_path, shadow_path};
 use super::names::are_of;
 use super::refusal::{Refusal, bytes, refuse_legacy};
 use super::schema::{Field, Log};
 use super::{Design, Owning};
+use crate::kit::claims::Claim;
+use crate::kit::identity::{Nonce, Place};
 use crate::{Content, Fs, FsError, FsOp, Path};
 
 /// Whether an id is this machine's.
@@ -86,7 +88,7 @@ pub fn winner_over(design: &Design, folder: &Folder, own: &Identity, nonce: Nonc
         return None;
     }
     let name = folder.aliases.resolve(&own.id, design.following);
-    folder.owners.of(name).filter(|&winner| winner < Claim::of(own, nonce))
+    folder.owners.of(name).filter(|&winner| winner < claim_of(own, nonce))
 }
 
 /// Finds out whether this machine's id is its own; to be asked before its files are opened. `drawn` becomes its
@@ -114,20 +116,20 @@ pub fn settle(
     let named = Identity { owner: Some(nonce), ..own.clone() };
     // Kept before it is shown, so that a crash does not leave a claim that nobody knows to be his.
     let mut ops = if own.owner.is_none() { named.ops().to_vec() } else { Vec::new() };
-    let claim = Claim::of(&named, nonce);
-    let told = fs.read(&claim.path(&own.id), 0);
-    let elsewhere = told.as_ref().ok().and_then(Place::parse);
+    let claim = claim_of(&named, nonce);
+    let told = fs.read(&claim_path(claim, &own.id), 0);
+    let elsewhere = told.as_ref().ok().and_then(place_told);
     if let (Some(place), Some(other)) = (place, &elsewhere)
         && !place.is(other)
     {
         return Err(Refusal::Copied {
-            file: claim.path(&own.id).name().to_owned(),
+            file: claim_path(claim, &own.id).name().to_owned(),
             place: other.to_string(),
         });
     }
     let untold = place.is_some() && elsewhere.is_none() && told != Err(FsError::NotLocal);
     if untold || !folder.owners.has(&own.id, claim) {
-        ops.push(claim.op(&own.id, place));
+        ops.push(claim_op(claim, &own.id, place));
     }
     let Some(winner) = winner_over(design, folder, &named, nonce) else { return Ok(Settled::Owned(ops)) };
     let new = fresh(&own.id, nonce);
@@ -153,7 +155,7 @@ pub(super) fn leave(
     new: &str,
 ) -> Result<Move, Refusal> {
     let held = folder.owners.claims().find(|&(_, known, _)| known == winner);
-    let winner = winner.path(held.map_or(own.id.as_str(), |(_, _, id)| id));
+    let winner = claim_path(winner, held.map_or(own.id.as_str(), |(_, _, id)| id));
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
     let known = are_of(&machines, new);
     if new == own.id || folder.aliases.get(new).is_some() || (known && !folder.owners.has(new, claim)) {
@@ -172,7 +174,7 @@ pub(super) fn leave(
             ops.push(FsOp::Replace { path, content: shadow.prefix(whole) });
         }
     }
-    ops.push(claim.op(new, None));
+    ops.push(claim_op(claim, new, None));
     let journal = journal_path(new, Log::Messages);
     if fs.read(&journal, 0) == Err(FsError::NotFound) {
         ops.push(FsOp::Replace { path: journal, content: Content::new([]) });

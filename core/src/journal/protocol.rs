@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Aliases, Mention, Scope};
-use super::claims::{Claim, Place};
+use super::claims::claim_of;
 use super::clock::Hybrid;
 use super::event::Event;
 use super::folder::Folder;
-use super::identity::{Identity, Nonce, identity};
+use super::identity::{Identity, identity};
 use super::init::init;
 use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun};
 use super::merge::merge;
@@ -29,6 +29,7 @@ use super::show::Shown;
 use super::view::View;
 use super::write::{Appended, Writer};
 use super::{Checksums, Design, Ordering, Owning};
+use crate::kit::identity::{Nonce, Place};
 use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -238,7 +239,7 @@ impl Journal {
             return false;
         };
         let own = writer.identity();
-        let claims = |nonce| self.names.owners.has(&own.id, Claim::of(own, nonce));
+        let claims = |nonce| self.names.owners.has(&own.id, claim_of(own, nonce));
         // A folder that is not here right now is no reason to claim anything in its place.
         let unclaimed = !own.owner.is_some_and(claims) && writer.is_here(fs);
         unclaimed || self.has_lost(settings) || writer.is_outdone(fs)

@@ -6,7 +6,9 @@
 //!
 //! | block | answers |
 //! |---|---|
+//! | [`claims`] | Who holds a name that two may have chosen? |
 //! | [`hlc`] | Which of two events comes later, if wall clocks disagree? |
+//! | [`identity`] | Is this local directory the original, or a copy of it? |
 //! | [`log`] | Which records stand in a file that somebody else's client copies while it grows? |
 //! | [`memory`] | How does a test or an example run without a disk? |
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
@@ -15,7 +17,9 @@
 //! | [`problem`] | How is a person told what is wrong with a file? |
 //! | [`watermark`] | Which of a machine's numbers are here, and which are missing? |
 
+pub mod claims;
 pub mod hlc;
+pub mod identity;
 pub mod log;
 pub mod memory;
 pub mod names;

@@ -181,11 +181,15 @@ impl Failover {
 
 impl Place {
     fn local(&self) -> anyhow::Result<PathBuf> {
-        let local = match &self.local {
-            Some(local) => local.clone(),
-            None => local::default(&self.folder, self.name.as_deref())?,
-        };
-        local::make(&local, &self.folder, Synced::Everything)
+        if let Some(local) = &self.local {
+            return local::make(local, &self.folder, Synced::Everything);
+        }
+        let (folder, name) = (&self.folder, self.name.as_deref());
+        let local = local::make(&local::default(folder, name)?, folder, Synced::Everything)?;
+        if let Some(said) = local::remember(&local, folder, name)? {
+            eprintln!("cloudchamber-agent: {said}");
+        }
+        Ok(local)
     }
 
     /// Has the agent of this machine do something.
@@ -235,14 +239,19 @@ impl Run {
             PolicyName::Available => Policy::Available,
             PolicyName::Majority => Policy::Majority,
         };
-        let identity = settings::identity(place.name.clone(), &place.folder)?;
         let mut hardened = settings::hardened(self.provider, policy, self.settings.as_deref())?;
         if !self.voters.is_empty() {
             hardened.voters = self.voters;
         }
         let warn_ms = hardened.act_margin_ms;
-        let config = settings::config(identity, hardened)?;
         let local = place.local()?;
+        let (identity, before) = settings::identity(place.name.clone(), &place.folder, &local)?;
+        if let Some(now) = before {
+            eprintln!(
+                "cloudchamber-agent: this replica would be {now} now; it goes on under the name it has"
+            );
+        }
+        let config = settings::config(identity, hardened, &local)?;
         let Some(lock) = Lock::attempt(&local.join("agent"))? else {
             bail!(
                 "{}: another agent runs with this local directory: end it, or give this one a --name, and a --local of \
@@ -273,7 +282,10 @@ impl Run {
 }
 
 fn run_status(place: Place, json: bool) -> anyhow::Result<ExitCode> {
-    let me = settings::identity(place.name, &place.folder)?.device_id();
+    let local =
+        place.local.clone().map_or_else(|| local::default(&place.folder, place.name.as_deref()), Ok)?;
+    let (me, _) = settings::identity(place.name, &place.folder, &local)?;
+    let me = me.device_id();
     // Nothing of it is in the local directory, so none is made.
     let fs = OsFs::new(&place.folder, &place.folder);
     let found = status(&fs, clock::now().wall, &Timing::document(), Some(&me));

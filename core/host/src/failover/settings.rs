@@ -1,13 +1,15 @@
 //! What the agent can be told: a provider, a policy, and single constants from a file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider};
+use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider, kept_place};
+use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::kit::overlay::Overlay;
 
 use super::guard::KILL_BEFORE_MS;
-use crate::local;
+use crate::{OsFs, local, place};
 
 /// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
 /// [`Hardened`]'s fields.
@@ -27,9 +29,11 @@ pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyh
 ///
 /// # Errors
 /// The first relation between the constants that does not hold.
-pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> {
+pub fn config(identity: Identity, hardened: Hardened, local: &Path) -> anyhow::Result<Config> {
     let (process_id, act_margin_ms) = (std::process::id(), hardened.act_margin_ms);
-    let config = Config { process_id, hardened, ..Config::hardened(identity, Policy::Available) };
+    let local_number = place::number(local);
+    let config =
+        Config { process_id, local_number, hardened, ..Config::hardened(identity, Policy::Available) };
     config.check()?;
     if act_margin_ms <= KILL_BEFORE_MS {
         bail!(
@@ -40,18 +44,27 @@ pub fn config(identity: Identity, hardened: Hardened) -> anyhow::Result<Config> 
     Ok(config)
 }
 
-/// Who this machine's replica of a folder is.
+/// Who this machine's replica of a folder is: whoever its local directory says, if that was not copied. Also the id that
+/// it would have as a new one, if that is another because the computer or the folder has got another name.
 ///
 /// # Errors
 /// Where the folder is not there, or its path is no text.
-pub fn identity(name: Option<String>, folder: &Path) -> anyhow::Result<Identity> {
+pub fn identity(
+    name: Option<String>,
+    folder: &Path,
+    local: &Path,
+) -> anyhow::Result<(Identity, Option<Arc<str>>)> {
     let directory = local::real(folder)?;
     let directory = directory
         .to_str()
         .with_context(|| format!("{}: its path is not UTF-8", folder.display()))?
         .to_owned();
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Identity { name, host, directory })
+    let here = Place { host: place::host(), directory, number: place::number(local) };
+    let named = |place: Place| Identity { name: name.clone(), host: place.host, directory: place.directory };
+    let kept = kept_place(&OsFs::new(local, local)).filter(|kept| kept.is(&here));
+    let (now, kept) = (named(here.clone()), named(kept.unwrap_or(here)));
+    let other = (now != kept).then(|| now.device_id());
+    Ok((kept, other))
 }
 
 #[cfg(test)]
@@ -87,11 +100,37 @@ mod tests {
     fn a_broken_relation_is_refused_with_its_values() {
         let identity = Identity { name: None, host: "h".into(), directory: "/x".into() };
         let majority = Hardened::at(Provider::Syncthing, Policy::Majority);
-        let refused = |hardened| config(identity.clone(), hardened).unwrap_err().to_string();
+        let local = Path::new("/nowhere");
+        let refused = |hardened| config(identity.clone(), hardened, local).unwrap_err().to_string();
         let voters = refused(majority);
         assert!(voters.starts_with("the policy majority has 0 voters"), "{voters}");
         let available = Hardened::at(Provider::Syncthing, Policy::Available);
         let margin = refused(Hardened { act_margin_ms: 500, ..available });
         assert!(margin.starts_with("act_margin_ms is 500 ms and has to be over 500 ms"), "{margin}");
+    }
+
+    #[test]
+    fn a_replica_keeps_its_name_when_the_folder_is_moved_and_a_copy_does_not_take_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [folder, moved, local, copy] =
+            ["folder", "moved", "local", "copy"].map(|name| dir.path().join(name));
+        for made in [&folder, &local, &copy] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let (first, other) = identity(None, &folder, &local).unwrap();
+        assert_eq!(other, None);
+        let number = place::number(&local).unwrap();
+        let kept = serde_json::json!({
+            "random": "#0000002a", "host": first.host, "directory": first.directory, "number": number, "lives": 1,
+        });
+        for place in [&local, &copy] {
+            std::fs::write(place.join("identity.json"), kept.to_string()).unwrap();
+        }
+        std::fs::rename(&folder, &moved).unwrap();
+        let (again, other) = identity(None, &moved, &local).unwrap();
+        assert_eq!(again, first);
+        assert!(other.unwrap().ends_with("moved"));
+        let (copied, _) = identity(None, &moved, &copy).unwrap();
+        assert!(copied.directory.ends_with("moved"), "{copied:?}");
     }
 }

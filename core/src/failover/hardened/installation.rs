@@ -5,24 +5,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::constants::Policy;
-use super::places::Place;
+use super::places::Place as FilePlace;
 use super::record::{Found, Lapsed, Life, Record, Role, Said};
 use super::votes::{self, Promise};
 use super::{Context, Replica};
 use crate::failover::records::{Malformed, ProblemKind};
 use crate::failover::{Config, Event};
-use crate::{Content, FsError, FsOp, Path};
+use crate::kit::identity::Place;
+use crate::{Content, Fs, FsError, FsOp, Path};
 
-/// The part of an id that no other replica shares, for which machine and directory it was drawn, and how often the
-/// process was started with it.
+/// The part of an id that no other replica shares, where it was drawn, and how often the process was started with it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Installation {
     /// The random part of the id.
     pub(super) random: String,
-    /// The machine on which it was drawn: a copy of the folder on another one draws its own.
-    host: String,
-    /// The directory for which it was drawn.
-    directory: String,
+    /// Where it was drawn: a copy of the local directory elsewhere draws its own.
+    #[serde(flatten)]
+    pub(super) place: Place,
     /// How often the process was started.
     pub(super) lives: u64,
 }
@@ -36,12 +35,7 @@ impl Installation {
     /// This one, in the life of this number.
     pub(super) fn of(id: &str, lives: u64, config: &Config) -> Self {
         let random = id.rsplit_once('#').map_or("", |(_, random)| random);
-        Self {
-            random: random.into(),
-            host: config.identity.host.clone(),
-            directory: config.identity.directory.clone(),
-            lives,
-        }
+        Self { random: random.into(), place: config.place(), lives }
     }
 
     /// A new one, before its first life.
@@ -55,11 +49,7 @@ impl Installation {
         let path = path();
         match cx.read(&path) {
             Ok(content) => match serde_json::from_slice::<Self>(content.bytes()) {
-                Ok(kept)
-                    if kept.host == config.identity.host && kept.directory == config.identity.directory =>
-                {
-                    return (kept, false);
-                }
+                Ok(kept) if kept.place.is(&config.place()) => return (kept, false),
                 Ok(_) => {}
                 Err(_) => {
                     cx.event(Event::ProblemFound { path, kind: ProblemKind::Corrupt(Malformed::NotJson) });
@@ -76,6 +66,13 @@ impl Installation {
         let bytes = serde_json::to_vec_pretty(self).expect("it has text keys and plain values");
         FsOp::Replace { path: path(), content: Content::new(bytes) }
     }
+}
+
+/// The place that the identity in a local directory was drawn for; None if there is none that can be read.
+#[must_use]
+pub fn kept_place(fs: &dyn Fs) -> Option<Place> {
+    let content = fs.read(&path(), 0).ok()?;
+    serde_json::from_slice::<Installation>(content.bytes()).ok().map(|kept| kept.place)
 }
 
 /// The number that tells two copies of one life apart.
@@ -115,7 +112,7 @@ impl Replica {
 
     /// The newest that its files hold of an earlier life; `None` if they hold none.
     fn said_before(&self, cx: &Context<'_>) -> Option<Arc<Said>> {
-        let said = |place: &Place| match &*cx.read(&place.path).ok()?.parsed(Record::parse) {
+        let said = |place: &FilePlace| match &*cx.read(&place.path).ok()?.parsed(Record::parse) {
             Found::Record(record, _) => Some(Arc::clone(&record.coordination)),
             _ => None,
         };

@@ -59,6 +59,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use self::canonical::Canonical;
+pub use self::installation::kept_place;
 pub use self::record::{BEATS_APART_MAX, Visit};
 
 use self::constants::Fallback;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::claims::{Claim, Owners};
+use cloudchamber_core::journal::claims::{Owners, claim_of, claim_path};
 use cloudchamber_core::journal::identity::identity;
 use cloudchamber_core::journal::problem::Problem;
 use cloudchamber_core::journal::protocol::Told;
@@ -214,10 +214,10 @@ fn warn(told: &Told) {
 
 /// Says that this machine is about to lose its id, to whoever only looks.
 fn tell_lost(fs: &OsFs, owners: &Owners) {
-    let claim = identity(fs).ok().and_then(|own| Some((Claim::of(&own, own.owner?), own.id)));
+    let claim = identity(fs).ok().and_then(|own| Some((claim_of(&own, own.owner?), own.id)));
     let Some((claim, id)) = claim else { return };
     if let Some(lost) = owners.lost().find(|lost| lost.claim == claim && lost.id == id) {
-        let winner = lost.winner.path(id.as_str());
+        let winner = claim_path(lost.winner, id.as_str());
         eprintln!(
             "warning: {}: `{id}` belongs to another machine that chose it too: this one takes up none of its mentions, \
              and gets an id of its own when it appends or watches next",

@@ -115,6 +115,11 @@ impl Place {
             }
         }
         let local = local::make(&local, &copied, synced)?;
+        if let (None, Synced::Everything, Some(of_folder)) = (&self.local, synced, local.parent())
+            && let Some(said) = local::remember(of_folder, &folder, None)?
+        {
+            eprintln!("{said}");
+        }
         Ok(Roots::new(folder, local, true))
     }
 

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::claims::{Claim, Lost, Owners};
+use cloudchamber_core::journal::claims::{Lost, Owners, claim_path};
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::verify::{sequences, verify};
+use cloudchamber_core::kit::claims::Claim;
 use cloudchamber_host::Lock;
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ fn owners(owners: &Owners) -> Value {
             "machine": name,
             "owner": claim.nonce.to_string(),
             "since": claim.since,
-            "file": claim.path(id).name(),
+            "file": claim_path(claim, id).name(),
             "holds": lost.is_none(),
             "moved": lost.and_then(|lost| lost.moved),
         })

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
-use cloudchamber_core::journal::claims::Claim;
+use cloudchamber_core::journal::claims::claim_path;
+use cloudchamber_core::kit::claims::Claim;
 
 use super::JournalSystem;
 use crate::ReplicaId;
@@ -53,7 +54,8 @@ impl Claims {
     pub(super) fn read(&self, world: &World<JournalSystem>, id: ReplicaId) -> BTreeSet<ReplicaId> {
         let Some(journal) = world.replica(id).protocol() else { return BTreeSet::new() };
         let owners = &journal.folder().owners;
-        let known = |path: &Path| owners.claims().any(|(_, claim, machine)| claim.path(machine) == *path);
+        let known =
+            |path: &Path| owners.claims().any(|(_, claim, machine)| claim_path(claim, machine) == *path);
         let contested = self.made.values().filter(|claims| claims.len() > 1 && claims.contains_key(&id));
         let others = contested.flatten().filter(|(other, _)| **other != id);
         others.filter(|(_, path)| known(path)).map(|(other, _)| *other).collect()
