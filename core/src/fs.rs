@@ -31,6 +31,12 @@ pub trait FsMut: Fs {
     /// # Errors
     /// As the op's own documentation says.
     fn apply(&mut self, op: &FsOp) -> Result<(), FsError>;
+
+    /// What made the last op fail, in words for a person: such as the call, the real path and the system's error. None
+    /// if there is no more to tell than the error.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One entry of a directory.

@@ -103,6 +103,12 @@ impl<'a, P: Protocol> Cx<'a, P> {
         self.ops.push(op);
     }
 
+    /// How many changes this step has asked for so far.
+    #[must_use]
+    pub fn ops_asked(&self) -> u32 {
+        u32::try_from(self.ops.len()).expect("no step asks for billions of changes")
+    }
+
     /// Asks something of the world outside, once this step's ops have been applied.
     pub fn call(&mut self, call: P::Call) {
         self.calls.push(call);

@@ -20,16 +20,37 @@ const LOOK: Duration = Duration::from_secs(30);
 pub enum MachineError {
     /// It may not write, or not this.
     Refused(Refusal),
-    /// A file could not be written. An event that was to be appended may or may not be there; the next command repairs
-    /// the files.
-    Op(OpFailed),
+    /// A file could not be written.
+    Op(OpFailed, Outcome),
+}
+
+/// What became of a command of which an op failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Nothing was to be appended, or it is nowhere: the command may be given again.
+    Undone,
+    /// The event is safe under this number, and comes to its journal with the next append or start.
+    Kept(i64),
+    /// The event may be there under this number.
+    Unsure(i64),
 }
 
 impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Op(failed) => write!(f, "{failed}: the event may be lost, append it again"),
+            Self::Op(failed, Outcome::Undone) => {
+                write!(f, "{failed}: nothing was changed that the next command does not repair: try again")
+            }
+            Self::Op(failed, Outcome::Kept(seq)) => write!(
+                f,
+                "{failed}: the event is kept as number {seq}; the next append or watch brings it to its journal, so do \
+                 not append it again"
+            ),
+            Self::Op(failed, Outcome::Unsure(seq)) => write!(
+                f,
+                "{failed}: the event may be kept as number {seq}: look for it with journal show before you append it again"
+            ),
         }
     }
 }
@@ -74,14 +95,25 @@ impl Machine {
         command: impl Into<Command>,
         heard: &mut dyn FnMut(&Told),
     ) -> Result<(), MachineError> {
-        let mut refused = None;
+        let (mut refused, mut outcome) = (None, Outcome::Undone);
         let mut listen = |told: &Told| match told {
             Told::Refused(refusal) => refused = Some(refusal.clone()),
-            told => heard(told),
+            told => {
+                match told {
+                    Told::Kept { seq, .. } => outcome = Outcome::Kept(*seq),
+                    Told::Unsure { seq } => outcome = Outcome::Unsure(*seq),
+                    _ => {}
+                }
+                heard(told);
+            }
         };
         self.0.feed(Input::Command(command.into()), &mut |_, told| listen(told));
-        let settled = self.settle(&mut listen);
-        refused.map_or(settled, |refusal| Err(MachineError::Refused(refusal)))
+        let settled = self.0.settle(&mut |_, told| listen(told));
+        match (refused, settled) {
+            (Some(refusal), _) => Err(MachineError::Refused(refusal)),
+            (None, Err(failed)) => Err(MachineError::Op(failed, outcome)),
+            (None, Ok(())) => Ok(()),
+        }
     }
 
     /// Has it look at the folder, where files may have changed, also its own by another process while it rested.
@@ -94,7 +126,7 @@ impl Machine {
     }
 
     fn settle(&mut self, heard: &mut dyn FnMut(&Told)) -> Result<(), MachineError> {
-        self.0.settle(&mut |_, told| heard(told)).map_err(MachineError::Op)
+        self.0.settle(&mut |_, told| heard(told)).map_err(|failed| MachineError::Op(failed, Outcome::Undone))
     }
 
     /// Its state.

@@ -65,11 +65,17 @@ pub struct OpFailed {
     pub path: Path,
     /// Why.
     pub error: FsError,
+    /// The call that failed, in words; None if the files tell no more than the error.
+    pub call: Option<String>,
 }
 
 impl fmt::Display for OpFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.error)
+        write!(f, "{}: {}", self.path, self.error)?;
+        match &self.call {
+            Some(call) => write!(f, " ({call})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -111,7 +117,8 @@ impl<P: Protocol, F: FsMut> Runner<P, F> {
         let Self { config, fs, driver, .. } = self;
         driver.applied(config, result, clock::now(), clock::draw(), fs, &mut events);
         self.tell(&events, heard);
-        Advance::Op(result.map_err(|error| OpFailed { path: op.path().clone(), error }))
+        let call = result.is_err().then(|| self.fs.failure()).flatten();
+        Advance::Op(result.map_err(|error| OpFailed { path: op.path().clone(), error, call }))
     }
 
     /// Feeds a command, a reply, a change or the timer. Ops that are pending are applied first.

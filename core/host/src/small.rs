@@ -12,7 +12,7 @@ use crate::os::replace;
 /// Where it cannot be written.
 pub fn put(local: &Path, file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(file.parent().unwrap_or(local))?;
-    replace(local, file, bytes)
+    Ok(replace(local, file, bytes)?)
 }
 
 /// Removes a file, which need not be there.

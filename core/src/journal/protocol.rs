@@ -17,12 +17,13 @@ use super::event::Event;
 use super::folder::Folder;
 use super::identity::{Identity, identity};
 use super::init::init;
-use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun};
+use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun, shadow_path};
 use super::merge::merge;
 use super::migrate;
 use super::owner::{self, Settled};
 use super::problem::Problem;
 use super::refusal::Refusal;
+use super::schema::Log;
 use super::seal::Seal;
 use super::seen::{note, seen};
 use super::show::Shown;
@@ -123,7 +124,7 @@ pub enum Told {
         /// The file that it was appended to.
         path: Path,
     },
-    /// An op failed; the event may or may not be there.
+    /// An op failed, and the event that was to be appended is nowhere: it may be appended again.
     Failed,
     /// The machine cannot write, or not this.
     Refused(Refusal),
@@ -133,6 +134,24 @@ pub enum Told {
     Moved(String),
     /// It has looked at the folder: the view that is kept beside it is to be brought up to date.
     Looked,
+    /// An op failed after the event was safe in this machine's shadow: the next append or start brings it to its journal,
+    /// and appended again it would be there twice.
+    Kept {
+        /// Its machine.
+        machine: String,
+        /// Its number.
+        seq: i64,
+        /// Its line, without the newline.
+        line: String,
+        /// The file that it will be in.
+        path: Path,
+    },
+    /// An op failed while the event was put into the shadow, and it is not known whether it will be there after a power
+    /// cut, or at all: the next start tells.
+    Unsure {
+        /// The number that it has, if it is there.
+        seq: i64,
+    },
 }
 
 /// What the machine is doing.
@@ -149,7 +168,12 @@ enum Phase {
     /// It can append.
     Ready,
     /// It appends: what is told once all is on disk.
-    Appending(Told),
+    Appending {
+        /// The number of the append's first op within its batch.
+        first: u32,
+        /// That it is acknowledged.
+        told: Told,
+    },
     /// It writes checksums, or notes a clock.
     Noting,
 }
@@ -423,8 +447,8 @@ impl Journal {
             };
             match planned {
                 Ok((ops, told)) => {
+                    self.phase = Phase::Appending { first: cx.ops_asked(), told };
                     ops.into_iter().for_each(|op| cx.op(op));
-                    self.phase = Phase::Appending(told);
                 }
                 Err(refusal) => cx.event(Told::Refused(refusal)),
             }
@@ -484,7 +508,7 @@ impl Journal {
                 self.find(settings, cx);
                 self.start(settings, cx);
             }
-            Phase::Appending(told) => {
+            Phase::Appending { told, .. } => {
                 cx.event(told);
                 self.appended = true;
                 self.read_own(settings, cx);
@@ -516,6 +540,10 @@ impl Journal {
                 }
                 Command::Append(_) | Command::Manage(_) => self.start(settings, cx),
             }
+            // It was told why not; what was refused does not happen later.
+            if self.phase == Phase::Closed {
+                return;
+            }
         }
         self.queue.push_back(command);
         self.go_on(settings, cx);
@@ -530,6 +558,26 @@ impl Journal {
 /// A nonce, where the design wants one.
 fn drawn(design: &Design, cx: &mut Cx<'_, Journal>) -> Option<Nonce> {
     (design.owning == Owning::Claimed).then(|| Nonce::draw(cx.rng()))
+}
+
+/// What became of an event of whose ops one failed.
+fn kept(settings: &Settings, op: u32, told: Told, fs: &dyn Fs) -> Told {
+    let Told::Acknowledged { machine, seq, line, path } = told else { return told };
+    if settings.design.checksums == Checksums::Shared {
+        // Upstream keeps no shadow: the event may or may not be there.
+        return Told::Unsure { seq };
+    }
+    // The first op appends to the shadow, and the second flushes it (`Writer::append`).
+    let shadow = Log::from_file_name(path.file_name()).map(|log| shadow_path(&machine, log));
+    let stands = shadow.map_or(Err(FsError::NotFound), |shadow| fs.read(&shadow, 0)).map(|content| {
+        let whole = content.bytes().strip_suffix(b"\n").and_then(|text| text.strip_suffix(line.as_bytes()));
+        whole.is_some_and(|before| before.is_empty() || before.ends_with(b"\n"))
+    });
+    match (op, stands) {
+        (0 | 1, Ok(false) | Err(FsError::NotFound)) => Told::Failed,
+        (0 | 1, _) => Told::Unsure { seq },
+        _ => Told::Kept { machine, seq, line, path },
+    }
 }
 
 /// The ops of one append as upstream does it: the number first, truncated and written in place; then the line,
@@ -592,12 +640,11 @@ impl Protocol for Journal {
     fn step(&mut self, settings: &Settings, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match input {
             Input::Applied => self.applied(settings, cx),
-            Input::Failed { .. } => {
+            Input::Failed { op, .. } => {
                 // What is on disk now is found out by opening the files anew.
-                if matches!(self.phase, Phase::Appending(_)) {
-                    cx.event(Told::Failed);
+                if let Phase::Appending { first, told } = std::mem::replace(&mut self.phase, Phase::Closed) {
+                    cx.event(kept(settings, op.saturating_sub(first), told, cx.fs()));
                 }
-                self.phase = Phase::Closed;
                 self.writer = None;
                 self.seen = seen(cx.fs());
                 self.find(settings, cx);
@@ -625,7 +672,7 @@ impl Protocol for Journal {
 /// # Panics
 /// If they do not.
 #[must_use]
-pub fn own_path(settings: &Settings, log: super::schema::Log) -> Path {
+pub fn own_path(settings: &Settings, log: Log) -> Path {
     match &settings.joining {
         Joining::Under(machine) => journal_path(machine, log),
         Joining::AsKnown | Joining::OnlyLooking => panic!("no machine is named in {settings:?}"),

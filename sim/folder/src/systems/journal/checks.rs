@@ -189,7 +189,9 @@ impl Checks<JournalSystem> for JournalChecks {
         }
         self.claims.look(world);
         for told in &effects.events {
-            if let Told::Acknowledged { machine, seq, line, .. } = told {
+            if let Told::Acknowledged { machine, seq, line, .. } | Told::Kept { machine, seq, line, .. } =
+                told
+            {
                 self.acknowledged(world.now(), id, machine, *seq, line, findings);
                 let key = (machine.clone(), *seq, line_digest(line.as_bytes()));
                 if takes(setup, world, id, line)

@@ -7,7 +7,14 @@ use std::path::{Path as OsPath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudchamber_core::{Content, Entry, EntryKind, Fs, FsError, FsMut, FsOp, Path, Root, WallMs};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use self::call::{Failed, call, sync, sync_dir};
+pub use self::lock::Lock;
+
+pub(crate) mod call;
+mod lock;
 
 /// Two real directories: the one the sync client copies, and one that never leaves this machine.
 ///
@@ -17,13 +24,15 @@ use rustix::fs::{FlockOperation, flock};
 pub struct OsFs {
     shared: PathBuf,
     local: PathBuf,
+    /// The call that made the last op fail, in words.
+    failure: Option<String>,
 }
 
 impl OsFs {
     /// Uses these two directories.
     #[must_use]
     pub fn new(shared: impl Into<PathBuf>, local: impl Into<PathBuf>) -> Self {
-        Self { shared: shared.into(), local: local.into() }
+        Self { shared: shared.into(), local: local.into(), failure: None }
     }
 
     /// The real path of a path.
@@ -42,7 +51,6 @@ impl OsFs {
 
     /// Tells a real error in the port's words. Only a root that is there can say that a file is not.
     fn told(&self, path: &Path, error: &io::Error) -> FsError {
-        use rustix::io::Errno;
         let number = error.raw_os_error().map(Errno::from_raw_os_error);
         match (error.kind(), number) {
             (_, Some(Errno::NOSPC | Errno::DQUOT)) => FsError::NoSpace,
@@ -59,19 +67,21 @@ impl OsFs {
         }
     }
 
+    /// Why a file or directory cannot be read, with the call and its error; None if it can.
+    #[must_use]
+    pub fn explain(&self, path: &Path) -> Option<String> {
+        let real = self.real(path);
+        let tried = if real.is_dir() {
+            call("read the directory", &real, || fs::read_dir(&real).map(drop))
+        } else {
+            call("read", &real, || open(&real)?.read(&mut [0]).map(drop))
+        };
+        tried.err().map(|failed| failed.to_string())
+    }
+
     fn is_stub(&self, path: &Path) -> bool {
         let real = self.real(path);
         real.with_file_name(format!(".{}.icloud", path.file_name())).exists()
-    }
-
-    fn open_to_append(&self, path: &Path, real: &OsPath) -> io::Result<File> {
-        self.make_dirs_above(path, real)?;
-        OpenOptions::new().append(true).create(true).open(real)
-    }
-
-    fn replace(&self, path: &Path, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
-        self.make_dirs_above(path, real)?;
-        replace(&self.local, real, bytes)
     }
 
     /// Makes the directories between a root and a file that is about to be written. A file in a directory's place
@@ -104,42 +114,65 @@ impl OsFs {
         Ok(())
     }
 
-    fn change(&self, op: &FsOp) -> io::Result<()> {
+    fn change(&self, op: &FsOp) -> Result<(), Failed> {
         let real = self.real(op.path());
+        let make_dirs = |path: &Path, real: &OsPath| call("mkdir", real, || self.make_dirs_above(path, real));
         match op {
             FsOp::Append { bytes, .. } => {
-                let mut file = self.open_to_append(op.path(), &real)?;
-                flock(&file, FlockOperation::LockExclusive)?;
-                file.write_all(bytes.bytes())
+                make_dirs(op.path(), &real)?;
+                let mut open = OpenOptions::new();
+                open.append(true).create(true);
+                let mut file = call("open", &real, || open.open(&real))?;
+                call("lock", &real, || Ok(lock::take(&file, FlockOperation::LockExclusive)?))?;
+                write(&mut file, &real, bytes.bytes())
             }
             FsOp::CreateNew { content, .. } => {
-                self.make_dirs_above(op.path(), &real)?;
-                OpenOptions::new().write(true).create_new(true).open(&real)?.write_all(content.bytes())
+                make_dirs(op.path(), &real)?;
+                let mut open = OpenOptions::new();
+                open.write(true).create_new(true);
+                let mut file = call("open", &real, || open.open(&real))?;
+                write(&mut file, &real, content.bytes())
             }
             FsOp::Flush { .. } => {
-                let file = File::open(&real)?;
-                if file.metadata()?.is_dir() {
-                    return Err(refused("a directory is not flushed"));
-                }
-                file.sync_all()?;
+                let file = call("open", &real, || {
+                    let file = File::open(&real)?;
+                    if file.metadata()?.is_dir() {
+                        return Err(refused("a directory is not flushed"));
+                    }
+                    Ok(file)
+                })?;
+                sync(&file, &real)?;
                 sync_dir(real.parent().unwrap_or(&self.shared))
             }
             FsOp::Overwrite { content, .. } => {
-                self.make_dirs_above(op.path(), &real)?;
-                fs::write(&real, content.bytes())
+                make_dirs(op.path(), &real)?;
+                let mut file = call("open", &real, || File::create(&real))?;
+                write(&mut file, &real, content.bytes())
             }
-            FsOp::Remove { .. } => fs::remove_file(&real),
+            FsOp::Remove { .. } => call("unlink", &real, || fs::remove_file(&real)),
             FsOp::Rename { from, to } => {
-                if from.root() != to.root() || fs::symlink_metadata(&real)?.is_dir() {
-                    return Err(refused("a rename is of a file, within its root"));
-                }
                 let new = self.real(to);
-                self.make_dirs_above(to, &new)?;
-                fs::rename(&real, new)
+                call("rename", &real, || {
+                    if from.root() != to.root() || fs::symlink_metadata(&real)?.is_dir() {
+                        return Err(refused("a rename is of a file, within its root"));
+                    }
+                    Ok(())
+                })?;
+                make_dirs(to, &new)?;
+                call("rename", &real, || fs::rename(&real, &new))
             }
-            FsOp::Replace { content, .. } => self.replace(op.path(), &real, content.bytes()),
+            FsOp::Replace { content, .. } => {
+                make_dirs(op.path(), &real)?;
+                replace(&self.local, &real, content.bytes())
+            }
         }
     }
+}
+
+/// Writes all bytes. A write is not tried again: part of it may have been done.
+fn write(file: &mut File, real: &OsPath, bytes: &[u8]) -> Result<(), Failed> {
+    let mut once = Some(file);
+    call("write", real, || once.take().map_or(Ok(()), |file| file.write_all(bytes)))
 }
 
 /// Opens a file to read it. Anything else, such as a pipe that somebody put in its place, is refused and not waited
@@ -154,13 +187,13 @@ pub(crate) fn open(real: &OsPath) -> io::Result<File> {
 }
 
 /// Puts a whole file in place of another, or none of it.
-pub(crate) fn replace(local: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(local: &OsPath, real: &OsPath, bytes: &[u8]) -> Result<(), Failed> {
     let dir = real.parent().unwrap_or(local);
     // Beside the synced tree where that is the same volume, so that no client ever sees the unfinished file.
     let aside = local.join("tmp");
-    fs::create_dir_all(&aside)?;
+    call("mkdir", &aside, || fs::create_dir_all(&aside))?;
     match replace_via(&aside, real, bytes) {
-        Err(error) if error.kind() == ErrorKind::CrossesDevices => replace_via(dir, real, bytes),
+        Err(failed) if failed.error.kind() == ErrorKind::CrossesDevices => replace_via(dir, real, bytes),
         result => result,
     }?;
     sync_dir(dir)
@@ -170,15 +203,16 @@ fn refused(why: &'static str) -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, why)
 }
 
-fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
+fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> Result<(), Failed> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let temporary = dir.join(format!(".replacing-{}-{count}.tmp", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, real)
+        let mut file = call("open", &temporary, || File::create(&temporary))?;
+        write(&mut file, &temporary, bytes)?;
+        sync(&file, &temporary)?;
+        drop(file);
+        call("rename to", real, || fs::rename(&temporary, real))
     })();
     if written.is_err() {
         // What is left over is only a temporary file; the error that matters is the first one.
@@ -187,15 +221,11 @@ fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Makes the names in a directory survive a power cut.
-fn sync_dir(dir: &OsPath) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
 impl Fs for OsFs {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
         let read = || {
-            let mut file = open(&self.real(path))?;
+            let real = self.real(path);
+            let mut file = call("open", &real, || open(&real)).map_err(|failed| failed.error)?;
             let len = file.metadata()?.len();
             let mut bytes = Vec::with_capacity(usize::try_from(len.saturating_sub(from)).unwrap_or(0));
             // Seeking far past the end is an error of its own; nothing lies there.
@@ -216,7 +246,8 @@ impl Fs for OsFs {
             _ => self.told(dir, &error),
         };
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&real).map_err(told)? {
+        let listed = call("read the directory", &real, || fs::read_dir(&real)).map_err(|failed| failed.error);
+        for entry in listed.map_err(told)? {
             let entry = entry.map_err(told)?;
             // A name that is not UTF-8 is none of ours; a file that goes while it is listed is gone.
             let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else {
@@ -242,41 +273,13 @@ impl Fs for OsFs {
 
 impl FsMut for OsFs {
     fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
-        self.change(op).map_err(|error| self.told(op.path(), &error))
-    }
-}
-
-/// The right to be this machine's only writer, held by one process at a time and given back when it ends.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
-
-impl Lock {
-    /// Waits until no other process holds the lock of this local directory.
-    ///
-    /// # Errors
-    /// Where the lock file cannot be made.
-    pub fn wait(local: &OsPath) -> io::Result<Self> {
-        let file = Self::file(local)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(Self(file))
+        let changed = self.change(op);
+        self.failure = changed.as_ref().err().map(Failed::to_string);
+        changed.map_err(|failed| self.told(op.path(), &failed.error))
     }
 
-    /// Takes the lock if no other process holds it.
-    ///
-    /// # Errors
-    /// Where the lock file cannot be made.
-    pub fn attempt(local: &OsPath) -> io::Result<Option<Self>> {
-        let file = Self::file(local)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn file(local: &OsPath) -> io::Result<File> {
-        fs::create_dir_all(local)?;
-        OpenOptions::new().append(true).create(true).open(local.join("lock"))
+    fn failure(&self) -> Option<String> {
+        self.failure.clone()
     }
 }
 
