@@ -58,12 +58,17 @@
 //! A step of a process depends on its replica alone. What one led to is kept and taken over where another state has the
 //! same replica at the same moment: the core then runs once for many states.
 //!
+//! # A specification of somebody else's
+//! [`notecove`] is apart from all this: what the authors of NoteCove wrote in TLA+, as a stateright model of its own, and
+//! what it does not say.
+//!
 //! # Deliberately absent
-//! madsim, drawn delays, knowledge of any protocol. Symmetry reduction: replicas' names are inside file bytes.
+//! madsim, drawn delays, knowledge of any protocol (a specification is not one). Symmetry reduction: replicas' names are inside file bytes.
 
 mod check;
 mod deadlines;
 mod folder_model;
+pub mod notecove;
 mod spec;
 mod step_cache;
 mod story;
