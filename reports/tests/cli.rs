@@ -48,6 +48,7 @@ fn every_level_helps_with_an_example() {
         "merge",
         "model check",
         "model explore",
+        "model spec",
         "replay",
         "run",
         "shrink",

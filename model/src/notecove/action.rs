@@ -200,7 +200,7 @@ pub fn name(replica: u8) -> char {
 }
 
 impl fmt::Display for Action {
-    /// A sentence; notes are counted from 1 as people do.
+    /// A sentence; notes and entries are counted from 1 as people do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Edit { replica, note } => write!(f, "{} edits note {}", name(replica), note + 1),
@@ -225,8 +225,9 @@ impl fmt::Display for Action {
             Self::PollActivity { replica, origin, entry } => {
                 write!(
                     f,
-                    "{} looks at the activity logs: entry {entry} of {}'s is new",
+                    "{} looks at the activity logs: entry {} of {}'s is new",
                     name(replica),
+                    u16::from(entry) + 1,
                     name(origin)
                 )
             }
@@ -239,8 +240,9 @@ impl fmt::Display for Action {
             Self::PollDeletion { replica, origin, entry } => {
                 write!(
                     f,
-                    "{} looks at the deletion logs: entry {entry} of {}'s is new",
+                    "{} looks at the deletion logs: entry {} of {}'s is new",
                     name(replica),
+                    u16::from(entry) + 1,
                     name(origin)
                 )
             }

@@ -15,7 +15,7 @@ pub const UPDATES_MAX: u8 = 8;
 ///
 /// The names in brackets are the specification's own.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// How many replicas there are (`Node`).
     pub replicas: u8,
@@ -54,6 +54,17 @@ pub enum Numbering {
     FromOne,
 }
 
+impl ActivityMode {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+        }
+    }
+}
+
 impl Config {
     /// What the specification comes with: two replicas, one note, three updates, deletions.
     pub const DEFAULT: Self = Self {
@@ -86,16 +97,13 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { replicas, notes, updates_max, log_max, activity, deletions, numbering } = *self;
         let many = |count: u8, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-        let activity = match activity {
-            ActivityMode::Append => "append",
-            ActivityMode::Replace => "replace",
-        };
         write!(
             f,
-            "{}, {}, {}, log of {log_max}, {activity}, {}",
+            "{}, {}, {}, log of {log_max}, {}, {}",
             many(replicas, "replica"),
             many(notes, "note"),
             many(updates_max, "update"),
+            activity.text(),
             if deletions { "deletions" } else { "no deletions" },
         )?;
         match numbering {

@@ -70,7 +70,7 @@ impl Row {
 /// distinct states and depth.
 type Numbers = ([u8; 4], ActivityMode, bool, [u64; 3]);
 
-const ROWS: [Numbers; 17] = {
+const ROWS: [Numbers; 21] = {
     use ActivityMode::{Append, Replace};
     [
         ([2, 1, 1, 5], Append, false, [769, 196, 10]),
@@ -85,10 +85,14 @@ const ROWS: [Numbers; 17] = {
         ([3, 1, 2, 5], Append, false, [2_969_569, 438_776, 20]),
         ([2, 1, 1, 5], Append, true, [23_029, 5_212, 16]),
         ([2, 2, 1, 5], Append, true, [46_045, 10_420, 16]),
+        ([2, 3, 1, 5], Append, true, [69_061, 15_628, 16]),
+        ([1, 1, 4, 3], Append, true, [7_847, 2_230, 18]),
+        ([1, 2, 3, 2], Replace, true, [89_680, 24_190, 14]),
         ([2, 1, 2, 5], Append, true, [1_976_237, 359_020, 21]),
         ([2, 1, 2, 1], Append, true, [2_043_241, 372_268, 21]),
         ([2, 1, 2, 0], Replace, true, [5_710_657, 962_044, 23]),
         ([3, 1, 1, 5], Append, true, [8_410_297, 1_252_208, 23]),
+        ([3, 2, 1, 5], Append, true, [16_820_557, 2_504_408, 23]),
         ([2, 1, 3, 5], Append, true, [40_103_733, 6_566_412, 25]),
     ]
 };

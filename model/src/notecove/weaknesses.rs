@@ -10,7 +10,6 @@ use super::config::{ActivityMode, Config};
 
 /// One weakness and a run that shows it.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Weakness {
     /// What it is called in tests and on the command line.
     pub name: &'static str,

@@ -10,6 +10,7 @@ use cloudchamber_core::Design;
 use cloudchamber_folder::shrink::REPLAYS_MAX;
 use cloudchamber_folder::systems::Systems;
 use cloudchamber_host::throughput::Load;
+use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
 ///
@@ -277,6 +278,77 @@ pub(crate) enum Model {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
+    /// Counts the states of NoteCove's own specification and looks at its invariants.
+    ///
+    /// Without constants it does so for all that TLC has counted, and compares. With some of them it takes the others
+    /// as the specification comes: two replicas, one note, three updates, a log of 5, append.
+    #[command(after_help = "Example: cloudchamber model spec --replicas 2 --notes 2 --updates 1")]
+    Spec(SpecArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SpecArgs {
+    #[command(flatten)]
+    pub(crate) constants: Constants,
+    /// Only those that take a few seconds.
+    #[arg(long, conflicts_with = "constants")]
+    pub(crate) quick: bool,
+    /// Tells the runs that show what the specification does not say, and counts nothing.
+    #[arg(long, conflicts_with_all = ["constants", "quick", "threads", "states_max"])]
+    pub(crate) weaknesses: bool,
+    /// By how many threads they are counted; with more than one the depth may be more than it is.
+    #[arg(long, value_name = "N", value_parser = jobs, default_value = "1")]
+    pub(crate) threads: usize,
+    /// Stops after so many generated states.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) states_max: Option<u64>,
+}
+
+/// The constants of NoteCove's specification.
+#[derive(Args, Debug)]
+#[group(id = "constants", multiple = true)]
+pub(crate) struct Constants {
+    /// How many replicas there are (Node).
+    #[arg(long, value_name = "N")]
+    pub(crate) replicas: Option<u8>,
+    /// How many notes there are (NoteId).
+    #[arg(long, value_name = "N")]
+    pub(crate) notes: Option<u8>,
+    /// How many updates are written (MaxUpdates).
+    #[arg(long, value_name = "N")]
+    pub(crate) updates: Option<u8>,
+    /// Above how many entries an activity log may be compacted, to half as many (MaxLogSize).
+    #[arg(long, value_name = "N")]
+    pub(crate) log: Option<u8>,
+    /// How an entry gets into an activity log (ActivityMode): append or replace.
+    #[arg(long, value_name = "MODE", value_parser = activity())]
+    pub(crate) activity: Option<ActivityMode>,
+    /// The first version of the specification, which deletes nothing.
+    #[arg(long)]
+    pub(crate) no_deletions: bool,
+    /// Numbers begin at 1 again after a restart, as in NoteCove before its commit 090d951: an invariant is violated.
+    #[arg(long)]
+    pub(crate) numbers_from_one: bool,
+}
+
+impl Constants {
+    /// What was asked for; `None` if nothing was.
+    pub(crate) fn config(&self) -> Option<Config> {
+        let Self { replicas, notes, updates, log, activity, no_deletions, numbers_from_one } = *self;
+        let config = Config {
+            replicas: replicas.unwrap_or(Config::DEFAULT.replicas),
+            notes: notes.unwrap_or(Config::DEFAULT.notes),
+            updates_max: updates.unwrap_or(Config::DEFAULT.updates_max),
+            log_max: log.unwrap_or(Config::DEFAULT.log_max),
+            activity: activity.unwrap_or(Config::DEFAULT.activity),
+            deletions: !no_deletions,
+            numbering: if numbers_from_one { Numbering::FromOne } else { Numbering::FromLog },
+        };
+        let numbers = [replicas, notes, updates, log];
+        let asked =
+            numbers.iter().any(Option::is_some) || activity.is_some() || no_deletions || numbers_from_one;
+        asked.then_some(config)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -338,6 +410,15 @@ fn designs() -> ValueParser {
     let values = Design::ALL.map(|design| PossibleValue::new(design.text()).help(about(design)));
     PossibleValuesParser::new(values)
         .map(|name| Design::named(&name).expect("only the designs' names are let through"))
+        .into()
+}
+
+fn activity() -> ValueParser {
+    let modes = [ActivityMode::Append, ActivityMode::Replace];
+    PossibleValuesParser::new(modes.map(ActivityMode::text))
+        .map(move |name| {
+            *modes.iter().find(|mode| mode.text() == name).expect("only the modes' names are let through")
+        })
         .into()
 }
 

@@ -11,6 +11,7 @@ mod model;
 mod replay;
 mod run;
 mod shrink;
+mod specification;
 mod swarm;
 mod timeline;
 
@@ -38,6 +39,7 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
         Command::Model { what: Model::Explore { system, bounds, port } } => {
             model::explore::<L>(&system, bounds.as_deref(), port)
         }
+        Command::Model { what: Model::Spec(args) } => specification::run(&args, json),
         Command::Shrink(args) => shrink::run::<L>(&args, json),
         Command::Timeline { file, output } => timeline::run::<L>(&file, &output, json),
     }

@@ -18,6 +18,7 @@ pub(crate) mod replay;
 pub(crate) mod reproduce;
 pub(crate) mod run;
 pub(crate) mod shrink;
+pub(crate) mod specification;
 mod story;
 pub(crate) mod swarm;
 pub(crate) mod timeline;

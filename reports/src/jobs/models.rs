@@ -28,7 +28,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Below how many states that differ the memory they took is lost among everything else.
-const STATES_ENOUGH: usize = 20_000;
+pub(crate) const STATES_ENOUGH: usize = 20_000;
 
 /// The model files below the scenarios' directory that are meant, by name.
 ///

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use cloudchamber_model::notecove::{Config, Numbering};
 use cloudchamber_sim::Fault;
 
 /// How the program is called.
@@ -28,6 +29,23 @@ pub(crate) fn run(scenario: &Path, seed: u64) -> String {
 /// Checks a model file.
 pub(crate) fn model(system: &str, file: &Path) -> String {
     format!("{} model check {system} --bounds {}", call(), word(&file.display().to_string()))
+}
+
+/// Counts the states of NoteCove's specification with the same constants.
+pub(crate) fn specification(config: &Config) -> String {
+    let Config { replicas, notes, updates_max, log_max, activity, deletions, numbering } = *config;
+    let mut line = format!(
+        "{} model spec --replicas {replicas} --notes {notes} --updates {updates_max} --log {log_max} --activity {}",
+        call(),
+        activity.text()
+    );
+    if !deletions {
+        line.push_str(" --no-deletions");
+    }
+    if numbering == Numbering::FromOne {
+        line.push_str(" --numbers-from-one");
+    }
+    line
 }
 
 /// Replays a trace.

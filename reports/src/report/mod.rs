@@ -11,6 +11,7 @@ pub(crate) mod journals;
 pub(crate) mod model;
 pub(crate) mod run;
 pub(crate) mod shrink;
+pub(crate) mod specification;
 pub(crate) mod swarm;
 pub(crate) mod timeline;
 pub(crate) mod words;

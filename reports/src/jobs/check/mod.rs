@@ -16,6 +16,7 @@ use crate::files;
 use crate::jobs::benches::{self, Size};
 use crate::jobs::models::{self, Keep, Wanted};
 use crate::jobs::out::Out;
+use crate::jobs::specification;
 use crate::jobs::{progress, side_by_side};
 use crate::report::check::CheckReport;
 use crate::report::model::ModelReport;
@@ -63,7 +64,13 @@ pub(crate) fn check<L: Systems>(order: Order<'_>, out: &Out<'_>) -> Result<Check
         benches.push((bench.run)(&Size { quick, jobs }, out)?);
     }
     let syncthing = syncthing::table();
-    let models = bounded::<L>(dir, &systems, quick, out)?;
+    let mut models = bounded::<L>(dir, &systems, quick, out)?;
+    if has(specification::SYSTEM) {
+        for config in specification::rows(quick) {
+            let counted = specification::check(config, 1, None)?.model;
+            models.push(ModelReport { bytes_per_state: None, ..counted });
+        }
+    }
     let ok = models.iter().all(|model| model.ok)
         && scenarios.iter().chain(&regressions).all(|report| report.ok)
         && swarms.iter().all(|swarm| swarm.missed.is_empty())

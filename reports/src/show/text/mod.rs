@@ -8,6 +8,7 @@ mod layout;
 pub(crate) mod models;
 pub(crate) mod run;
 pub(crate) mod shrink;
+pub(crate) mod specification;
 pub(crate) mod swarm;
 #[cfg(test)]
 mod tests;

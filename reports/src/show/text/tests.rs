@@ -6,9 +6,10 @@ use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::checks::{Kind, Violation};
 use cloudchamber_folder::scenario::Expect;
 use cloudchamber_folder::shrink::{Rule, Size};
+use cloudchamber_model::notecove::{Action, Config, Weakness};
 
 use super::layout::{WIDTH, width};
-use super::{bench, check, claims, journal, models, run, shrink, swarm};
+use super::{bench, check, claims, journal, models, run, shrink, specification, swarm};
 use crate::report::bench::{Bench, FailoverBench};
 use crate::report::check::{CheckReport, MeasuredRow};
 use crate::report::claims::{ClaimCell, ClaimTable, DocumentClaim, Value};
@@ -18,6 +19,7 @@ use crate::report::journals::{Aim, JournalReport, StageReport};
 use crate::report::model::{ModelReport, Property};
 use crate::report::run::{RunReport, ScenarioReport};
 use crate::report::shrink::ShrinkReport;
+use crate::report::specification::SpecificationReport;
 use crate::report::swarm::{Determinism, Seeds, SwarmReport, Verdict};
 
 const CHECKER: &str = "two_are_active_until_the_files_have_come";
@@ -315,4 +317,20 @@ fn everything_else_fits_a_terminal() {
         spent: true,
         reproduce: COMMAND.into(),
     }));
+}
+
+#[test]
+fn a_specification_fits_a_terminal() {
+    assert_fits(&specification::text(&SpecificationReport {
+        model: model(false),
+        constants: Config::DEFAULT,
+        per_action: Action::NAMES.iter().map(|name| ((*name).to_owned(), 1_234_567_890)).collect(),
+        edits_after_deletion: 1_234_567_890,
+        clock_decreases: 1_234_567_890,
+        fully_synced: 1_234_567_890,
+        tlc: None,
+    }));
+    for weakness in &Weakness::ALL {
+        assert_fits(&specification::weakness(12, weakness));
+    }
 }
