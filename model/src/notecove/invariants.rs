@@ -1,28 +1,12 @@
 //! The specification's invariants.
 
-use std::sync::atomic::Ordering;
-
-use stateright::Property;
-
-use super::model::NoteCove;
+use super::config::Config;
 use super::state::{Known, State, Update};
-
-/// All invariants, in the specification's order.
-pub(super) fn all<const N: usize>() -> Vec<Property<NoteCove<N>>> {
-    vec![
-        Property::always("TypeOK", type_ok),
-        Property::always("VectorClockMonotonic", vector_clock_monotonic),
-        Property::always("SequenceContiguous", sequence_contiguous),
-        Property::always("ValidUpdates", valid_updates),
-        Property::always("ConvergenceInvariant", convergence),
-    ]
-}
 
 /// Every value is one that its variable may have.
 ///
 /// Ids of updates are those that may be written, notes those there are. Numbers in logs are at most as many as updates.
-fn type_ok<const N: usize>(model: &NoteCove<N>, state: &State<N>) -> bool {
-    let config = model.config();
+pub(super) fn type_ok<const N: usize>(config: &Config, state: &State<N>) -> bool {
     let (updates, notes) = (low_bits(config.updates_max), low_bits(config.notes));
     let known = |known: &Known<N>| {
         known.doc & !updates == 0 && known.soft_deleted & !notes == 0 && known.deleted & !notes == 0
@@ -42,14 +26,14 @@ fn type_ok<const N: usize>(model: &NoteCove<N>, state: &State<N>) -> bool {
 
 /// No clock says less than 0. That is all that the specification asks for under this name, and no state can violate it;
 /// [`Counted::clock_decreases`](super::Counted::clock_decreases) counts the steps that the name speaks of.
-fn vector_clock_monotonic<const N: usize>(_: &NoteCove<N>, state: &State<N>) -> bool {
+pub(super) fn vector_clock_monotonic<const N: usize>(_: &Config, state: &State<N>) -> bool {
     state.replicas.iter().all(|replica| replica.known.clock.iter().all(|seq| i16::from(*seq) >= 0))
 }
 
 /// The numbers in each synced log are 1, 2, 3 and so on, none missing and none twice.
 ///
 /// The specification compares sets, so of numbers that come twice it asks only that they be in a row; this does too.
-fn sequence_contiguous<const N: usize>(_: &NoteCove<N>, state: &State<N>) -> bool {
+pub(super) fn sequence_contiguous<const N: usize>(_: &Config, state: &State<N>) -> bool {
     (0..N).all(|origin| {
         let numbers = state.synced_log(origin).fold(0u16, |numbers, update| numbers | 1 << update.seq());
         // Bits 1 to k and no others: one more than the highest is reached by adding the lowest.
@@ -58,20 +42,14 @@ fn sequence_contiguous<const N: usize>(_: &NoteCove<N>, state: &State<N>) -> boo
 }
 
 /// Only updates that were written are applied.
-fn valid_updates<const N: usize>(_: &NoteCove<N>, state: &State<N>) -> bool {
+pub(super) fn valid_updates<const N: usize>(_: &Config, state: &State<N>) -> bool {
     let written = low_bits(state.written);
     state.replicas.iter().all(|replica| replica.known.doc & !written == 0)
 }
 
 /// Where everybody has read everything, all have the same.
-fn convergence<const N: usize>(model: &NoteCove<N>, state: &State<N>) -> bool {
-    if !state.fully_synced(model.config()) {
-        return true;
-    }
-    if state.written > 0 {
-        model.tally().fully_synced.fetch_add(1, Ordering::Relaxed);
-    }
-    state.converged()
+pub(super) fn convergence<const N: usize>(config: &Config, state: &State<N>) -> bool {
+    !state.fully_synced(config) || state.converged()
 }
 
 /// So many bits, the lowest ones.
@@ -84,7 +62,7 @@ mod tests {
     use stateright::Model as _;
 
     use super::super::action::Action;
-    use super::super::config::Config;
+    use super::super::model::NoteCove;
     use super::*;
 
     const EDIT: Action = Action::Edit { replica: 0, note: 0 };

@@ -7,6 +7,7 @@ use stateright::{Model, Property};
 
 use super::action::Action;
 use super::config::{ActivityMode, Config, Numbering};
+use super::invariants;
 use super::state::{Known, Replica, State, Update, Window, highest};
 
 /// The specification with `N` replicas.
@@ -91,18 +92,13 @@ impl<const N: usize> NoteCove<N> {
                     && highest(state.synced_log(origin.into())) > clock(state, replica, origin)
             }
             Action::PollActivity { replica, origin, entry } => {
-                others(replica, origin) && {
-                    let seen = state.replicas[usize::from(replica)].watermark[usize::from(origin)];
-                    state
-                        .synced_activity(origin.into())
-                        .nth(entry.into())
-                        .is_some_and(|update| update.seq() > seen)
-                }
+                others(replica, origin)
+                    && (state.synced_activity(origin.into()).nth(entry.into()))
+                        .is_some_and(|update| update.seq() > seen(state, replica, origin))
             }
             Action::ReloadFromActivity { replica, origin } => {
                 others(replica, origin)
-                    && state.replicas[usize::from(replica)].watermark[usize::from(origin)]
-                        > clock(state, replica, origin)
+                    && seen(state, replica, origin) > clock(state, replica, origin)
                     && self.logs_have_all_that_was_told(state, replica.into())
             }
             Action::PollDeletion { replica, origin, entry } => {
@@ -121,14 +117,9 @@ impl<const N: usize> NoteCove<N> {
             Action::CompactActivity { origin } => at(origin)
                 .is_some_and(|Replica { activity: Window { from, to }, .. }| to - from > self.config.log_max),
             Action::FullScanFallback { replica, origin } => {
-                others(replica, origin) && {
-                    let seen = state.replicas[usize::from(replica)].watermark[usize::from(origin)];
-                    state
-                        .synced_activity(origin.into())
-                        .map(Update::seq)
-                        .min()
-                        .is_some_and(|least| least > seen + 1)
-                }
+                others(replica, origin)
+                    && (state.synced_activity(origin.into()).map(Update::seq).min())
+                        .is_some_and(|least| least > seen(state, replica, origin) + 1)
             }
             Action::SaveSnapshot { replica } | Action::Crash { replica } => runs(replica),
             Action::Restart { replica } => at(replica).is_some_and(|replica| !replica.running),
@@ -327,6 +318,10 @@ fn clock<const N: usize>(state: &State<N>, replica: u8, origin: u8) -> u8 {
     state.replicas[usize::from(replica)].known.clock[usize::from(origin)]
 }
 
+fn seen<const N: usize>(state: &State<N>, replica: u8, origin: u8) -> u8 {
+    state.replicas[usize::from(replica)].watermark[usize::from(origin)]
+}
+
 /// How many updates a replica has written.
 fn length<const N: usize>(state: &State<N>, origin: usize) -> u8 {
     u8::try_from(state.log(origin).count()).expect("few updates")
@@ -399,7 +394,22 @@ impl<const N: usize> Model for NoteCove<N> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let all = super::invariants::all();
+        let all: [Property<Self>; 5] = [
+            Property::always("TypeOK", |it, state| invariants::type_ok(&it.config, state)),
+            Property::always("VectorClockMonotonic", |it, state| {
+                invariants::vector_clock_monotonic(&it.config, state)
+            }),
+            Property::always("SequenceContiguous", |it, state| {
+                invariants::sequence_contiguous(&it.config, state)
+            }),
+            Property::always("ValidUpdates", |it, state| invariants::valid_updates(&it.config, state)),
+            Property::always("ConvergenceInvariant", |it: &Self, state: &State<N>| {
+                if state.written() > 0 && state.fully_synced(&it.config) {
+                    it.tally.fully_synced.fetch_add(1, Ordering::Relaxed);
+                }
+                invariants::convergence(&it.config, state)
+            }),
+        ];
         all.into_iter().filter(|property| self.only.is_none_or(|only| only == property.name)).collect()
     }
 }

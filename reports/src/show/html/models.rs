@@ -10,7 +10,7 @@ use crate::show::cells;
 pub(super) fn section(models: &[ModelReport]) -> Markup {
     html! {
         h2 id="models" { "Bounded models" }
-        p { "Everything that can happen within the bounds of a model file, explored by stateright; a counterexample is the shortest there is, and its trace can be replayed." }
+        p { "Everything that can happen within the bounds of a model file, explored by stateright; a counterexample is the shortest there is, and its trace can be replayed. Where NoteCove's specification is among them, its states are counted beside TLC's." }
         div.wide {
             table {
                 tr {
