@@ -275,7 +275,7 @@ proptest! {
         let mut acknowledged = BTreeMap::new();
         for (survived, cut, shared_dies, what) in deaths {
             wall += 10;
-            let (mut writer, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default()).unwrap();
+            let (mut writer, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
             for op in repairs {
                 files.apply(&op).unwrap();
             }
@@ -304,7 +304,7 @@ proptest! {
                 _ => {}
             }
         }
-        let (_, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default()).unwrap();
+        let (_, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
         for op in repairs {
             files.apply(&op).unwrap();
         }
@@ -313,7 +313,7 @@ proptest! {
             prop_assert_eq!(text.lines().filter(|known| known == line).count(), 1);
         }
         let folder = Folder::read(&files, &Design::HARDENED);
-        prop_assert_eq!(verify(&files, &Design::HARDENED, &folder), vec![]);
+        prop_assert_eq!(verify(&files, &Design::HARDENED, &folder, WallMs(2_000_000_000_000)), vec![]);
         prop_assert_eq!(files.read(&shadow_path("laptop", Log::Messages), 0).map(|c| c.bytes().to_vec()).unwrap_or_default(), text.into_bytes());
     }
 }
@@ -328,7 +328,8 @@ fn written() -> MemoryFs {
     for op in init(&files, "laptop", now(1_767_137_342_000), Some(Nonce(42))).unwrap() {
         files.apply(&op).unwrap();
     }
-    let (mut writer, repairs) = Writer::open(&files, &Design::HARDENED, Hybrid::default()).unwrap();
+    let (mut writer, repairs) =
+        Writer::open(&files, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
     assert_eq!(repairs, []);
     for n in 1..=5 {
         let event = Event::new(Kind::Message)
@@ -347,7 +348,7 @@ fn written() -> MemoryFs {
 
 fn found(files: &MemoryFs) -> Vec<(String, u32, ProblemKind)> {
     let folder = Folder::read(files, &Design::HARDENED);
-    verify(files, &Design::HARDENED, &folder)
+    verify(files, &Design::HARDENED, &folder, WallMs(2_000_000_000_000))
         .into_iter()
         .map(|problem| (problem.file.rsplit('/').next().unwrap().to_owned(), problem.line, problem.kind))
         .collect()

@@ -321,7 +321,11 @@ fn what_is_acknowledged_is_one_line_that_every_reader_takes() {
     assert_eq!(seqs, [("alpha", 1), ("alpha", 2), ("alpha", 3)]);
     assert_eq!(machine.driver.protocol().problems(&machine.settings), []);
     let folder = machine.driver.protocol().folder();
-    assert_eq!(verify(&machine.files, &Design::HARDENED, folder), [], "numbers and checksums are sound");
+    assert_eq!(
+        verify(&machine.files, &Design::HARDENED, folder, WallMs(2_000_000_000_000)),
+        [],
+        "numbers and checksums are sound"
+    );
 }
 
 /// A machine that has got an id, and this nonce for it, and has appended one message.
@@ -383,7 +387,11 @@ fn whoever_loses_an_id_loses_nothing_else_wherever_it_dies() {
             assert_eq!(bodies, ["one", "two", "three"].map(String::from).into(), "{crash}");
             assert_eq!(machine.driver.protocol().problems(&machine.settings), [], "{crash}");
             let folder = machine.driver.protocol().folder();
-            assert_eq!(verify(&machine.files, &Design::HARDENED, folder), [], "{crash}");
+            assert_eq!(
+                verify(&machine.files, &Design::HARDENED, folder, WallMs(2_000_000_000_000)),
+                [],
+                "{crash}"
+            );
         }
         assert_eq!((to(&winner, "laptop"), to(&loser, "laptop")), (Some(true), Some(false)));
         assert_eq!(

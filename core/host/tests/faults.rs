@@ -11,7 +11,7 @@ use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Manage, Settings, Told, Viewing};
 use cloudchamber_core::journal::schema::{Field, Kind};
 use cloudchamber_core::{Content, Entry, Fs, FsError, FsMut, FsOp, Input, MemoryFs, Path, Root};
-use cloudchamber_host::{Lock, Runner};
+use cloudchamber_host::{Lock, Runner, clock};
 
 /// How much of an op was done when it failed.
 #[derive(Clone, Copy, Debug)]
@@ -284,12 +284,14 @@ fn a_rename_that_fails_leaves_one_machine_with_all_its_events() {
 
 #[test]
 fn checksums_and_clocks_that_cannot_be_written_harm_no_event() {
-    let saw = |ms| Command::Manage(Manage::Saw { ms, count: 0 });
+    // Clocks that are a little ahead are followed.
+    let now = clock::now().wall.0;
+    let saw = |ahead_ms| Command::Manage(Manage::Saw { ms: now + ahead_ms, count: 0 });
     let given = vec![
-        saw(1_800_000_000_000),
+        saw(3_600_000),
         event(Kind::Message, "msg-a").into(),
         Command::Manage(Manage::Seal),
-        saw(1_900_000_000_000),
+        saw(7_200_000),
     ];
     let tried = Tried { files: joined(), joining: Joining::AsKnown, given, before: vec!["msg-first"] };
     let ways = every_way(&tried, &|process, _, disk, fault| told_is_there(&["msg-a"], process, disk, fault));

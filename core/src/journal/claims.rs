@@ -10,6 +10,7 @@ use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use crate::kit::claims::Claim;
 use crate::kit::identity::{Nonce, Place};
+use crate::kit::text::without_mark;
 use crate::{Content, FsOp, Path};
 
 /// The claim of the machine with this identity.
@@ -41,7 +42,7 @@ pub fn place_told(content: &Content) -> Option<Place> {
     struct Told {
         place: Place,
     }
-    serde_json::from_slice::<Told>(content.bytes()).ok().map(|told| told.place)
+    serde_json::from_slice::<Told>(without_mark(content.bytes())).ok().map(|told| told.place)
 }
 
 /// The claims of a folder: by the machine's present name, the eldest first, and the id they were made for.

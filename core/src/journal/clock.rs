@@ -2,7 +2,25 @@
 //!
 //! A record carries its stamp as `"hlc":[ms,count]`.
 
+use crate::WallMs;
 pub use crate::kit::hlc::Hybrid;
+
+/// How far ahead of a machine's own wall clock a stamp may be that its clock follows, in ms: a day. Clocks are wrong by
+/// whole hours often, and by months and years where somebody set them so; by a day and more hardly ever by accident.
+pub const AHEAD_MS_MAX: i64 = 86_400_000;
+
+/// The latest stamp that a machine's clock follows at this wall time, in ms since 1970. `since` is when the machine was
+/// made, in seconds since 1970: a wall clock that is before that is wrong itself, and takes nobody for odd.
+#[must_use]
+pub fn followed_ms(wall: WallMs, since: i64) -> i64 {
+    if wall.0 < since.saturating_mul(1_000) { i64::MAX } else { wall.0.saturating_add(AHEAD_MS_MAX) }
+}
+
+/// The largest of the stamps up to `followed_ms`; the least one if there is none.
+#[must_use]
+pub fn latest(stamps: impl Iterator<Item = Hybrid>, followed_ms: i64) -> Hybrid {
+    stamps.filter(|stamp| stamp.ms <= followed_ms).max().unwrap_or_default()
+}
 
 /// As late as a record without a clock may be. So far below [`LATEST_MS`](crate::kit::hlc::LATEST_MS) that nobody
 /// counts from here to there.
@@ -19,7 +37,6 @@ pub fn normal_ms(time: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::WallMs;
 
     #[test]
     fn seconds_and_milliseconds_meet() {

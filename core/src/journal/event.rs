@@ -12,7 +12,7 @@ use super::line::{fits, text};
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Log};
 use crate::kit::identity::Nonce;
-use crate::{Now, Rng};
+use crate::{Now, Rng, WallMs};
 
 /// A record as names and JSON texts, in order; unknown names stay as they are.
 ///
@@ -33,6 +33,8 @@ pub struct Writing<'a> {
     pub seq: i64,
     /// Its place in causal time.
     pub hybrid: Hybrid,
+    /// The machine's own wall clock: what people read.
+    pub wall: WallMs,
     /// The digest of the line before it.
     pub prev: Option<u64>,
     /// What tells the machine from another that chose the same id.
@@ -193,7 +195,7 @@ impl Event {
     pub fn hardened(&self, writing: &Writing<'_>) -> String {
         let mut event = self.published(writing.origin, writing.seq);
         if event.raw(Field::Ts).is_none() && event.kind().slot(Field::Ts).is_some() {
-            event = event.with_int(Field::Ts, writing.hybrid.ms.div_euclid(1_000));
+            event = event.with_int(Field::Ts, writing.wall.0.div_euclid(1_000));
         }
         event = event.with_raw(Field::Hlc.name(), writing.hybrid.to_string());
         if let Some(prev) = writing.prev {
@@ -252,7 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Draw, Mono, WallMs};
+    use crate::{Draw, Mono};
 
     fn event() -> impl Strategy<Value = Event> {
         let known = (0..Kind::ALL.len()).prop_map(|at| Kind::ALL[at].name().to_owned());
@@ -289,6 +291,7 @@ mod tests {
             origin: "laptop",
             seq: 7,
             hybrid,
+            wall: now.wall,
             prev: Some(255),
             owner: Some(Nonce(42)),
         });

@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::clock::{Hybrid, normal_ms};
+use super::clock::{AHEAD_MS_MAX, Hybrid, normal_ms};
 use super::line::{Fields, Span, Text, fits, text as string};
 use super::problem::ProblemKind;
 use super::schema::{Field, Kind, Subject};
 use crate::kit::log::{self, Lines, Place};
+use crate::kit::text::without_mark;
 
 /// A line of this many bytes or more is not read: upstream's scanner gives up there (`jsonl_read_common.go` at
 /// 83c8ef6).
@@ -124,6 +125,9 @@ pub struct File {
     pub problems: Vec<LineProblem>,
     /// Where the last complete line ends.
     pub stop: Stop,
+    /// Whether a record tells a time over a day before that of a record before it: its machine's clock was ahead for a
+    /// while, or lines were written again.
+    pub turned_back: bool,
     /// Where the values of each record stand, counted from the start of its line: start and length.
     slots: Vec<[u16; 2]>,
     /// The same of the lines that are too long for that.
@@ -139,7 +143,26 @@ impl File {
         file.records.reserve(bytes.len() / 400);
         file.slots.reserve(bytes.len() / 20);
         file.resume(bytes, 0, reading);
+        if file.turned_back && reading == Reading::Salvage {
+            file.set_right();
+        }
         file
+    }
+
+    /// Has records count at the time of a later one of their machine that tells a time over a day earlier: their clock
+    /// was ahead, as the later one shows, for it was made by somebody who had seen them. So what was written while a
+    /// clock was years ahead does not win for years over what comes after it.
+    fn set_right(&mut self) {
+        let numbered = |record: &&mut Record| record.causal && record.seq.is_some();
+        let mut records: Vec<_> = self.records.iter_mut().filter(numbered).collect();
+        records.sort_by_key(|record| record.seq);
+        let mut later = i64::MAX;
+        for record in records.into_iter().rev() {
+            if record.stamp.ms > later.saturating_add(AHEAD_MS_MAX) {
+                record.stamp = Hybrid { ms: later, count: 0 };
+            }
+            later = later.min(record.stamp.ms);
+        }
     }
 
     /// A file of which nothing is known but where reading it stopped.
@@ -155,6 +178,9 @@ impl File {
             let detail = format!("{} bytes", bytes.len());
             self.problems.push(LineProblem { line: 0, kind: ProblemKind::FileTooLarge, detail });
             return;
+        }
+        if reading == Reading::Salvage && self.stop.at == 0 && from == 0 {
+            self.stop.at = (bytes.len() - without_mark(bytes).len()) as u64;
         }
         let start = usize::try_from(self.stop.at.saturating_sub(from)).expect("a file of 4 GiB was refused");
         let mut lines = Lines::after(self.stop.place(), bytes.get(start..).unwrap_or_default());
@@ -385,6 +411,7 @@ impl<'a> Reader<'_, 'a> {
         record.time = time.unwrap_or(0);
         record.seq = seq;
         if let Some(hybrid) = hybrid {
+            file.turned_back |= file.stop.carry_ms > hybrid.ms.saturating_add(AHEAD_MS_MAX);
             record.causal = true;
             record.stamp = hybrid;
             file.stop.carry_ms = hybrid.ms;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::address::Aliases;
 use super::claims::{Owners, keeper};
 use super::file::{Reading, Salvaged, Skipped};
-use super::layout::{CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path};
+use super::layout::{ALIASES, CONFIG, LEGACY, MACHINES, SENTINEL};
 use super::line::Text;
 use super::merge::merge;
 use super::names::{Standing, log_of, machine_of};
@@ -18,6 +18,7 @@ use super::view::{Source, View};
 use super::{Copies, Design, Owning, Renaming};
 use crate::kit::claims::Claim;
 use crate::kit::names::{Client, copy_of};
+use crate::kit::text::without_mark;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// What the configuration says, as far as it matters here.
@@ -93,7 +94,7 @@ impl Folder {
         folder.aliases = configs
             .into_iter()
             .fold(Aliases::default(), |aliases, config| aliases.union(&Aliases::new(config.machine_aliases)));
-        let machines = fs.list(&Path::shared(MACHINES));
+        let machines = machines(fs, design, &mut folder.problems);
         if design.renaming == Renaming::Alias {
             let given = own_aliases(fs, machines.as_deref().unwrap_or_default(), &mut folder.problems);
             folder.aliases = given.iter().fold(folder.aliases, |aliases, given| aliases.union(given));
@@ -284,6 +285,52 @@ pub fn line_problems<'a>(sources: &'a [Source<'_>]) -> impl Iterator<Item = Prob
     })
 }
 
+/// The machines' directories: those in `shared/machines` and, where copies count, those in copies of either directory.
+/// Two machines that make the upper directories at once have a client give one of them another name, and everything
+/// that one of them writes from then on may lie below it.
+///
+/// # Errors
+/// As [`Fs::list`], of `shared/machines`, if there is no copy either.
+fn machines(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Result<Vec<Entry>, FsError> {
+    let own = Path::shared(MACHINES);
+    let mut found = fs.list(&own);
+    if design.copies == Copies::Foreign {
+        return found;
+    }
+    let (upper, lower) = MACHINES.split_once('/').expect("the machines' directory lies in another");
+    let tops = versions(fs, &Path::shared(""), upper, problems);
+    for machines in tops.iter().flat_map(|top| versions(fs, top, lower, problems)) {
+        if machines != own
+            && let Ok(entries) = fs.list(&machines)
+        {
+            found = Ok(found.into_iter().flatten().chain(entries).collect());
+        }
+    }
+    found
+}
+
+/// A directory of this name, whether it is there or not, and the copies of it, which are told.
+fn versions(fs: &dyn Fs, dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Vec<Path> {
+    let entries = fs.list(dir).unwrap_or_default();
+    let is_there = entries.iter().any(|entry| entry.name() == name);
+    let mut found = vec![dir.join(name)];
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        // Where case does not count, another way to write the name is the directory itself.
+        let copy = copy_of(entry.name(), name)
+            .is_some_and(|mark| mark.by != Client::Unknown && (mark.by != Client::Case || is_there));
+        if copy {
+            problems.push(Problem {
+                file: entry.path.name().into(),
+                line: 0,
+                kind: ProblemKind::ConflictCopy,
+                detail: format!("a copy of {name}, with machines in it"),
+            });
+            found.push(entry.path.clone());
+        }
+    }
+    found
+}
+
 /// What a file that could not be read is called.
 #[must_use]
 pub fn unread(name: &str, error: FsError) -> Problem {
@@ -295,8 +342,9 @@ pub fn unread(name: &str, error: FsError) -> Problem {
 pub(super) fn own_aliases(fs: &dyn Fs, machines: &[Entry], problems: &mut Vec<Problem>) -> Vec<Aliases> {
     let mut given = Vec::new();
     for entry in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
-        let path = aliases_path(entry.name());
-        let names = |content: Content| serde_json::from_slice::<BTreeMap<_, _>>(content.bytes());
+        let path = entry.path.join(ALIASES);
+        let names =
+            |content: Content| serde_json::from_slice::<BTreeMap<_, _>>(without_mark(content.bytes()));
         match fs.read(&path, 0).map(names) {
             Ok(Ok(names)) => given.push(Aliases::new(names)),
             Ok(Err(error)) => problems.push(not_json(path.name(), &error)),
@@ -316,6 +364,14 @@ fn not_json(name: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
+/// What of a configuration is JSON: upstream's programs do not pass over a byte order mark.
+fn configured<'a>(design: &Design, content: &'a Content) -> &'a [u8] {
+    match design.copies {
+        Copies::Foreign => content.bytes(),
+        Copies::Versions => without_mark(content.bytes()),
+    }
+}
+
 /// The configuration and, where copies count, its conflict copies.
 fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Config> {
     let names = match design.copies {
@@ -331,7 +387,7 @@ fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Con
     let mut configs = Vec::new();
     for name in names {
         match fs.read(&Path::shared(&name), 0) {
-            Ok(content) => match serde_json::from_slice(content.bytes()) {
+            Ok(content) => match serde_json::from_slice(configured(design, &content)) {
                 Ok(config) => configs.push(config),
                 Err(error) => problems.push(not_json(&name, &error)),
             },

@@ -7,6 +7,7 @@ use super::names::is_machine_id;
 use super::refusal::{Refusal, len};
 use super::schema::Log;
 use crate::kit::identity::Nonce;
+use crate::kit::text::without_mark;
 use crate::{Content, Fs, FsError, FsOp, Path};
 
 /// Who this machine is, as `local:machine-id` holds it (upstream specification, "Machine ID Stability").
@@ -45,7 +46,7 @@ impl Identity {
 /// [`Refusal::NoIdentity`] where there is none, [`Refusal::Identity`] where neither copy can be used.
 pub fn identity(fs: &dyn Fs) -> Result<Identity, Refusal> {
     let read = |path: &Path| match fs.read(path, 0) {
-        Ok(content) => Ok(serde_json::from_slice::<Identity>(content.bytes()).ok()),
+        Ok(content) => Ok(serde_json::from_slice::<Identity>(without_mark(content.bytes())).ok()),
         Err(FsError::NotFound) => Ok(None),
         Err(error) => Err(Refusal::Fs(path.clone(), error)),
     };

@@ -7,6 +7,7 @@ use super::names::{are_of, is_machine_id};
 use super::refusal::{Refusal, refuse_legacy};
 use super::schema::Log;
 use crate::kit::identity::Nonce;
+use crate::kit::portable::unportable;
 use crate::{Content, Fs, FsOp, Now, Path};
 
 /// The ops that give this machine an identity and the folder the layout with machines. With an `owner`, drawn for
@@ -27,6 +28,9 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
         return Err(Refusal::Identity(format!(
             "`{id}` is no machine id (1 to 20 of a-z, 0-9 and -, not `all`)"
         )));
+    }
+    if let Some(why) = unportable(id) {
+        return Err(Refusal::Identity(format!("`{id}` cannot be this machine's id: {why}")));
     }
     match identity(fs) {
         Ok(own) if own.id == id => return Ok(sentinel(fs)),

@@ -61,10 +61,13 @@ pub fn checksums_path(design: &Design, machine: &str) -> Path {
     }
 }
 
+/// The file of the names that a machine has given.
+pub(super) const ALIASES: &str = "aliases.json";
+
 /// The path of the names that a machine has given to others and to itself: old to new.
 #[must_use]
 pub fn aliases_path(machine: &str) -> Path {
-    Path::shared(MACHINES).join(machine).join("aliases.json")
+    Path::shared(MACHINES).join(machine).join(ALIASES)
 }
 
 /// The machine to whose directory this machine began to move the files of the layout before machines.

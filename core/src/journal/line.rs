@@ -274,15 +274,43 @@ impl Visitor<'_> for Name {
     }
 }
 
-/// The text that a JSON string stands for; nothing for any other value.
+/// The text that a JSON string stands for; None for any other value. Half of a surrogate pair, as a program leaves it
+/// that cuts text at a number of UTF-16 units, is U+FFFD.
 #[must_use]
 pub fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
-        serde_json::from_str(raw).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
     }
+    serde_json::from_str(raw).or_else(|_| serde_json::from_str(&whole(inner))).ok().map(Cow::Owned)
+}
+
+/// A JSON string in which each escape that is half of a surrogate pair stands for U+FFFD.
+fn whole(inner: &str) -> String {
+    let mut text = String::from("\"");
+    let mut rest = inner;
+    let unit = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (first, second) = (unit(rest), rest.get(6..).and_then(unit));
+        let len = match (first, second) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                text.push_str("\\ufffd");
+                rest = &rest[6..];
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => rest.chars().take(2).map(char::len_utf8).sum(),
+        };
+        text.push_str(&rest[..len]);
+        rest = &rest[len..];
+    }
+    text + rest + "\""
 }
 
 /// Whether a value of this field may stand in a record of this kind.
@@ -409,6 +437,18 @@ mod tests {
         ] {
             assert_eq!(Fields::default().plain(line), Some(()), "{line}");
         }
+    }
+
+    #[test]
+    fn half_a_pair_is_readable() {
+        for (raw, expected) in [
+            (r#""a\ud83d b""#, "a\u{fffd} b"),
+            (r#""\udc4d\ud83d\ude00\ud83d""#, "\u{fffd}\u{1f600}\u{fffd}"),
+            (r#""\\ud83d\n\"\ud83d\u0041""#, "\\ud83d\n\"\u{fffd}A"),
+        ] {
+            assert_eq!(text(raw).as_deref(), Some(expected), "{raw}");
+        }
+        assert_eq!(text(r#""\x""#), None);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use super::refusal::{Refusal, refuse_legacy};
 use super::schema::{Kind, Log};
 use super::{Design, Renaming};
 use crate::kit::identity::Nonce;
+use crate::kit::portable::unportable;
+use crate::kit::text::without_mark;
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
 
 /// Whether the folder has the layout before machines, or this machine began to change that and did not finish.
@@ -121,6 +123,9 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
             return refuse(format!("`{id}` is no machine id (1 to 20 of a-z, 0-9 and -)"));
         }
     }
+    if let Some(why) = unportable(new) {
+        return refuse(format!("`{new}` cannot be a machine's id: {why}"));
+    }
     let own = identity(fs).ok();
     let is_own = own.as_ref().is_some_and(|own| own.id == old);
     if let Some((own, nonce)) = own.as_ref().filter(|_| is_own).and_then(|own| Some((own, own.owner?))) {
@@ -193,7 +198,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
 /// A file that holds a JSON object; an empty one where there is no file.
 fn object(fs: &dyn Fs, path: &Path) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
     match fs.read(path, 0) {
-        Ok(content) => serde_json::from_slice(content.bytes()).map_err(|error| {
+        Ok(content) => serde_json::from_slice(without_mark(content.bytes())).map_err(|error| {
             Refusal::Identity(format!("{}: {error}: repair or remove it, then try again", path.name()))
         }),
         Err(FsError::NotFound) => Ok(serde_json::Map::new()),

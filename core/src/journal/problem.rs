@@ -8,8 +8,10 @@ pub type Problem = problem::Problem<ProblemKind>;
 crate::problem_kinds! {
     /// A kind of problem.
     pub enum ProblemKind {
+        /// A record's clock is over a day ahead of this machine's.
+        ClockAhead "clock-ahead" "set the clock of the machine that wrote it, or this one's; until it has written again the record counts as later than all others";
         /// A copy that a sync client made because two versions met. Its records are merged.
-        ConflictCopy "conflict-copy" "its records are merged; remove the copy when every machine has rebuilt";
+        ConflictCopy "conflict-copy" "nothing: its records are merged, and some may stand nowhere else, so leave it where it is";
         /// A value nested deeper than 127 levels.
         DeepNesting "deep-nesting" "the line is ignored; its writer is faulty";
         /// Two machines chose one id, and one of them has not given it up yet.
@@ -21,7 +23,7 @@ crate::problem_kinds! {
         /// A file of 4 GiB or more.
         FileTooLarge "file-too-large" "move the file away and start a new machine id";
         /// A directory among the machines whose name is no machine id.
-        ForeignDirectory "foreign-directory" "move it out of the machines directory, or rename it to a machine id";
+        ForeignDirectory "foreign-directory" "if a machine wrote it, give it that machine's id as its name again; otherwise it disturbs nobody";
         /// Two records in one line: the newline between them is missing.
         GluedLine "glued-line" "nothing: the record after the break was read";
         /// A line of 10 MiB or more.

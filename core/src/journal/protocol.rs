@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Aliases, Mention, Scope};
 use super::claims::claim_of;
-use super::clock::Hybrid;
+use super::clock::{Hybrid, followed_ms, latest};
 use super::event::Event;
 use super::folder::Folder;
 use super::identity::{Identity, identity};
@@ -300,15 +300,17 @@ impl Journal {
 
     /// Looks at what others wrote, notes the largest clock, and opens its own files anew where that is needed.
     fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.forget_ahead(cx);
         match settings.viewing {
             Viewing::Within => {
                 self.folder = Folder::read(cx.fs(), &settings.design);
                 self.names = Folder { files: Vec::new(), ..self.folder.clone() };
-                let records = self.folder.with_sources(&settings.design, |sources| {
+                let followed_ms = self.followed_ms(cx);
+                let seen = self.folder.with_sources(&settings.design, |sources| {
                     let records = sources.iter().flat_map(|source| &source.file.records);
-                    records.map(|record| record.stamp).max().unwrap_or_default()
+                    latest(records.map(|record| record.stamp), followed_ms)
                 });
-                self.see(records, settings, cx);
+                self.see(seen, settings, cx);
             }
             Viewing::Beside => {
                 self.find(settings, cx);
@@ -344,10 +346,26 @@ impl Journal {
         self.names = Folder { files: Vec::new(), ..self.folder.clone() };
     }
 
+    /// The latest stamp that its clock follows now, in ms since 1970.
+    fn followed_ms(&self, cx: &Cx<'_, Self>) -> i64 {
+        let known = self.writer.as_ref().map(|writer| writer.identity().created_at);
+        let since = known.or_else(|| identity(cx.fs()).ok().map(|own| own.created_at));
+        followed_ms(cx.now().wall, since.unwrap_or(0))
+    }
+
+    /// Forgets clocks that are ahead of everything that may be followed.
+    fn forget_ahead(&mut self, cx: &Cx<'_, Self>) {
+        self.seen = latest([self.seen].into_iter(), self.followed_ms(cx));
+        if let Some(writer) = &mut self.writer {
+            writer.forget_ahead(cx.now().wall);
+        }
+    }
+
     /// Takes note of a clock, so that whatever it appends comes after it, also after a restart. Says whether there was
     /// anything to note.
     fn see(&mut self, clock: Hybrid, settings: &Settings, cx: &mut Cx<'_, Self>) -> bool {
-        if settings.design.order == Ordering::AsWritten || clock <= self.clock() {
+        let odd = clock.ms > self.followed_ms(cx);
+        if settings.design.order == Ordering::AsWritten || odd || clock <= self.clock() {
             return false;
         }
         self.seen = clock;
@@ -406,7 +424,7 @@ impl Journal {
             (self.phase, self.writer) = (Phase::Managing, None);
             return;
         }
-        match Writer::open(cx.fs(), design, self.seen) {
+        match Writer::open(cx.fs(), design, self.seen, cx.now().wall) {
             Ok((writer, ops)) => {
                 writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
                 self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
@@ -426,6 +444,7 @@ impl Journal {
 
     /// Takes the next event of the queue, where nothing else is going on.
     fn go_on(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.forget_ahead(cx);
         while self.phase == Phase::Ready
             && let Some(writer) = &mut self.writer
             && let Some(command) = self.queue.pop_front()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::kit::text::{plain, without_mark};
 use crate::{Fs, Path};
 
 /// What one file was when its checksum was taken.
@@ -23,9 +24,10 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// The seal of these bytes.
+    /// The seal of these bytes, without what means nothing in a text file ([`text`](crate::kit::text)).
     #[must_use]
     pub fn of(bytes: &[u8], at_ms: i64) -> Self {
+        let bytes = &*plain(bytes);
         let digest = Sha256::digest(bytes);
         Self {
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -40,5 +42,5 @@ impl Seal {
 #[must_use]
 pub fn seals(fs: &dyn Fs, path: &Path) -> BTreeMap<String, Seal> {
     let content = fs.read(path, 0).ok();
-    content.and_then(|content| serde_json::from_slice(content.bytes()).ok()).unwrap_or_default()
+    content.and_then(|content| serde_json::from_slice(without_mark(content.bytes())).ok()).unwrap_or_default()
 }

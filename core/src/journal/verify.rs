@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Design;
+use super::clock::followed_ms;
 use super::file::Record;
 use super::folder::{Folder, unread};
 use super::identity::identity;
@@ -15,8 +16,9 @@ use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::seal::{Seal, seals};
 use super::view::Source;
+use crate::kit::text::plain;
 use crate::kit::watermark::Numbers;
-use crate::{Content, Fs, FsError};
+use crate::{Content, Fs, FsError, WallMs};
 
 /// What one machine's numbers say.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -99,20 +101,21 @@ pub fn sequences(sources: &[Source<'_>]) -> (Vec<Watermark>, Vec<Problem>) {
 }
 
 /// Names everything that is wrong: lines, numbers, names, directories, checksums, and where an own journal
-/// differs from its shadow.
+/// differs from its shadow. `wall` is this machine's clock.
 #[must_use]
-pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder) -> Vec<Problem> {
+pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder, wall: WallMs) -> Vec<Problem> {
     let mut problems = folder.with_sources(design, |sources| {
         let mut view = merge(design, sources);
         folder.complete(design, sources, &mut view);
         let (_, numbers) = sequences(sources);
         view.problems.extend(numbers);
+        view.problems.extend(sources.iter().flat_map(|source| ahead(source, wall)));
         name_removed(sources, &mut view.problems);
         view.problems
     });
     for held in folder.files.iter().filter(|held| held.log.is_some_and(|log| log != Log::Runtime)) {
         let log = held.log.expect("filtered");
-        if held.name.rsplit('/').next() != Some(log.file_name()) {
+        if *held.name != *journal_path(&held.directory, log).name() {
             continue;
         }
         let seals = seals(fs, &checksums_path(design, &held.directory));
@@ -155,6 +158,17 @@ pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder) -> Vec<Problem> {
     problems
 }
 
+/// The records whose clocks are further ahead than anybody follows.
+fn ahead(source: &Source<'_>, wall: WallMs) -> impl Iterator<Item = Problem> {
+    let odd = move |record: &&Record| record.causal && record.stamp.ms > followed_ms(wall, 0);
+    source.file.records.iter().filter(odd).map(move |record| Problem {
+        file: source.name.into(),
+        line: record.number,
+        kind: ProblemKind::ClockAhead,
+        detail: format!("its clock tells {} days after now", (record.stamp.ms - wall.0) / 86_400_000),
+    })
+}
+
 /// A broken chain means a removed line where numbers are missing at the break, and an edited one elsewhere.
 fn name_removed(sources: &[Source<'_>], problems: &mut [Problem]) {
     let missing: BTreeSet<_> = problems
@@ -174,7 +188,7 @@ fn name_removed(sources: &[Source<'_>], problems: &mut [Problem]) {
 
 /// Compares a file with its checksum. A file that has grown since is sound.
 fn sealed(name: &str, content: &Content, seal: &Seal) -> Option<Problem> {
-    let bytes = content.bytes();
+    let bytes = &*plain(content.bytes());
     // Upstream's checksums tell lines only.
     let sealed = if seal.bytes > 0 || seal.lines == 0 {
         usize::try_from(seal.bytes).unwrap_or(usize::MAX)
@@ -197,7 +211,7 @@ fn sealed(name: &str, content: &Content, seal: &Seal) -> Option<Problem> {
 
 /// Compares an own journal with its shadow, and names the first line that differs.
 fn shadowed(name: &str, shared: &Content, shadow: &Content) -> Option<Problem> {
-    let (ours, copy) = (shared.bytes(), shadow.bytes());
+    let (ours, copy) = (&*plain(shared.bytes()), shadow.bytes());
     let problem = |line, kind, detail: String| Some(Problem { file: name.into(), line, kind, detail });
     if ours.starts_with(copy) {
         return None;

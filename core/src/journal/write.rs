@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::clock::Hybrid;
+use super::clock::{Hybrid, followed_ms, latest};
 use super::event::{Event, Writing};
 use super::file::{File, LINE_MAX, Reading, Stop};
 use super::identity::{Identity, identity, is_absent};
@@ -18,7 +18,8 @@ use super::refusal::{Refusal, bytes, len, refuse_legacy};
 use super::schema::Log;
 use super::seal::{Seal, seals};
 use super::{Checksums, Design};
-use crate::{Content, Fs, FsOp, Now, Path};
+use crate::kit::text::plain;
+use crate::{Content, Fs, FsOp, Now, Path, WallMs};
 
 /// One of the own journals, as far as an appender must know it.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -35,6 +36,8 @@ struct Tail {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Writer {
     identity: Identity,
+    /// The latest stamp that its clock followed when it was opened, in ms since 1970.
+    followed_ms: i64,
     clock: Hybrid,
     /// The part of it that its own journals tell.
     own_clock: Hybrid,
@@ -63,17 +66,24 @@ const SEAL_EACH_MAX: u64 = 256 * 1024;
 
 impl Writer {
     /// Reads who this machine is and how its files end. The ops make them whole; they are applied before any
-    /// append.
+    /// append. `seen` is the largest clock that it noted.
     ///
     /// # Errors
     /// Where the machine has no identity, the folder has the layout before machines, or an own file cannot be
     /// read: a file that is not here is no empty file.
-    pub fn open(fs: &dyn Fs, design: &Design, seen: Hybrid) -> Result<(Self, Vec<FsOp>), Refusal> {
+    pub fn open(
+        fs: &dyn Fs,
+        design: &Design,
+        seen: Hybrid,
+        wall: WallMs,
+    ) -> Result<(Self, Vec<FsOp>), Refusal> {
         refuse_legacy(fs)?;
         let identity = identity(fs)?;
+        let followed_ms = followed_ms(wall, identity.created_at);
         let mut writer = Self {
             identity,
-            clock: seen,
+            followed_ms,
+            clock: latest([seen].into_iter(), followed_ms),
             own_clock: Hybrid::default(),
             tails: Default::default(),
             repaired: Vec::new(),
@@ -141,11 +151,21 @@ impl Writer {
                 end = whole;
             }
             let mut lines = end.bytes().rsplit(|&byte| byte == b'\n');
-            lines.find(|line| !line.trim_ascii().is_empty()).map(xxh3_64) != tail.last
+            let last = lines.find(|line| !line.trim_ascii().is_empty());
+            last.map(|line| xxh3_64(line.strip_suffix(b"\r").unwrap_or(line))) != tail.last
         };
         let renamed = identity(fs)
             .is_ok_and(|found| (&found.id, found.owner) != (&self.identity.id, self.identity.owner));
         renamed || self.tails.iter().zip(Log::SHARED).any(changed)
+    }
+
+    /// Forgets a clock that is ahead of everything that may be followed now: this machine's wall clock was ahead for a
+    /// while and is right again.
+    pub(super) fn forget_ahead(&mut self, wall: WallMs) {
+        let followed_ms = followed_ms(wall, self.identity.created_at);
+        for clock in [&mut self.clock, &mut self.own_clock] {
+            *clock = latest([*clock].into_iter(), followed_ms);
+        }
     }
 
     /// Takes note of a record that was seen.
@@ -177,6 +197,7 @@ impl Writer {
             origin: &self.identity.id,
             seq,
             hybrid: clock,
+            wall: now.wall,
             prev: self.tails[at].last,
             owner: self.identity.owner,
         };
@@ -220,7 +241,7 @@ impl Writer {
                 .and_then(|_| fs.read(&journal_path(&self.identity.id, log), 0).ok())
             {
                 let seal = Seal::of(content.bytes(), now.wall.0);
-                tail.sealed = seal.bytes;
+                tail.sealed = content.len() as u64;
                 seals.insert(log.file_name().to_owned(), seal);
             }
         }
@@ -247,7 +268,8 @@ impl Writer {
         }
         // Something happened: look at both files whole.
         let (ours, copy) = (bytes(fs, &shared, 0)?, bytes(fs, &shadow, 0)?);
-        let (mut ours, mut copy) = (ours.bytes().to_vec(), copy.bytes().to_vec());
+        let mut grown = ours.len() as u64;
+        let (mut ours, mut copy) = (plain(ours.bytes()).into_owned(), copy.bytes().to_vec());
         let name = shared.name();
         if !copy.is_empty() && !copy.ends_with(b"\n") {
             // A crash cut the shadow's last event, which so was never acknowledged.
@@ -261,6 +283,7 @@ impl Writer {
         if copy.starts_with(&ours) {
             if copy.len() > ours.len() {
                 let missing = Content::new(&copy[ours.len()..]);
+                grown += missing.len() as u64;
                 ops.extend([
                     FsOp::Append { path: shared.clone(), bytes: missing },
                     FsOp::Flush { path: shared.clone() },
@@ -275,10 +298,13 @@ impl Writer {
             if !ours.ends_with(b"\n") && !ours.is_empty() {
                 ops.push(FsOp::Append { path: shared.clone(), bytes: Content::from("\n") });
                 ours.push(b'\n');
+                grown += 1;
                 self.repaired.push(format!("{name}: the last line lacked its newline"));
             }
             if !ours.starts_with(&copy) {
+                let before = ours.len();
                 self.unite(&shared, &mut ours, &copy, ops);
+                grown += (ours.len() - before) as u64;
             }
             ops.push(FsOp::Flush { path: shared });
             ops.push(FsOp::Replace { path: shadow, content: Content::new(ours.clone()) });
@@ -286,7 +312,7 @@ impl Writer {
         debug_assert!(common <= ours.len(), "nothing of the shared file is dropped");
         let (last, seq) = self.read_tail(&ours, 0);
         self.identity.seq = self.identity.seq.max(seq.unwrap_or(0));
-        Ok(Tail { len: ours.len() as u64, last, sealed: 0 })
+        Ok(Tail { len: grown, last, sealed: 0 })
     }
 
     /// Writes lines again that the shadow has and the shared file lost.
@@ -319,8 +345,8 @@ impl Writer {
         file.resume(bytes, 0, Reading::Salvage);
         let own = file.records.iter();
         let seq = own.clone().filter_map(|record| record.seq).max();
-        self.own_clock =
-            own.filter(|record| record.causal).map(|record| record.stamp).fold(self.own_clock, Ord::max);
+        let stamps = own.filter(|record| record.causal).map(|record| record.stamp);
+        self.own_clock = self.own_clock.max(latest(stamps, self.followed_ms));
         self.clock = self.clock.max(self.own_clock);
         (file.stop.last, seq)
     }

@@ -104,7 +104,7 @@ pub struct Place {
 /// One line that is not blank, and its place in the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Line<'a> {
-    /// All of it, without the newline: what a chain digests.
+    /// All of it, without the newline and the carriage return before it: what a chain digests.
     pub whole: &'a [u8],
     /// The same without the white space around it.
     pub text: &'a [u8],
@@ -122,6 +122,7 @@ impl<'a> Line<'a> {
     /// The line of these bytes that comes next after `place`; `None` if it is blank.
     #[must_use]
     pub fn after(place: Place, whole: &'a [u8]) -> Option<Self> {
+        let whole = whole.strip_suffix(b"\r").unwrap_or(whole);
         let text = whole.trim_ascii();
         let line =
             Self { whole, text, number: place.lines + 1, index: place.index, before: None, last: place.last };

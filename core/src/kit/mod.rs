@@ -14,7 +14,9 @@
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
 //! | [`overlay`] | How is a configuration changed by a table in a file? |
 //! | [`own_file`] | Did its owner write these bytes, whole, and are they its newest? |
+//! | [`portable`] | Can every file system and provider carry this name? |
 //! | [`problem`] | How is a person told what is wrong with a file? |
+//! | [`text`] | What in a text file means nothing, because some program put it there? |
 //! | [`watermark`] | Which of a machine's numbers are here, and which are missing? |
 
 pub mod claims;
@@ -25,5 +27,7 @@ pub mod memory;
 pub mod names;
 pub mod overlay;
 pub mod own_file;
+pub mod portable;
 pub mod problem;
+pub mod text;
 pub mod watermark;

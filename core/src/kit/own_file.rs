@@ -11,7 +11,11 @@
 //! Any version, also an older one after a newer: a client may bring back what it had ([`compare`]). Nothing follows
 //! from the absence of a file.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::text::plain;
 
 /// What comes between the body and its length.
 const CHECK: &str = ",\n  \"check\": \"";
@@ -39,18 +43,22 @@ pub fn seal(object: &str) -> String {
     format!("{body}{}", ending(body))
 }
 
-/// The text of an own file whose length and digest fit: a JSON object, `check` included.
+/// The text of an own file whose length and digest fit: a JSON object, `check` included. What some program put into it
+/// that means nothing ([`plain`]) is passed over.
 ///
 /// # Errors
 /// The first flaw.
-pub fn open(bytes: &[u8]) -> Result<&str, Flaw> {
+pub fn open(bytes: &[u8]) -> Result<Cow<'_, str>, Flaw> {
     if bytes.is_empty() {
         return Err(Flaw::Empty);
     }
     if bytes.contains(&0) {
         return Err(Flaw::Nul);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Flaw::NotText)?;
+    let text = match plain(bytes) {
+        Cow::Borrowed(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| Flaw::NotText)?),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).map_err(|_| Flaw::NotText)?),
+    };
     let sealed = text.rfind(CHECK).is_some_and(|at| text[at..] == ending(&text[..at]));
     if sealed { Ok(text) } else { Err(Flaw::Check) }
 }
@@ -104,7 +112,9 @@ mod tests {
           "check": "10-49deff743e816cb4"
         }
         "#);
-        assert_eq!(open(text.as_bytes()), Ok(&*text));
+        assert_eq!(open(text.as_bytes()).as_deref(), Ok(&*text));
+        let checked_out = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(open(checked_out.as_bytes()).as_deref(), Ok(&*text));
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path as OsPath;
 use std::time::Duration;
 
+use cloudchamber_core::journal::clock::{followed_ms, latest};
 use cloudchamber_core::journal::folder::{Folder, line_problems};
 use cloudchamber_core::journal::show::Shown;
 use rusqlite::Connection;
@@ -11,6 +12,8 @@ use rusqlite::Connection;
 use super::files::{FileRow, file_id, prefix_digest};
 use super::rebuild::{events, insert_events, problems, set_clock};
 use super::rows::{self, Place};
+use crate::clock::now;
+
 use super::{Database, DatabaseError, INDEXES, PAGE_BYTES, SCHEMA, TABLES, VERSION, beside, remove};
 
 /// Writes a view that was made of everything, and puts it in the place of the one that `database` has.
@@ -82,7 +85,11 @@ fn fill(
     events.sort_unstable();
     insert_events(&transaction, &events)?;
     problems(&transaction, folder.problems.iter().cloned().chain(line_problems(shown.sources)))?;
-    set_clock(&transaction, shown.view.clock)?;
+    let stamps = shown.sources.iter().flat_map(|source| &source.file.records).map(|record| record.stamp);
+    set_clock(&transaction, latest(stamps, followed_ms(now().wall, 0)))?;
+    if shown.sources.iter().any(|source| source.file.turned_back) {
+        transaction.execute("INSERT OR REPLACE INTO meta VALUES ('set-right', '1')", [])?;
+    }
     transaction.execute_batch(&format!("{INDEXES} PRAGMA user_version = {VERSION};"))?;
     transaction.commit()
 }

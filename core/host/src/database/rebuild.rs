@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloudchamber_core::journal::address::Aliases;
-use cloudchamber_core::journal::clock::Hybrid;
+use cloudchamber_core::journal::clock::{Hybrid, followed_ms, latest};
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
 use cloudchamber_core::journal::line::{Span, Text};
@@ -24,6 +24,7 @@ use super::files::{FileRow, file_id, grown, signature};
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, fresh};
 use crate::OsFs;
+use crate::clock::now;
 use crate::os::open;
 
 /// Told how far a rebuild is.
@@ -166,6 +167,10 @@ impl Database {
         if self.meta("clock").is_none() {
             return Ok(Err("there is no view yet"));
         }
+        if self.meta("set-right").is_some() {
+            // The times of old records hang on those behind them.
+            return Ok(Err("a clock was far ahead for a while"));
+        }
         progress.step("looking for what is new", known.len() as u64);
         let mut seen = BTreeSet::new();
         let mut digests = BTreeMap::new();
@@ -207,6 +212,9 @@ impl Database {
             let before = known.get(&*held.name).map_or(Stop::default(), |known| known.stop);
             let mut file = File::after(before);
             file.resume(held.content.bytes(), before.at, design.reading);
+            if file.turned_back {
+                return Ok(Err("a clock was far ahead for a while"));
+            }
             let whole = usize::try_from(file.stop.at - before.at).expect("a region fits memory");
             hasher.update(&held.content.bytes()[..whole]);
             let id = file_id(&held.name);
@@ -229,6 +237,7 @@ impl Database {
     ) -> rusqlite::Result<Option<Rebuilt>> {
         let design = self.design;
         let (mut clock, aliases) = (self.clock(), &folder.aliases);
+        let followed_ms = followed_ms(now().wall, 0);
         let helds: BTreeMap<i64, &Held> =
             folder.files.iter().map(|held| (file_id(&held.name), held)).collect();
         let transaction = self.connection.transaction()?;
@@ -240,7 +249,7 @@ impl Database {
             let held = helds[&region.id];
             let source = source(aliases, held, Text::new(region.content.bytes()), &region.file);
             for record in &region.file.records {
-                clock = clock.max(record.stamp);
+                clock = clock.max(latest([record.stamp].into_iter(), followed_ms));
                 if record.kind.subject() == Subject::Unknown {
                     continue;
                 }
@@ -299,7 +308,7 @@ impl Database {
         let told: Vec<_> = new.chain(local).collect();
         let found: Vec<Problem> = folder.problems.iter().cloned().chain(line_problems(&told)).collect();
         problems(&transaction, found.iter().cloned())?;
-        set_clock(&transaction, clock.max(view.clock))?;
+        set_clock(&transaction, clock)?;
         let records = regions.iter().map(|region| region.file.records.len() as u64).sum();
         drop(sources);
         transaction.commit()?;

@@ -311,7 +311,7 @@ impl Record {
                 };
             }
         };
-        match serde_json::from_str::<Self>(text) {
+        match serde_json::from_str::<Self>(&text) {
             Ok(record) if record.coordination.format == FORMAT => {
                 let name = file_name(&record.coordination.id).into();
                 Found::Record(record, name)

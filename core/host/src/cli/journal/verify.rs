@@ -7,7 +7,7 @@ use cloudchamber_core::journal::claims::{Lost, Owners, claim_path};
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::verify::{sequences, verify};
 use cloudchamber_core::kit::claims::Claim;
-use cloudchamber_host::Lock;
+use cloudchamber_host::{Lock, clock};
 use serde_json::{Value, json};
 
 use super::super::{print_json, say, verdict};
@@ -21,7 +21,7 @@ pub(super) fn run(place: &Place) -> anyhow::Result<ExitCode> {
     let _lock = if writes { Some(Lock::wait(&roots.local)?) } else { None };
     let design = Design::HARDENED;
     let folder = Folder::read(&roots.fs, &design);
-    let found = verify(&roots.fs, &design, &folder);
+    let found = verify(&roots.fs, &design, &folder, clock::now().wall);
     let (marks, _) = folder.with_sources(&design, sequences);
     tell_lost(&roots.fs, &folder.owners);
     if place.json {
