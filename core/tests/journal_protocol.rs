@@ -8,10 +8,13 @@ use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::address::{Mention, Scope};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::file::LINE_MAX;
+use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::protocol::{
     Command, Joining, Journal, Manage, Settings, Told, Viewing, own_path,
 };
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
+use cloudchamber_core::journal::show::Shown;
 use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::{
@@ -534,23 +537,73 @@ fn one_that_only_looks_writes_nothing_but_the_clock_that_was_shown() {
 fn a_copy_of_a_local_directory_is_not_gone_on_with() {
     let place = |host: &str, number| Place { host: host.to_owned(), directory: "/local".to_owned(), number };
     let at = |place| Settings { place: Some(place), ..settings(Design::HARDENED, "laptop") };
-    let mut first = Machine::open(at(place("desk", Some(1))), MemoryFs::default());
+    // Where directories have no numbers, the claim tells.
+    let mut first = Machine::open(at(place("desk", None)), MemoryFs::default());
     first.say("msg-1", "one");
     first.work();
     let refused = |machine: &Machine| {
         let refused = machine.told.iter().filter(|told| matches!(told, Told::Refused(_)));
         refused.map(|told| format!("{told:?}")).collect::<Vec<_>>()
     };
-    let mut copy = Machine::open(at(place("server", Some(2))), first.files.clone());
+    let mut copy = Machine::open(at(place("server", None)), first.files.clone());
     copy.say("msg-2", "two");
     copy.work();
     assert_eq!(copy.acknowledged(), 0);
     assert!(refused(&copy)[0].contains("/local on desk"), "{:?}", refused(&copy));
-    // A computer that changed its name, and a directory that was restored or moved, are the same machine still.
-    for same in [place("desk.lan", Some(1)), place("desk", Some(3))] {
-        let mut again = Machine::open(at(same), first.files.clone());
-        again.say("msg-2", "two");
-        again.work();
-        assert_eq!((again.acknowledged(), refused(&again).len()), (1, 0));
+    // A computer that changed its name is the same machine still.
+    let mut first = Machine::open(at(place("desk", Some(1))), MemoryFs::default());
+    first.say("msg-1", "one");
+    first.work();
+    let mut again = Machine::open(at(place("desk.lan", Some(1))), first.files.clone());
+    again.say("msg-2", "two");
+    again.work();
+    assert_eq!((again.acknowledged(), refused(&again).len()), (1, 0));
+}
+
+/// A local directory with its shadow and the folder come back from a backup, on the same computer: what was written
+/// since is known to others only, and its numbers are used.
+#[test]
+fn a_restored_machine_uses_no_number_again_and_keeps_all_that_it_had() {
+    let place =
+        |number| Place { host: "desk".to_owned(), directory: "/local".to_owned(), number: Some(number) };
+    let at = |number| Settings { place: Some(place(number)), ..settings(Design::HARDENED, "laptop") };
+    let mut first = Machine::open(at(1), MemoryFs::default());
+    first.say("msg-1", "one");
+    first.work();
+    let backup = first.files.clone();
+    first.say("msg-2", "two");
+    first.work();
+    // Once with the folder as it was, and once before it has arrived.
+    for arrived in [true, false] {
+        let mut files = backup.clone();
+        if !arrived {
+            files.files.retain(|path, _| path.root() == Root::Local);
+        }
+        let mut restored = Machine::open(at(2), files);
+        restored.say("msg-3", "three");
+        restored.work();
+        assert_eq!(restored.acknowledged(), usize::from(arrived), "{:?}", restored.told);
+        // The folder arrives, with what was written since.
+        let shared = first.files.files.iter().filter(|(path, _)| path.root() == Root::Shared);
+        for (path, content) in shared {
+            restored.files.files.insert(path.clone(), content.clone());
+        }
+        restored.feed(Input::Changed);
+        restored.work();
+        restored.say("msg-4", "four");
+        restored.work();
+        let own = restored.driver.protocol().identity().unwrap().clone();
+        assert!(own.id.starts_with("laptop-"), "{own:?}");
+        let folder = Folder::read(&restored.files, &Design::HARDENED);
+        let problems = verify(&restored.files, &Design::HARDENED, &folder, WallMs(2_000_000_000_000));
+        assert!(problems.iter().all(|problem| problem.kind.name() == "conflict-copy"), "{problems:?}");
+        let expected = if arrived { vec!["four", "one", "three", "two"] } else { vec!["four", "one", "two"] };
+        let bodies = folder.with_sources(&Design::HARDENED, |sources| {
+            let view = merge(&Design::HARDENED, sources);
+            let shown = Shown { design: &Design::HARDENED, sources, view: &view }.json();
+            let messages = shown["messages"].as_array().unwrap().iter();
+            messages.map(|message| message["body"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        });
+        assert_eq!(bodies.into_iter().collect::<Vec<_>>(), expected, "{arrived}");
     }
 }

@@ -127,21 +127,25 @@ fn a_local_directory_of_another_machine_is_taken_over_by_nobody() {
     assert!(inner.join("machine-id").exists());
 }
 
-/// The claim tells whose local directory it is: a copy on a second computer, here at a second place, is found out.
+/// A copy of a local directory is no second way into the same machine: it goes on as another one.
 #[test]
-fn a_copy_of_a_local_directory_stops() {
+fn a_copy_of_a_local_directory_becomes_a_machine_of_its_own() {
     let home = Home::new();
     ok(&home.run(&["init", "--machine", "laptop"]));
     ok(&home.run(&["append", "--from", "opus", "--say", "one"]));
     let own = home.dir.path().join("copy");
     copy(&home.local(), &own);
-    let append = ["append", "--local", own.to_str().unwrap(), "--from", "opus", "--say", "two"];
-    refused(&home.run(&append), &["owner-", "is a copy", "init --machine ID"]);
-    ok(&home.run(&["append", "--from", "opus", "--say", "two"]));
-    ok(&home.run(&["verify"]));
+    let append = ["append", "--local", own.to_str().unwrap(), "--from", "opus", "--say", "two", "--json"];
+    let copied = home.run(&append);
+    ok(&copied);
+    assert!(said(&copied).contains("was copied or restored from a backup"), "{copied:?}");
+    assert!(json(&copied)["machine"].as_str().unwrap().starts_with("laptop-"), "{copied:?}");
+    let original = home.run(&["append", "--from", "opus", "--say", "three", "--json"]);
+    assert_eq!(json(&original)["machine"], "laptop");
+    let show = json(&home.run(&["show", "--json"]));
+    assert_eq!(show["messages"].as_array().unwrap().len(), 3, "{show}");
 }
 
-/// Upstream's programs keep a local directory beside `shared`, which is all that they have copied.
 #[test]
 fn a_folder_that_is_moved_keeps_its_machine() {
     let home = Home::new();
@@ -168,6 +172,7 @@ fn a_folder_that_is_moved_keeps_its_machine() {
     refused(&append(&home.folder()), &["journal init"]);
 }
 
+/// Upstream's programs keep a local directory beside `shared`, which is all that they have copied.
 #[test]
 fn what_upstream_keeps_beside_the_shared_directory_is_read_and_left_alone() {
     let home = Home::new();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{MACHINES, identity_copy_path, identity_path, shadow_path};
+use super::layout::{MACHINES, SENTINEL, identity_copy_path, identity_path, shadow_path};
 use super::names::is_machine_id;
 use super::refusal::{Refusal, len};
 use super::schema::Log;
@@ -25,6 +25,10 @@ pub struct Identity {
     /// there were owners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Nonce>,
+    /// The number of the local directory that it was made in ([`Place::number`](crate::kit::identity::Place::number));
+    /// None if that is not known. In a copy of the directory it is another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 impl Identity {
@@ -73,8 +77,9 @@ pub fn identity(fs: &dyn Fs) -> Result<Identity, Refusal> {
     }
 }
 
-/// Whether events were written and neither a journal nor a shadow is here: then the folder has not arrived yet, and
-/// numbers that this machine does not know of are used.
+/// Whether events were written and none of the own journals is here, and nothing else says that the folder is: then it
+/// has not arrived yet or is away, such as a mount that has gone and left an empty directory. Without a shadow there may
+/// be numbers, too, that this machine does not know of.
 pub(super) fn is_absent(fs: &dyn Fs, own: &Identity) -> Result<bool, Refusal> {
     if own.seq == 0 {
         return Ok(false);
@@ -82,6 +87,10 @@ pub(super) fn is_absent(fs: &dyn Fs, own: &Identity) -> Result<bool, Refusal> {
     let entries = fs.list(&Path::shared(MACHINES).join(&own.id)).unwrap_or_default();
     if entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some()) {
         return Ok(false);
+    }
+    let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
+    if machines.is_empty() && fs.read(&Path::shared(SENTINEL), 0).is_err() {
+        return Ok(true);
     }
     for log in Log::SHARED {
         if len(fs, &shadow_path(&own.id, log))? > 0 {

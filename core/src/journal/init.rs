@@ -49,7 +49,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }
     let created_at = now.wall.0.div_euclid(1_000);
-    let identity = Identity { id: id.to_owned(), seq: 0, created_at, owner };
+    let identity = Identity { id: id.to_owned(), seq: 0, created_at, owner, number: None };
     let [copy, named] = identity.ops();
     let mut ops = vec![copy];
     // Whoever has written there has a claim there.

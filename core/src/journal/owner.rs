@@ -27,10 +27,13 @@
 //! merge keeps both, and [`verify`](super::verify) takes two numbers for one only where the owner is the same.
 //!
 //! # A local directory that was copied
-//! A local directory that was copied or restored to a second machine has the same nonce there. Each claim tells the
-//! [`Place`] of its owner's local directory; a machine that finds another place in its own claim stops, and says which.
-//! Until it has heard of that both are one owner, and `verify` names the numbers that both used. Whoever removes a local
-//! directory loses the nonce with it; its id stays taken, and `init` refuses it.
+//! A local directory that was copied, or restored from a backup, has the same nonce there, and knows less than the
+//! original may have written since. The identity tells the number of the directory that it was made in; one that is
+//! found in another goes on under a new id with a new nonce, as if it had lost the old one, once the folder is here.
+//! Where directories have no numbers, each claim tells the [`Place`] of its owner's local directory; a machine that
+//! finds another place in its own claim stops, and says which. Until it has heard of that both are one owner, and
+//! `verify` names the numbers that both used. Whoever removes a local directory loses the nonce with it; its id stays
+//! taken, and `init` refuses it.
 
 use std::fmt;
 
@@ -63,20 +66,41 @@ pub struct Move {
     pub old: String,
     /// The id it goes on under.
     pub new: String,
+    /// Why.
+    pub because: Leaving,
     /// The claim that holds, as a file.
     pub winner: Path,
     /// What has to be done. *Crash:* whoever asks again gets what is left.
     pub ops: Vec<FsOp>,
 }
 
+/// Why a machine gives up its id.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Leaving {
+    /// Another machine that chose it too is the elder.
+    Lost,
+    /// Its local directory is a copy, such as one that was restored from a backup: the original may have used numbers
+    /// that the copy does not know of, or may still use them.
+    Restored,
+}
+
 impl fmt::Display for Move {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { old, new, winner, .. } = self;
+        let Self { old, new, winner, because, .. } = self;
+        match because {
+            Leaving::Lost => {
+                write!(f, "{}: `{old}` belongs to another machine that chose it too", winner.name())
+            }
+            Leaving::Restored => write!(
+                f,
+                "the local directory of `{old}` was copied or restored from a backup, and `{old}` may have written what \
+                 it does not know of"
+            ),
+        }?;
         write!(
             f,
-            "{}: `{old}` belongs to another machine that chose it too: this one is `{new}` from now on, and what it \
-             appended is kept; give it a better name with journal rename {new} NAME",
-            winner.name()
+            ": this one is `{new}` from now on, and what it appended is kept; give it a better name with journal rename \
+             {new} NAME"
         )
     }
 }
@@ -91,8 +115,16 @@ pub fn winner_over(design: &Design, folder: &Folder, own: &Identity, nonce: Nonc
     folder.owners.of(name).filter(|&winner| winner < claim_of(own, nonce))
 }
 
+/// Whether the local directory is a copy of the one in which the identity was made.
+#[must_use]
+pub fn is_restored(own: &Identity, place: Option<&Place>) -> bool {
+    let here = place.and_then(|place| place.number);
+    own.number.is_some() && here.is_some() && own.number != here
+}
+
 /// Finds out whether this machine's id is its own; to be asked before its files are opened. `drawn` becomes its
-/// nonce where it has none yet, as in folders that were made before there were owners.
+/// nonce where it has none yet, as in folders that were made before there were owners, and where it
+/// [`is_restored`].
 ///
 /// *Elsewhere:* others may see the claim later than what was appended.
 ///
@@ -112,10 +144,18 @@ pub fn settle(
     if design.owning == Owning::Assumed || is_absent(fs, own)? {
         return Ok(Settled::Owned(Vec::new()));
     }
+    let number = place.and_then(|place| place.number).or(own.number);
+    if is_restored(own, place) {
+        let new = fresh(&own.id, drawn);
+        let named = Identity { owner: Some(drawn), number, ..own.clone() };
+        let before = claim_of(own, own.owner.unwrap_or(drawn));
+        let leaving = leave(fs, folder, &named, claim_of(&named, drawn), before, &new)?;
+        return Ok(Settled::Moves(Move { because: Leaving::Restored, ..leaving }));
+    }
     let nonce = own.owner.unwrap_or(drawn);
-    let named = Identity { owner: Some(nonce), ..own.clone() };
+    let named = Identity { owner: Some(nonce), number, ..own.clone() };
     // Kept before it is shown, so that a crash does not leave a claim that nobody knows to be his.
-    let mut ops = if own.owner.is_none() { named.ops().to_vec() } else { Vec::new() };
+    let mut ops = if named == *own { Vec::new() } else { named.ops().to_vec() };
     let claim = claim_of(&named, nonce);
     let told = fs.read(&claim_path(claim, &own.id), 0);
     let elsewhere = told.as_ref().ok().and_then(place_told);
@@ -181,7 +221,7 @@ pub(super) fn leave(
     }
     let named = Identity { id: new.to_owned(), seq: 0, ..own.clone() };
     ops.extend(named.ops());
-    Ok(Move { old: own.id.clone(), new: new.to_owned(), winner, ops })
+    Ok(Move { old: own.id.clone(), new: new.to_owned(), because: Leaving::Lost, winner, ops })
 }
 
 /// Where a machine keeps what it appended under an id that it gave up: read as a copy of the id's journal.

@@ -407,7 +407,8 @@ impl Journal {
     /// Goes on as the machine that it is, or as another one where its id is somebody else's.
     fn settle(&mut self, own: &Identity, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let design = &settings.design;
-        let nonce = own.owner.or_else(|| drawn(design, cx)).unwrap_or(Nonce(0));
+        let known = own.owner.filter(|_| !owner::is_restored(own, settings.place.as_ref()));
+        let nonce = known.or_else(|| drawn(design, cx)).unwrap_or(Nonce(0));
         let claims = match owner::settle(cx.fs(), design, &self.names, own, nonce, settings.place.as_ref()) {
             Ok(Settled::Owned(ops)) => ops,
             Ok(Settled::Moves(leaving)) => {
@@ -602,9 +603,10 @@ fn kept(settings: &Settings, op: u32, told: Told, fs: &dyn Fs) -> Told {
 /// The ops of one append as upstream does it: the number first, truncated and written in place; then the line,
 /// without a look at the end of the file; then everybody's checksums.
 fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, Told), Refusal> {
-    let Identity { id, seq, created_at, owner } = identity(fs)?;
+    let own = identity(fs)?;
     let log = event.log().ok_or_else(|| Refusal::Event("the event is of no shared kind".to_owned()))?;
-    let next = Identity { id: id.clone(), seq: seq + 1, created_at, owner };
+    let next = Identity { seq: own.seq + 1, ..own };
+    let id = next.id.clone();
     let text = serde_json::to_string(&next).expect("plain fields");
     let line = event.clone().dated(now).published(&id, next.seq).line();
     let path = journal_path(&id, log);
