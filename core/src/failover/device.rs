@@ -74,13 +74,14 @@ pub fn published_path(id: &str, colon: Colon) -> Path {
     devices_dir().join(&published_file_name(id, colon))
 }
 
-/// The longest escaped name that is used as it is; file systems end at 255 bytes, and conflict copies add to it.
-const ESCAPED_MAX: usize = 180;
+/// The longest escaped name that is used as it is, so that no file's name has more than
+/// [`NAME_MAX`](crate::kit::portable::NAME_MAX) bytes.
+const ESCAPED_MAX: usize = 112;
 
 /// The safe file name of a device: injective, and the same file on every provider.
 ///
 /// Lower-case letters, digits and dots stay; every other byte becomes `-` and two hexadecimal digits; `d-` stands
-/// before. Ids whose name would exceed 180 bytes get `h-`, the beginning and 128 bits of XXH3 instead. Only
+/// before. Ids whose name would be longer get `h-`, the beginning and 128 bits of XXH3 instead. Only
 /// `[a-z0-9.-]` occurs, a letter comes first, and nothing depends on case.
 #[must_use]
 pub fn file_name(id: &str) -> String {
@@ -131,6 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kit::portable::{NAME_MAX, unportable};
 
     fn identity(name: Option<&str>, host: &str, directory: &str) -> Identity {
         Identity { name: name.map(Into::into), host: host.into(), directory: directory.into() }
@@ -174,7 +176,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_long_ids_fit_encrypted_disks_and_what_clients_add() {
+        for id in [
+            "laptop@Annas-MacBook-Pro.local:/Users/Annalena/Library/Mobile Documents/com~apple~CloudDocs/Shared Team Folder#3f634f32",
+            "laptop@Annas-MacBook-Pro.local:/Users/Annalena/Библиотека/команда#3f634f32",
+        ] {
+            let name = file_name(id);
+            assert!(name.starts_with("h-") && name.len() <= NAME_MAX, "{name}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn every_name_can_be_carried_everywhere(id in "\\PC{0,200}|[a-z]{0,200}") {
+            let name = file_name(&id);
+            prop_assert_eq!(unportable(&name), None, "{}", name);
+            prop_assert!(name.len() + ".beat9".len() - ".json".len() <= NAME_MAX);
+        }
+
         #[test]
         fn a_safe_name_is_injective(id in "\\PC{0,60}|.{0,400}|[a-zA-Z0-9@:/._ -]{0,80}", other in "[aA-][:/ -][aA-]{0,2}") {
             let name = file_name(&id);

@@ -53,7 +53,13 @@ impl Roots {
                 upstream.display()
             );
         }
-        refusal.to_string()
+        match refusal {
+            Refusal::Fs(path, _) => match self.fs.explain(path) {
+                Some(call) => format!("{refusal} ({call})"),
+                None => refusal.to_string(),
+            },
+            refusal => refusal.to_string(),
+        }
     }
 }
 
