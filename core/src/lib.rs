@@ -68,6 +68,7 @@ mod fs;
 mod path;
 mod protocol;
 
+pub mod delta;
 pub mod failover;
 pub mod journal;
 pub mod kit;

@@ -9,6 +9,7 @@
 //! | [`claims`] | Who holds a name that two may have chosen? |
 //! | [`hlc`] | Which of two events comes later, if wall clocks disagree? |
 //! | [`identity`] | Is this local directory the original, or a copy of it? |
+//! | [`json`] | Is this the value that somebody wrote, to the last digit? |
 //! | [`log`] | Which records stand in a file that somebody else's client copies while it grows? |
 //! | [`memory`] | How does a test or an example run without a disk? |
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
@@ -22,6 +23,7 @@
 pub mod claims;
 pub mod hlc;
 pub mod identity;
+pub mod json;
 pub mod log;
 pub mod memory;
 pub mod names;

@@ -76,8 +76,15 @@ impl Numbers {
         other.ranges.iter().all(|(&first, &last)| held(first, last))
     }
 
-    fn add(&mut self, range: RangeInclusive<u64>) {
+    /// Its ranges, in order; between two of them at least one number is missing.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+        self.ranges.iter().map(|(&first, &last)| first..=last)
+    }
+
+    /// Adds every number of a range; 0 is none.
+    pub fn add(&mut self, range: RangeInclusive<u64>) {
         let (mut first, mut last) = range.into_inner();
+        first = first.max(1);
         if first > last {
             return;
         }
@@ -115,6 +122,17 @@ impl<K: Clone + Ord> Watermarks<K> {
             Some(numbers) => numbers.insert(number),
             None => number > 0 && self.0.entry(machine.clone()).or_default().insert(number),
         }
+    }
+
+    /// Adds every number of a range of a machine's.
+    pub fn add(&mut self, machine: &K, range: RangeInclusive<u64>) {
+        self.0.entry(machine.clone()).or_default().add(range);
+    }
+
+    /// Whether a machine's number is here.
+    #[must_use]
+    pub fn contains(&self, machine: &K, number: u64) -> bool {
+        self.get(machine).is_some_and(|numbers| numbers.contains(number))
     }
 
     /// Takes over what another has.

@@ -1,0 +1,301 @@
+//! What a sync sees of the folder: who is there, what they say of themselves, and what they wrote.
+//!
+//! Nothing follows from what is not there: a file that is missing, evicted, torn or of a later format is not known,
+//! and is neither deleted nor empty. It is named as a problem, and asked for again at the next sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codec::{Wrong, parse_entity_file};
+use super::entity::{Entity, Key};
+use super::layout::{
+    entities_dir, entity_file_name, is_entity_file_name, is_replica_id, meta_path, replica_dir, replicas,
+};
+use super::meta::Meta;
+use super::problem::{Problem, ProblemKind};
+use super::store::Store;
+use super::vector::ReplicaId;
+use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
+
+/// What was found, and what is wrong with the rest.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Entities, as files say they are, in the order in which they were read.
+    pub(super) entities: Vec<(Key, Entity)>,
+    /// What is wrong.
+    pub(super) problems: Vec<Problem>,
+    /// How many files have to be asked for again.
+    pub(super) waiting: u64,
+    /// Files to be remembered as read.
+    pub(super) read_once: BTreeMap<String, u64>,
+}
+
+/// Who is in the folder.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// The others, and what they say of themselves; `None` if that cannot be read now.
+    pub(super) peers: BTreeMap<ReplicaId, Option<Meta>>,
+    /// Directories that are copies of replicas', by name.
+    pub(super) copies: Vec<Path>,
+}
+
+/// Why nothing can be done with the folder now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Away {
+    /// It cannot be reached, or holds nothing of what it held.
+    Folder(String),
+    /// A file of one's own cannot be read.
+    Own(Path, FsError),
+}
+
+fn problem(path: &Path, kind: ProblemKind, detail: impl ToString) -> Problem {
+    Problem::of(path.name(), kind, detail.to_string())
+}
+
+fn unreadable(path: &Path, error: FsError) -> Problem {
+    let kind = match error {
+        FsError::NotLocal => ProblemKind::NotLocal,
+        _ => ProblemKind::Unreadable,
+    };
+    problem(path, kind, error)
+}
+
+fn unsound(path: &Path, wrong: &Wrong) -> Problem {
+    let kind = match wrong {
+        Wrong::Large(_) => ProblemKind::FileTooLarge,
+        Wrong::Schema(_) => ProblemKind::LaterFormat,
+        Wrong::Check | Wrong::Json(_) | Wrong::Field(_) => ProblemKind::NotSound,
+    };
+    problem(path, kind, wrong)
+}
+
+/// Finds out who is in the folder. `known` are the replicas that were there before.
+pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<Members, Away> {
+    if let Err(error) = fs.list(&Path::shared("")) {
+        return Err(Away::Folder(error.to_string()));
+    }
+    let entries = match fs.list(&replicas()) {
+        Ok(entries) => entries,
+        Err(FsError::NotFound) => Vec::new(),
+        Err(error) => return Err(Away::Folder(error.to_string())),
+    };
+    let mut members = Members::default();
+    let own = store.own.id.as_ref();
+    let mut is_known = store.own.written.0 == 0 && store.base.peers.is_empty();
+    for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        let id = ReplicaId::from(entry.name());
+        is_known |= own == Some(&id) || store.base.peers.contains_key(&id);
+        if own == Some(&id) {
+            continue;
+        }
+        if is_replica_id(&id.0) {
+            let meta = read_meta(fs, &id, &entry.path, found);
+            members.peers.insert(id, meta);
+        } else {
+            members.copies.push(entry.path);
+        }
+    }
+    if is_known { Ok(members) } else { Err(Away::Folder("nothing of what it held is there".to_owned())) }
+}
+
+fn read_meta(fs: &dyn Fs, id: &ReplicaId, dir: &Path, found: &mut Found) -> Option<Meta> {
+    let path = meta_path(dir);
+    match fs.read(&path, 0) {
+        Ok(content) => match &*content.parsed(Meta::parse) {
+            Ok(meta) if meta.replica == *id => return Some(meta.clone()),
+            Ok(meta) => found.problems.push(problem(
+                &path,
+                ProblemKind::ForeignName,
+                format!("it is of {}", meta.replica),
+            )),
+            Err(wrong) => found.problems.push(unsound(&path, wrong)),
+        },
+        Err(FsError::NotFound) => {}
+        Err(error) => found.problems.push(unreadable(&path, error)),
+    }
+    found.waiting += 1;
+    None
+}
+
+/// The own meta file: what stands there; `None` if it has to be written anew.
+pub(super) fn own_meta(fs: &dyn Fs, id: &ReplicaId) -> Result<Option<Meta>, Away> {
+    let path = meta_path(&replica_dir(id));
+    match fs.read(&path, 0) {
+        Ok(content) => Ok(content.parsed(Meta::parse).as_ref().ok().cloned()),
+        Err(FsError::NotFound) => Ok(None),
+        Err(error) => Err(Away::Own(path, error)),
+    }
+}
+
+/// Reads one entity's file. False if it has to be asked for again.
+pub(super) fn entity(fs: &dyn Fs, path: &Path, found: &mut Found) -> bool {
+    match fs.read(path, 0) {
+        Ok(content) => take(path, &content, found),
+        // It may have gone since it was listed, or not have come yet.
+        Err(FsError::NotFound) => {
+            found.waiting += 1;
+            false
+        }
+        Err(error) => {
+            found.problems.push(unreadable(path, error));
+            found.waiting += 1;
+            false
+        }
+    }
+}
+
+fn take(path: &Path, content: &Content, found: &mut Found) -> bool {
+    match &*content.parsed(parse_entity_file) {
+        Ok((key, entity)) => {
+            found.entities.push((key.clone(), entity.clone()));
+            true
+        }
+        Err(wrong) => {
+            found.problems.push(unsound(path, wrong));
+            found.waiting += 1;
+            false
+        }
+    }
+}
+
+/// The files of a replica's entities.
+pub(super) fn listed(fs: &dyn Fs, dir: &Path) -> Result<Vec<Entry>, FsError> {
+    match fs.list(&entities_dir(dir)) {
+        Ok(entries) => Ok(entries.into_iter().filter(|entry| entry.kind == EntryKind::File).collect()),
+        Err(FsError::NotFound) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is there of one other replica, and how far that brings its reader.
+pub(super) struct Reading<'a> {
+    pub(super) fs: &'a dyn Fs,
+    pub(super) store: &'a Store,
+    /// The names that the entities of the store have.
+    pub(super) names: &'a BTreeMap<Key, String>,
+    /// Whether everything is read, whatever is known.
+    pub(super) whole: bool,
+}
+
+impl Reading<'_> {
+    /// Reads what a replica wrote since the last sync. Returns up to which of its writes all are applied.
+    pub(super) fn peer(&self, id: &ReplicaId, meta: Option<&Meta>, found: &mut Found) -> u64 {
+        let dir = replica_dir(id);
+        let applied =
+            if self.whole { 0 } else { self.store.base.peers.get(id).map_or(0, |peer| peer.applied) };
+        let listed = match listed(self.fs, &dir) {
+            Ok(listed) => listed,
+            Err(error) => {
+                found.problems.push(unreadable(&entities_dir(&dir), error));
+                found.waiting += 1;
+                Vec::new()
+            }
+        };
+        let mut expected: BTreeSet<&str> = BTreeSet::new();
+        for (key, record) in &self.store.records {
+            if record.entity.is_of(id) {
+                expected.insert(self.names[key].as_str());
+            }
+        }
+        let Some(meta) = meta else {
+            self.strays(&listed, &expected, found);
+            return applied;
+        };
+        let changes: Vec<_> =
+            meta.changes.iter().map(|(count, key)| (*count, key, entity_file_name(key))).collect();
+        let reached = if applied >= meta.head {
+            applied
+        } else if applied >= meta.since {
+            self.changes(&dir, &changes, applied, meta, found)
+        } else {
+            self.all(&dir, &listed, applied, meta, found)
+        };
+        if !(self.whole || applied < meta.since) {
+            expected.extend(changes.iter().map(|(_, _, name)| name.as_str()));
+            self.strays(&listed, &expected, found);
+        }
+        reached
+    }
+
+    /// Reads the files of the writes that are new.
+    fn changes(
+        &self,
+        dir: &Path,
+        changes: &[(u64, &Key, String)],
+        applied: u64,
+        meta: &Meta,
+        found: &mut Found,
+    ) -> u64 {
+        let mut reached = meta.head;
+        for (count, key, name) in changes.iter().filter(|(count, ..)| *count > applied) {
+            let known =
+                self.store.records.get(*key).map_or(0, |record| record.entity.seen.get(&meta.replica.0));
+            if known >= *count {
+                continue;
+            }
+            let from = found.entities.len();
+            let read = entity(self.fs, &entities_dir(dir).join(name), found);
+            let new = found.entities[from..].iter();
+            let is_there = read
+                && new
+                    .clone()
+                    .any(|(found, entity)| found == *key && entity.seen.get(&meta.replica.0) >= *count);
+            if read && !is_there {
+                // An older version: the one that is meant is still under way.
+                found.waiting += 1;
+            }
+            if !is_there {
+                reached = reached.min(count - 1);
+            }
+        }
+        reached.max(applied)
+    }
+
+    /// Reads every file. All of its writes are applied if they are just those that it says it made.
+    fn all(&self, dir: &Path, listed: &[Entry], applied: u64, meta: &Meta, found: &mut Found) -> u64 {
+        let (mut count, mut digest) = (0, 0_u64);
+        for entry in listed {
+            let from = found.entities.len();
+            entity(self.fs, &entry.path, found);
+            for (key, entity) in &found.entities[from..] {
+                if entity_file_name(key) == entry.name() {
+                    count += 1;
+                    let last = entity.seen.get(&meta.replica.0);
+                    digest = digest.wrapping_add(Meta::digest_of(key, last));
+                } else {
+                    found.problems.push(stray(entry));
+                    found.read_once.insert(entry.path.name().to_owned(), entry.len);
+                }
+            }
+        }
+        if (count, digest) == (meta.count, meta.digest) {
+            return meta.head;
+        }
+        found.waiting += meta.count.saturating_sub(count).max(1);
+        let _ = dir;
+        applied
+    }
+
+    /// Reads files that nobody lists: copies, and whatever else is there. Each once.
+    pub(super) fn strays(&self, listed: &[Entry], expected: &BTreeSet<&str>, found: &mut Found) {
+        for entry in listed.iter().filter(|entry| !expected.contains(entry.name())) {
+            let known = self.store.base.read_once.get(entry.path.name()) == Some(&entry.len);
+            let from = found.entities.len();
+            let is_read = known && !self.whole || entity(self.fs, &entry.path, found);
+            if is_read {
+                found.read_once.insert(entry.path.name().to_owned(), entry.len);
+            }
+            let mut keys = found.entities[from..].iter().map(|(key, _)| entity_file_name(key));
+            if !is_entity_file_name(entry.name()) || keys.any(|name| name != entry.name()) {
+                found.problems.push(stray(entry));
+            }
+        }
+    }
+}
+
+fn stray(entry: &Entry) -> Problem {
+    let kind = match is_entity_file_name(entry.name()) {
+        true => ProblemKind::ForeignName,
+        false => ProblemKind::ConflictCopy,
+    };
+    problem(&entry.path, kind, "")
+}

@@ -1,0 +1,353 @@
+//! One replica, as a protocol: takes changes, syncs when asked or when it is time, and knows what all say.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::Config;
+use super::entity::{Conflict, Entity, Key, RESERVED, Shown};
+use super::event::{Change, Command, Event};
+use super::problem::Problem;
+use super::store::{Own, Record, Store, Update};
+use super::sync::{self, Plan};
+use super::vector::{Dot, ReplicaId};
+use crate::kit::hlc::{Clock, Hybrid};
+use crate::{Cx, FsError, Input, Mono, Never, Protocol};
+
+/// The longest kind and the longest id, in bytes.
+pub const NAME_MAX: usize = 1_000;
+
+/// What the replica is doing.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Phase {
+    /// Its store cannot be read now; it tries again when something is asked.
+    Closed,
+    /// It can take a command.
+    Ready,
+    /// Ops are on their way: what becomes of the store once they are applied, and what is told then.
+    Writing(Vec<(Update, u64)>, Vec<Event>),
+}
+
+/// A replica.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Delta {
+    store: Store,
+    phase: Phase,
+    queue: VecDeque<Command>,
+    problems: Vec<Problem>,
+    next: Option<Mono>,
+}
+
+impl Delta {
+    /// Who it is; `None` before its first start is on disk.
+    #[must_use]
+    pub fn id(&self) -> Option<&ReplicaId> {
+        self.store.own.id.as_ref()
+    }
+
+    /// An entity, deleted or not; `None` if nothing is known of it.
+    #[must_use]
+    pub fn get(&self, kind: &str, id: &str) -> Option<Shown> {
+        let key = Key::new(kind, id);
+        self.store.records.get(&key).map(|record| record.entity.shown(&key))
+    }
+
+    /// Every entity that is not deleted, by kind and id.
+    pub fn entities(&self) -> impl Iterator<Item = Shown> + '_ {
+        self.all().filter(|shown| !shown.deleted)
+    }
+
+    /// Every entity that is known, deleted ones too, by kind and id.
+    pub fn all(&self) -> impl Iterator<Item = Shown> + '_ {
+        self.store.records.iter().map(|(key, record)| record.entity.shown(key))
+    }
+
+    /// What was written and does not count.
+    pub fn conflicts(&self) -> impl Iterator<Item = Conflict> + '_ {
+        self.store.records.iter().flat_map(|(key, record)| record.entity.conflicts(key))
+    }
+
+    /// All that is known of an entity, for checkers; `None` if nothing is.
+    #[must_use]
+    pub fn entity(&self, key: &Key) -> Option<&Entity> {
+        self.store.records.get(key).map(|record| &record.entity)
+    }
+
+    /// Entities with changes of one's own that no sync has published yet.
+    pub fn dirty(&self) -> impl Iterator<Item = &Key> + '_ {
+        let id = self.store.own.id.clone();
+        let is_dirty = move |record: &Record| {
+            id.as_ref().is_some_and(|id| record.entity.seen.get(&id.0) > record.published.count)
+        };
+        self.store.records.iter().filter(move |(_, record)| is_dirty(record)).map(|(key, _)| key)
+    }
+
+    /// What the last sync found to be wrong with files.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The latest stamp that this replica made or follows.
+    #[must_use]
+    pub fn clock(&self) -> Hybrid {
+        self.store.own.clock
+    }
+
+    /// Whether nothing waits to be written.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !matches!(self.phase, Phase::Writing(..))
+    }
+
+    fn start(&mut self, config: &Config, cx: &mut Cx<'_, Self>) {
+        match Store::read(cx.fs()) {
+            Ok(store) => {
+                self.store = store;
+                self.phase = Phase::Ready;
+            }
+            Err(error) => {
+                self.phase = Phase::Closed;
+                cx.event(Event::Refused(format!(
+                    "{}: {error}: make it readable, then try again",
+                    super::layout::store_path()
+                )));
+                return;
+            }
+        }
+        if self.store.own.id.is_none() {
+            let fs = cx.fs();
+            let id = sync::fresh_id(fs, &config.replica, cx.rng());
+            let own = Own { id: Some(id), ..self.store.own.clone() };
+            self.save(vec![Update { own, ..Update::default() }], Vec::new(), cx);
+        }
+    }
+
+    /// Writes changes of the store, one after the other.
+    fn save(&mut self, updates: Vec<Update>, events: Vec<Event>, cx: &mut Cx<'_, Self>) {
+        let mut store = self.store.clone();
+        let mut made = Vec::new();
+        for update in updates {
+            let ops = store.save(&update);
+            let len = store.len_after(&ops);
+            ops.into_iter().for_each(|op| cx.op(op));
+            store.make(&update, len);
+            made.push((update, len));
+        }
+        self.phase = Phase::Writing(made, events);
+    }
+
+    fn go_on(&mut self, config: &Config, cx: &mut Cx<'_, Self>) {
+        while self.phase == Phase::Ready
+            && let Some(command) = self.queue.pop_front()
+        {
+            match command {
+                Command::Change(changes) => self.change(config, &changes, cx),
+                Command::Restore(id) => self.decide(config, &id, true, cx),
+                Command::Dismiss(id) => self.decide(config, &id, false, cx),
+                Command::Sync => self.sync(config, false, cx),
+                Command::DryRun => self.sync(config, true, cx),
+            }
+        }
+    }
+
+    /// The next write of one's own, and its stamp.
+    fn tick(own: &mut Own, config: &Config, cx: &Cx<'_, Self>) -> Option<(Dot, Hybrid)> {
+        let replica = own.id.clone()?;
+        let mut clock = Clock::after(own.clock, config.ahead_ms_max);
+        let at = clock.tick(cx.now().wall);
+        own.clock = clock.last();
+        own.head += 1;
+        Some((Dot { replica, count: own.head }, at))
+    }
+
+    fn change(&mut self, config: &Config, changes: &[Change], cx: &mut Cx<'_, Self>) {
+        if let Some(why) = changes.iter().find_map(refusal) {
+            cx.event(Event::Refused(why));
+            return;
+        }
+        let mut own = self.store.own.clone();
+        let mut records: BTreeMap<Key, Record> = BTreeMap::new();
+        let mut events = Vec::new();
+        for change in changes {
+            let key = change.key();
+            let before = own.clone();
+            let Some((dot, at)) = Self::tick(&mut own, config, cx) else { return };
+            let record = records.entry(key.clone()).or_insert_with(|| {
+                self.store.records.get(key).map(|record| Record::clone(record)).unwrap_or_default()
+            });
+            let is_new = match change {
+                Change::Put { set, unset, .. } => record.entity.put(&dot, at, &set.0, unset),
+                Change::Delete { .. } => record.entity.delete(&dot, at),
+            };
+            if is_new {
+                events.push(Event::Acknowledged { key: key.clone(), dot: Some(dot) });
+            } else {
+                own = before;
+                events.push(Event::Unchanged(key.clone()));
+            }
+        }
+        if own == self.store.own {
+            events.into_iter().for_each(|event| cx.event(event));
+            return;
+        }
+        records.retain(|_, record| !record.entity.births.is_empty());
+        let records = records.into_iter().map(|(key, record)| (key, Some(Arc::new(record)))).collect();
+        self.save(vec![Update { own, records, base: None }], events, cx);
+    }
+
+    /// Restores or dismisses a conflict.
+    fn decide(&mut self, config: &Config, id: &str, wanted: bool, cx: &mut Cx<'_, Self>) {
+        let Some(conflict) = self.conflicts().find(|conflict| conflict.id() == id) else {
+            cx.event(Event::Refused(format!(
+                "there is no conflict `{id}`: delta conflicts lists those that there are"
+            )));
+            return;
+        };
+        let mut own = self.store.own.clone();
+        let Some((dot, at)) = Self::tick(&mut own, config, cx) else { return };
+        let mut record = Record::clone(&self.store.records[&conflict.key]);
+        if wanted {
+            record.entity.restore(&conflict, &dot, at);
+        } else {
+            record.entity.dismiss(&conflict, &dot, at);
+        }
+        let key = conflict.key;
+        let events = vec![Event::Acknowledged { key: key.clone(), dot: Some(dot) }];
+        let records = [(key, Some(Arc::new(record)))].into();
+        self.save(vec![Update { own, records, base: None }], events, cx);
+    }
+
+    fn sync(&mut self, config: &Config, dry: bool, cx: &mut Cx<'_, Self>) {
+        let (fs, now) = (cx.fs(), cx.now());
+        let planned = sync::plan(&self.store, config, fs, now, cx.rng());
+        let Plan { first, shared, last, removed, report, events } = match planned {
+            Ok(plan) => plan,
+            Err(why) => {
+                cx.event(Event::Refused(why));
+                return;
+            }
+        };
+        self.problems.clone_from(&report.problems);
+        if dry {
+            cx.event(Event::DryRun(report));
+            return;
+        }
+        let mut store = self.store.clone();
+        let mut made = Vec::new();
+        let mut save = |update: Update, store: &mut Store, cx: &mut Cx<'_, Self>| {
+            if update.says_nothing(store) {
+                return;
+            }
+            let ops = store.save(&update);
+            let len = store.len_after(&ops);
+            ops.into_iter().for_each(|op| cx.op(op));
+            store.make(&update, len);
+            made.push((update, len));
+        };
+        save(first, &mut store, cx);
+        shared.into_iter().for_each(|op| cx.op(op));
+        save(last, &mut store, cx);
+        removed.into_iter().for_each(|op| cx.op(op));
+        let told = events.into_iter().chain([Event::Synced(report)]);
+        if made.is_empty() {
+            told.for_each(|event| cx.event(event));
+        } else {
+            self.phase = Phase::Writing(made, told.collect());
+        }
+    }
+
+    fn schedule(&mut self, config: &Config, cx: &Cx<'_, Self>) {
+        self.next = config.sync_ms.map(|ms| cx.now().mono.plus(ms));
+    }
+}
+
+/// Why a change cannot be made; `None` if it can.
+fn refusal(change: &Change) -> Option<String> {
+    let key = change.key();
+    for (what, name) in [("kind", &key.kind), ("id", &key.id)] {
+        if name.is_empty() || name.len() > NAME_MAX {
+            return Some(format!("`{name}` is no {what}: it has 1 to {NAME_MAX} bytes"));
+        }
+    }
+    let Change::Put { set, unset, .. } = change else { return None };
+    let mut names = set.0.keys().chain(unset).collect::<BTreeSet<_>>().into_iter();
+    let name = names.find(|name| RESERVED.contains(&&***name))?;
+    Some(format!("{key}: the folder itself keeps `{name}`: give the field another name"))
+}
+
+impl Protocol for Delta {
+    type Config = Config;
+    type Command = Command;
+    type Event = Event;
+    type Call = Never;
+    type Reply = Never;
+
+    fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
+        let mut delta = Self {
+            store: Store::default(),
+            phase: Phase::Closed,
+            queue: VecDeque::new(),
+            problems: Vec::new(),
+            next: None,
+        };
+        delta.schedule(config, cx);
+        delta.start(config, cx);
+        delta
+    }
+
+    fn step(&mut self, config: &Config, input: Input<Self>, cx: &mut Cx<'_, Self>) {
+        match input {
+            Input::Applied => {
+                if let Phase::Writing(made, events) = std::mem::replace(&mut self.phase, Phase::Ready) {
+                    for (update, len) in &made {
+                        self.store.make(update, *len);
+                    }
+                    events.into_iter().for_each(|event| cx.event(event));
+                }
+                self.go_on(config, cx);
+            }
+            Input::Failed { op, error } => self.failed(op, error, config, cx),
+            Input::Changed => {}
+            Input::Timer => {
+                self.schedule(config, cx);
+                self.take(Command::Sync, config, cx);
+            }
+            Input::Command(command) => self.take(command, config, cx),
+            Input::Reply(never) => match never {},
+        }
+    }
+
+    fn wake_at(&self) -> Option<Mono> {
+        self.next
+    }
+}
+
+impl Delta {
+    fn take(&mut self, command: Command, config: &Config, cx: &mut Cx<'_, Self>) {
+        self.queue.push_back(command);
+        if self.phase == Phase::Closed {
+            self.start(config, cx);
+        }
+        if self.phase == Phase::Closed {
+            // Why was told; whoever asked asks again.
+            self.queue.clear();
+        }
+        self.go_on(config, cx);
+    }
+
+    /// What is on disk now is found out by reading the store anew.
+    fn failed(&mut self, op: u32, error: FsError, config: &Config, cx: &mut Cx<'_, Self>) {
+        cx.event(Event::Failed(format!("step {} of what was to be written: {error}", op + 1)));
+        match Store::read(cx.fs()) {
+            Ok(mut store) => {
+                // The failed op may have left part of a line.
+                store.log_torn = true;
+                self.store = store;
+                self.phase = if self.store.own.id.is_some() { Phase::Ready } else { Phase::Closed };
+            }
+            Err(_) => self.phase = Phase::Closed,
+        }
+        let _ = config;
+        self.queue.clear();
+    }
+}

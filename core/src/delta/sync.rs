@@ -1,0 +1,625 @@
+//! A sync, planned: from what is known and what the folder holds to what has to be written, and in which order.
+//!
+//! # Order
+//! 1. What was received goes into the local store, and how the own meta file is about to be written.
+//! 2. Entities, before the meta file that names them.
+//! 3. The own meta file. From here on others hear of it.
+//! 4. What was published goes into the local store.
+//! 5. Own files of entities whose end every replica has seen are removed.
+//!
+//! A crash between any two of them repeats some of this at the next sync and loses nothing: every file is a state,
+//! and states are joined.
+//!
+//! # Only own files
+//! A replica publishes the entities that it wrote itself, in files that nobody else writes. What it received it does
+//! not send on. So it can neither overwrite anybody's edit nor bring back what was deleted while it was away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::codec::entity_file;
+use super::entity::{Death, Entity, Key};
+use super::event::{Event, Report};
+use super::graves::{Declarer, bury};
+use super::layout::{
+    entities_dir, entity_file_name, is_replica_id, meta_path, replica_dir, replica_id, replicas,
+};
+use super::look::{self, Away, Found, Members, Reading};
+use super::merge::absorb;
+use super::meta::{CHANGES_MAX, Meta};
+use super::problem::{Problem, ProblemKind};
+use super::store::{Base, Own, Peer, Published, Record, Store, Update};
+use super::vector::{Dot, ReplicaId, Vector};
+use super::{Config, Layout};
+use crate::kit::hlc::{Clock, Hybrid};
+use crate::{Content, Entry, Fs, FsError, FsOp, Now, Path, Rng};
+
+/// What a sync would do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// How the store is before anything is published.
+    pub(super) first: Update,
+    /// What is published: entities, then the meta file.
+    pub(super) shared: Vec<FsOp>,
+    /// How the store is afterwards.
+    pub(super) last: Update,
+    /// Own files that go.
+    pub(super) removed: Vec<FsOp>,
+    /// What it comes to.
+    pub(super) report: Report,
+    /// What is told beside it.
+    pub(super) events: Vec<Event>,
+}
+
+/// A sync under way: what is known grows while it looks around.
+struct Sync<'a> {
+    config: &'a Config,
+    fs: &'a dyn Fs,
+    now: Now,
+    store: &'a Store,
+    id: ReplicaId,
+    own: Own,
+    base: Base,
+    /// Records that changed.
+    changed: BTreeMap<Key, Record>,
+    events: Vec<Event>,
+    report: Report,
+    found: Found,
+}
+
+/// Plans a sync.
+pub(super) fn plan(
+    store: &Store,
+    config: &Config,
+    fs: &dyn Fs,
+    now: Now,
+    rng: &mut dyn Rng,
+) -> Result<Plan, String> {
+    let mut found = Found::default();
+    let members = look::members(fs, store, &mut found).map_err(|away| told(&away))?;
+    let id = store.own.id.clone().ok_or("this replica has no id yet: start it again")?;
+    let standing = look::own_meta(fs, &id).map_err(|away| told(&away))?;
+    let mut sync = Sync {
+        config,
+        fs,
+        now,
+        store,
+        own: store.own.clone(),
+        base: store.base.clone(),
+        changed: BTreeMap::new(),
+        events: Vec::new(),
+        report: Report::default(),
+        id,
+        found,
+    };
+    sync.run(standing, &members, rng)
+}
+
+fn told(away: &Away) -> String {
+    match away {
+        Away::Folder(why) => format!(
+            "the folder is away ({why}): nothing is written until it is back; if it was emptied on purpose, start with \
+             a new local directory"
+        ),
+        Away::Own(path, error) => {
+            format!("{path}: {error}: have it downloaded or made readable, then sync again")
+        }
+    }
+}
+
+/// What of the own files has to be looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Trust {
+    /// They are as they were written.
+    Whole,
+    /// An older version came back, of one or of all.
+    Older,
+}
+
+impl Sync<'_> {
+    fn run(&mut self, standing: Option<Meta>, members: &Members, rng: &mut dyn Rng) -> Result<Plan, String> {
+        let trust = self.settle(standing.as_ref(), members, rng);
+        let names: BTreeMap<Key, String> =
+            self.store.records.keys().map(|key| (key.clone(), entity_file_name(key))).collect();
+        let metas: Vec<&Meta> = members.peers.values().flatten().collect();
+        let rebuilt = self.is_retired(&metas);
+        let whole =
+            rebuilt || (self.config.scan_every > 0 && (self.own.written.0 + 1) % self.config.scan_every == 0);
+        let own_listed = self.read_own(trust, &names)?;
+        let reading = Reading { fs: self.fs, store: self.store, names: &names, whole };
+        let mut reached = BTreeMap::new();
+        let mut found = std::mem::take(&mut self.found);
+        for (peer, meta) in &members.peers {
+            reached.insert(peer.clone(), reading.peer(peer, meta.as_ref(), &mut found));
+        }
+        for dir in &members.copies {
+            found.problems.push(Problem::of(
+                dir.name(),
+                ProblemKind::ConflictCopy,
+                "a copy of a replica's directory",
+            ));
+            let listed = look::listed(self.fs, dir).unwrap_or_default();
+            reading.strays(&listed, &BTreeSet::new(), &mut found);
+        }
+        self.absorb(&mut found);
+        self.found = found;
+        self.peers(members, &reached);
+        self.graves(&metas);
+        if rebuilt {
+            let dropped = self.report.collected;
+            self.events.push(Event::Rebuilt { dropped });
+        }
+        self.collect(members);
+        Ok(self.finish(standing, &own_listed, rebuilt, rng))
+    }
+
+    fn record(&self, key: &Key) -> Option<&Record> {
+        self.changed.get(key).or_else(|| self.store.records.get(key).map(|record| &**record))
+    }
+
+    /// Every record as it is by now.
+    fn records(&self) -> impl Iterator<Item = (&Key, &Record)> {
+        let new = self.changed.iter().filter(|(key, _)| !self.store.records.contains_key(*key));
+        let old = self.store.records.iter();
+        old.map(|(key, record)| (key, self.changed.get(key).unwrap_or(record))).chain(new)
+    }
+
+    /// Finds out whether the own files are the own ones, and becomes somebody else if they are not.
+    fn settle(&mut self, standing: Option<&Meta>, members: &Members, rng: &mut dyn Rng) -> Trust {
+        let Some(meta) = standing else {
+            return if self.own.written.0 == 0 { Trust::Whole } else { Trust::Older };
+        };
+        let there = (meta.beat, meta.nonce);
+        if there == self.own.intended || there == self.own.written {
+            self.own.written = there;
+            return Trust::Whole;
+        }
+        if meta.beat < self.own.written.0 {
+            return Trust::Older;
+        }
+        let old = self.id.clone();
+        let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
+        let taken = |id: &ReplicaId| {
+            *id == old
+                || members.peers.contains_key(id)
+                || self.own.replaces.contains(id)
+                || self.fs.list(&replica_dir(id)).is_ok()
+        };
+        while taken(&replica_id(&self.config.replica, drawn)) {
+            drawn = drawn.wrapping_add(1);
+        }
+        let new = replica_id(&self.config.replica, drawn);
+        self.become_new(&old, &new);
+        self.events.push(Event::NewIdentity { old: old.to_string(), new: new.to_string() });
+        Trust::Whole
+    }
+
+    /// Goes on as another replica: what was not published yet is written again under the new id.
+    fn become_new(&mut self, old: &ReplicaId, new: &ReplicaId) {
+        for (key, record) in &self.store.records {
+            if !record.entity.is_of(old) {
+                continue;
+            }
+            let entity = renamed(&record.entity, old, record.published.count, new);
+            self.changed.insert(key.clone(), Record { entity, published: Published::default() });
+        }
+        self.own.replaces.push(old.clone());
+        self.own.written = (0, 0);
+        self.own.intended = (0, 0);
+        self.own.snapshot = None;
+        self.own.deltas.clear();
+        self.own.id = Some(new.clone());
+        self.base.peers.insert(old.clone(), Peer::default());
+        self.id = new.clone();
+    }
+
+    /// Looks at the own files: those that are not there are published again, those that nobody remembers are read.
+    fn read_own(&mut self, trust: Trust, names: &BTreeMap<Key, String>) -> Result<BTreeSet<String>, String> {
+        let dir = replica_dir(&self.id);
+        let listed =
+            look::listed(self.fs, &dir).map_err(|error| told(&Away::Own(entities_dir(&dir), error)))?;
+        let is_there: BTreeSet<String> = listed.iter().map(|entry| entry.name().to_owned()).collect();
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        let mut lost = Vec::new();
+        for (key, record) in &self.store.records {
+            if record.published.count == 0
+                || self.changed.contains_key(key)
+                || self.config.design.layout != Layout::Split
+            {
+                continue;
+            }
+            let name = names[key].as_str();
+            known.insert(name);
+            let path = entities_dir(&dir).join(name);
+            let is_sound =
+                is_there.contains(name) && (trust == Trust::Whole || self.is_published(&path, record));
+            if !is_sound {
+                lost.push(key.clone());
+            }
+        }
+        for key in lost {
+            let mut record = self.record(&key).cloned().unwrap_or_default();
+            record.published = Published::default();
+            self.changed.insert(key, record);
+        }
+        let strays: Vec<Entry> = listed.into_iter().filter(|entry| !known.contains(entry.name())).collect();
+        let reading = Reading { fs: self.fs, store: self.store, names, whole: false };
+        let mut found = Found::default();
+        reading.strays(&strays, &BTreeSet::new(), &mut found);
+        // What a copy of an own file says more is published again by whose file it is.
+        let taught: Vec<Key> = found
+            .entities
+            .iter()
+            .filter(|(key, entity)| {
+                self.record(key).is_none_or(|record| !record.entity.seen.covers_all(&entity.seen))
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.absorb(&mut found);
+        for key in taught {
+            if let Some(record) = self.changed.get_mut(&key) {
+                record.published = Published::default();
+            }
+        }
+        self.found.problems.append(&mut found.problems);
+        self.found.read_once.append(&mut found.read_once);
+        Ok(is_there)
+    }
+
+    fn is_published(&self, path: &Path, record: &Record) -> bool {
+        let mut found = Found::default();
+        look::entity(self.fs, path, &mut found);
+        found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) >= record.published.count)
+    }
+
+    /// Joins what was found to what is known.
+    fn absorb(&mut self, found: &mut Found) {
+        for (key, entity) in std::mem::take(&mut found.entities) {
+            let known = self.record(&key).cloned();
+            let is_new = known.is_none();
+            let mut record = known.unwrap_or_default();
+            let before = record.entity.conflicts(&key).len();
+            let was = (!is_new).then(|| record.entity.shown(&key));
+            if !absorb(&mut record.entity, &entity) {
+                continue;
+            }
+            self.follow(&entity);
+            let after = record.entity.conflicts(&key);
+            self.report.conflicts += u64::try_from(after.len().saturating_sub(before)).unwrap_or(0);
+            let shown = record.entity.shown(&key);
+            if was.is_none_or(|was| (was.deleted, &was.fields) != (shown.deleted, &shown.fields)) {
+                self.report.receive(&key);
+            }
+            self.changed.insert(key, record);
+        }
+    }
+
+    /// Lets the clock follow the stamps of an entity.
+    fn follow(&mut self, entity: &Entity) {
+        let mut clock = Clock::after(self.own.clock, self.config.ahead_ms_max);
+        let writes = entity.writes.values().map(|write| write.at);
+        let latest = writes.chain(entity.deaths.values().map(|death| death.at));
+        let latest: BTreeSet<Hybrid> = latest.collect();
+        for at in latest {
+            if let Err(ahead) = clock.see(at, self.now.wall) {
+                let problem = Problem::of("", ProblemKind::ClockAhead, ahead.to_string());
+                if !self.found.problems.contains(&problem) {
+                    self.found.problems.push(problem);
+                }
+            }
+        }
+        self.own.clock = clock.last();
+    }
+
+    /// Takes note of how far each peer was read, and who was away for too long.
+    fn peers(&mut self, members: &Members, reached: &BTreeMap<ReplicaId, u64>) {
+        let wall = self.now.wall.0;
+        for (id, meta) in &members.peers {
+            let known = self.base.peers.get(id).copied();
+            let mut peer = known.unwrap_or(Peer { since_ms: wall, ..Peer::default() });
+            peer.applied = peer.applied.max(reached.get(id).copied().unwrap_or(0));
+            if let Some(meta) = meta
+                && (known.is_none() || meta.beat != peer.beat)
+            {
+                (peer.beat, peer.since_ms) = (meta.beat, wall);
+            }
+            let away_ms = wall.saturating_sub(peer.since_ms);
+            if u64::try_from(away_ms).is_ok_and(|away| away > self.config.retention_ms) {
+                self.own.retired.see(id, peer.beat);
+            }
+            self.base.peers.insert(id.clone(), peer);
+        }
+    }
+
+    /// Whether somebody has given this replica up since it was last here.
+    fn is_retired(&self, metas: &[&Meta]) -> bool {
+        let beat = self.own.written.0;
+        beat > 0 && metas.iter().any(|meta| meta.retired.get(&self.id.0) >= beat)
+    }
+
+    /// What this replica has seen of everybody.
+    fn seen(&self) -> Vector {
+        let peers = self.base.peers.iter().map(|(id, peer)| (id.clone(), peer.applied));
+        peers.collect()
+    }
+
+    /// Buries the lives whose end every replica has seen, as far as somebody says so.
+    fn graves(&mut self, metas: &[&Meta]) {
+        let mut seen = self.seen();
+        seen.see(&self.id, self.store.own.head);
+        let declared: Vec<_> = metas.iter().map(|meta| (&meta.graves, meta.seen_all())).collect();
+        let mut declarers: Vec<Declarer<'_>> =
+            declared.iter().map(|(graves, seen)| Declarer { graves, seen }).collect();
+        let own = self.own.graves.clone();
+        declarers.push(Declarer { graves: &own, seen: &seen });
+        let mut buried = Vec::new();
+        for (key, record) in self.records() {
+            if let Some(entity) = bury(&record.entity, &declarers) {
+                buried.push((key.clone(), Record { entity, published: record.published }));
+            }
+        }
+        for (key, record) in buried {
+            if record.entity.births.is_empty() {
+                self.report.collected += 1;
+            }
+            self.changed.insert(key, record);
+        }
+        for meta in metas {
+            self.own.graves.join(&meta.graves);
+        }
+    }
+
+    /// Buries the lives whose end, as it turns out now, every replica has seen.
+    fn collect(&mut self, members: &Members) {
+        let replaced: BTreeSet<&ReplicaId> = members
+            .peers
+            .values()
+            .flatten()
+            .flat_map(|meta| &meta.replaces)
+            .chain(&self.own.replaces)
+            .collect();
+        let mut heard = vec![];
+        for (id, meta) in &members.peers {
+            let given_up = |beat: u64| {
+                let others = members.peers.values().flatten().map(|meta| meta.retired.get(&id.0));
+                others.chain([self.own.retired.get(&id.0)]).any(|retired| retired > 0 && retired >= beat)
+            };
+            let Some(meta) = meta else {
+                if replaced.contains(id)
+                    || given_up(self.base.peers.get(id).map_or(u64::MAX, |peer| peer.beat))
+                {
+                    continue;
+                }
+                return;
+            };
+            if replaced.contains(id) || given_up(meta.beat) {
+                continue;
+            }
+            if self.base.peers.get(id).is_none_or(|peer| peer.applied < meta.head) {
+                return;
+            }
+            heard.push(meta.seen_all());
+        }
+        let mut own = self.seen();
+        own.see(&self.id, self.own.head);
+        heard.push(own.clone());
+        let ended = |entity: &Entity| {
+            let heard =
+                entity.deaths.iter().filter(|(_, death)| heard.iter().all(|seen| seen.covers(&death.dot)));
+            let settled = heard.filter(|(life, death)| {
+                let mut writes = entity.writes.iter().filter(|(_, write)| write.life == **life);
+                writes.all(|(dot, _)| death.seen.covers(dot))
+            });
+            settled.map(|(life, _)| life.clone()).collect::<Vec<_>>()
+        };
+        let graves: Vec<Dot> = self.records().flat_map(|(_, record)| ended(&record.entity)).collect();
+        if graves.is_empty() {
+            return;
+        }
+        for life in &graves {
+            self.own.graves.add(&life.replica, life.count..=life.count);
+        }
+        let graves = self.own.graves.clone();
+        let declarer = [Declarer { graves: &graves, seen: &own }];
+        let buried: Vec<_> = self
+            .records()
+            .filter_map(|(key, record)| {
+                let entity = bury(&record.entity, &declarer)?;
+                Some((key.clone(), Record { entity, published: record.published }))
+            })
+            .collect();
+        for (key, record) in buried {
+            if record.entity.births.is_empty() {
+                self.report.collected += 1;
+            }
+            self.changed.insert(key, record);
+        }
+    }
+
+    /// What has to be written.
+    fn finish(
+        &mut self,
+        standing: Option<Meta>,
+        is_there: &BTreeSet<String>,
+        rebuilt: bool,
+        rng: &mut dyn Rng,
+    ) -> Plan {
+        let dir = replica_dir(&self.id);
+        let gone: Vec<Key> = self
+            .changed
+            .iter()
+            .filter(|(_, record)| record.entity.births.is_empty())
+            .map(|(key, _)| key.clone())
+            .collect();
+        let (mut shared, mut published) = (Vec::new(), BTreeMap::new());
+        for (key, record) in self.records() {
+            if record.entity.births.is_empty() || !self.is_due(record) {
+                continue;
+            }
+            let path = entities_dir(&dir).join(&entity_file_name(key));
+            let content =
+                Content::from(entity_file(key, &record.entity))
+                    .with_parsed(Ok::<_, super::codec::Wrong>((key.clone(), record.entity.clone())));
+            shared.push(FsOp::Replace { path, content });
+            let count = record.entity.seen.get(&self.id.0);
+            let published_now = Published { count, alive: !record.entity.is_deleted() };
+            published.insert(key.clone(), (published_now, count > record.published.count));
+        }
+        for (key, (_, is_new)) in &published {
+            if *is_new {
+                self.report.send(key);
+            }
+        }
+        let removed = gone.iter().map(entity_file_name).filter(|name| is_there.contains(name));
+        let removed = removed.map(|name| FsOp::Remove { path: entities_dir(&dir).join(&name) }).collect();
+        let meta = self.meta(&published, &gone);
+        let writes_meta =
+            rebuilt || standing.is_none_or(|there| !there.says_the_same(&meta)) || !shared.is_empty();
+        // Whoever only looks does not become a member of the folder.
+        let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
+        if writes_meta {
+            let beat = self.own.written.0.max(self.own.intended.0) + 1;
+            self.own.intended = (beat, rng.bits() >> 12);
+            let (beat, nonce) = self.own.intended;
+            let meta = Meta { beat, nonce, last_sync_ms: self.now.wall.0, ..meta };
+            shared.push(FsOp::Replace {
+                path: meta_path(&dir),
+                content: Content::from(meta.text()).with_parsed(Ok::<_, super::codec::Wrong>(meta)),
+            });
+        }
+        self.plan(shared, removed, &published, &gone, writes_meta)
+    }
+
+    fn plan(
+        &mut self,
+        shared: Vec<FsOp>,
+        removed: Vec<FsOp>,
+        published: &BTreeMap<Key, (Published, bool)>,
+        gone: &[Key],
+        writes_meta: bool,
+    ) -> Plan {
+        self.base.read_once = std::mem::take(&mut self.found.read_once);
+        self.report.waiting = self.found.waiting;
+        self.report.problems = std::mem::take(&mut self.found.problems);
+        let records = std::mem::take(&mut self.changed);
+        let first = Update {
+            own: self.own.clone(),
+            records: records
+                .iter()
+                .filter(|(key, _)| !gone.contains(key))
+                .map(|(key, record)| (key.clone(), Some(Arc::new(record.clone()))))
+                .collect(),
+            base: None,
+        };
+        let mut own = self.own.clone();
+        if writes_meta {
+            own.written = own.intended;
+        }
+        let mut last = Update { own, records: BTreeMap::new(), base: None };
+        for (key, (published, _)) in published {
+            let record = records.get(key).or_else(|| self.store.records.get(key).map(|record| &**record));
+            if let Some(record) = record {
+                last.records
+                    .insert(key.clone(), Some(Arc::new(Record { published: *published, ..record.clone() })));
+            }
+        }
+        last.records.extend(gone.iter().map(|key| (key.clone(), None)));
+        last.base = (self.base != self.store.base).then(|| self.base.clone());
+        Plan {
+            first,
+            shared,
+            last,
+            removed,
+            report: std::mem::take(&mut self.report),
+            events: std::mem::take(&mut self.events),
+        }
+    }
+
+    /// Whether an entity's own file has to be written.
+    fn is_due(&self, record: &Record) -> bool {
+        let own = record.entity.seen.get(&self.id.0);
+        own > record.published.count || (record.published.alive && record.entity.is_deleted())
+    }
+
+    /// What this replica says of itself, but for when.
+    fn meta(&self, published: &BTreeMap<Key, (Published, bool)>, gone: &[Key]) -> Meta {
+        let _ = published;
+        let mut changes: Vec<(u64, Key)> = self
+            .records()
+            .filter(|(key, record)| record.entity.is_of(&self.id) && !gone.contains(key))
+            .map(|(key, record)| (record.entity.seen.get(&self.id.0), key.clone()))
+            .collect();
+        changes.sort();
+        let count = changes.len() as u64;
+        let digest =
+            changes.iter().fold(0_u64, |sum, (count, key)| sum.wrapping_add(Meta::digest_of(key, *count)));
+        let cut = changes.len().saturating_sub(CHANGES_MAX);
+        let since = cut.checked_sub(1).map_or(0, |at| changes[at].0);
+        changes.drain(..cut);
+        Meta {
+            replica: self.id.clone(),
+            beat: 0,
+            nonce: 0,
+            head: self.own.head,
+            layout: self.config.design.layout,
+            count,
+            digest,
+            changes,
+            since,
+            seen: self.seen(),
+            graves: self.own.graves.clone(),
+            retired: self.own.retired.clone(),
+            replaces: self.own.replaces.clone(),
+            snapshot: self.own.snapshot.clone(),
+            deltas: self.own.deltas.clone(),
+            last_sync_ms: 0,
+        }
+    }
+}
+
+/// An entity in which what `old` wrote after its write `sent` is said to be of `new`.
+fn renamed(entity: &Entity, old: &ReplicaId, sent: u64, new: &ReplicaId) -> Entity {
+    let dot = |dot: &Dot| match dot.replica == *old && dot.count > sent {
+        true => Dot { replica: new.clone(), count: dot.count },
+        false => dot.clone(),
+    };
+    let vector = |vector: &Vector| {
+        let mut renamed: Vector = vector
+            .iter()
+            .map(|(replica, count)| (replica.clone(), if replica == old { count.min(sent) } else { count }))
+            .collect();
+        if vector.get(&old.0) > sent {
+            renamed.see(new, vector.get(&old.0));
+        }
+        renamed
+    };
+    let death = |death: &Death| Death { dot: dot(&death.dot), at: death.at, seen: vector(&death.seen) };
+    let writes = entity.writes.iter().map(|(at, write)| {
+        let mut write = write.clone();
+        write.life = dot(&write.life);
+        (dot(at), write)
+    });
+    Entity {
+        seen: vector(&entity.seen),
+        births: entity.births.iter().map(|(birth, at)| (dot(birth), *at)).collect(),
+        deaths: entity.deaths.iter().map(|(birth, end)| (dot(birth), death(end))).collect(),
+        writes: writes.collect(),
+    }
+}
+
+/// An id that nobody in the folder has, for a replica that starts for the first time.
+pub(super) fn fresh_id(fs: &dyn Fs, name: &str, rng: &mut dyn Rng) -> ReplicaId {
+    let taken: BTreeSet<String> = match fs.list(&replicas()) {
+        Ok(entries) => entries.iter().map(|entry| entry.name().to_owned()).collect(),
+        Err(FsError::NotFound) | Err(_) => BTreeSet::new(),
+    };
+    let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
+    loop {
+        let id = replica_id(name, drawn);
+        debug_assert!(is_replica_id(&id.0), "{id}");
+        if !taken.contains(&*id.0) {
+            return id;
+        }
+        drawn = drawn.wrapping_add(1);
+    }
+}
