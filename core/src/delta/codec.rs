@@ -112,13 +112,15 @@ fn write_members(out: &mut String, key: &Key, entity: &Entity, line: &str) {
         push(out, format_args!(",{line}\"deaths\":"));
         each(out, ['{', '}'], &entity.deaths, |out, (birth, death)| {
             member(out, &birth.to_string());
-            push(out, format_args!("{{\"dot\":\"\",\"at\":{},\"seen\":", death.at));
+            out.push_str("{\"dot\":");
+            quote(out, &death.dot.to_string());
+            push(out, format_args!(",\"at\":{},\"seen\":", death.at));
             write_vector(out, &death.seen);
+            if !death.late.is_empty() {
+                out.push_str(",\"late\":");
+                each(out, ['[', ']'], &death.late, |out, dot| quote(out, &dot.to_string()));
+            }
             out.push('}');
-            let at = out.rfind("\"dot\":\"\"").expect("it was just written") + "\"dot\":".len();
-            let mut dot = String::new();
-            quote(&mut dot, &death.dot.to_string());
-            out.replace_range(at..at + 2, &dot);
         });
     }
     push(out, format_args!(",{line}\"writes\":"));
@@ -221,7 +223,17 @@ pub fn read_entity(node: &Node) -> Result<(Key, Entity), Wrong> {
         seen: read_vector(node, "seen")?,
         births: dots(node, "births", |at| read_stamp(at).ok_or(Wrong::Field("births")))?,
         deaths: dots(node, "deaths", |death| {
-            Ok(Death { dot: dot(death, "dot")?, at: stamp(death, "at")?, seen: read_vector(death, "seen")? })
+            let late = death.get("late").and_then(Node::list).unwrap_or_default().iter();
+            let late = late
+                .map(|dot| dot.text()?.parse().ok())
+                .collect::<Option<_>>()
+                .ok_or(Wrong::Field("late"))?;
+            Ok(Death {
+                dot: dot(death, "dot")?,
+                at: stamp(death, "at")?,
+                seen: read_vector(death, "seen")?,
+                late,
+            })
         })?,
         writes: BTreeMap::new(),
     };

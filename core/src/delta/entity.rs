@@ -126,6 +126,8 @@ pub struct Death {
     pub at: Hybrid,
     /// The writes that those who deleted had seen.
     pub seen: Vector,
+    /// Writes that came after the life had been buried, and are conflicts: see [`graves`](super::graves).
+    pub late: BTreeSet<Dot>,
 }
 
 /// All that is known of one entity.
@@ -275,7 +277,8 @@ impl Entity {
         }
         self.seen.see(&dot.replica, dot.count);
         for life in alive {
-            self.deaths.insert(life, Death { dot: dot.clone(), at, seen: self.seen.clone() });
+            self.deaths
+                .insert(life, Death { dot: dot.clone(), at, seen: self.seen.clone(), late: BTreeSet::new() });
         }
         true
     }

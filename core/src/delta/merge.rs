@@ -54,6 +54,7 @@ fn later(known: &mut Death, death: &Death) {
         (known.at, known.dot) = (death.at, death.dot.clone());
     }
     known.seen.join(&death.seen);
+    known.late.extend(death.late.iter().cloned());
 }
 
 /// The writes that both have, and those of each that the other has not seen.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::codec::entity_file;
 use super::entity::{Death, Entity, Key};
 use super::event::{Event, Report};
-use super::graves::{Declarer, bury};
+use super::graves::{Buried, Declarer, bury};
 use super::layout::{
     entities_dir, entity_file_name, is_replica_id, meta_path, replica_dir, replica_id, replicas,
 };
@@ -123,9 +123,11 @@ impl Sync<'_> {
             self.store.records.keys().map(|key| (key.clone(), entity_file_name(key))).collect();
         let metas: Vec<&Meta> = members.peers.values().flatten().collect();
         let rebuilt = self.is_retired(&metas);
-        let whole =
-            rebuilt || (self.config.scan_every > 0 && (self.own.written.0 + 1) % self.config.scan_every == 0);
-        let own_listed = self.read_own(trust, &names)?;
+        let whole = rebuilt
+            || (self.config.scan_every > 0
+                && (self.own.written.0 + 1).is_multiple_of(self.config.scan_every));
+        let doubted = self.doubted(&metas, rng);
+        let own_listed = self.read_own(trust, &doubted, &names)?;
         let reading = Reading { fs: self.fs, store: self.store, names: &names, whole };
         let mut reached = BTreeMap::new();
         let mut found = std::mem::take(&mut self.found);
@@ -144,7 +146,9 @@ impl Sync<'_> {
         self.absorb(&mut found);
         self.found = found;
         self.peers(members, &reached);
-        self.graves(&metas);
+        let whole: Vec<&Meta> =
+            metas.iter().copied().filter(|meta| reached.get(&meta.replica) == Some(&meta.head)).collect();
+        self.graves(&whole);
         if rebuilt {
             let dropped = self.report.collected;
             self.events.push(Event::Rebuilt { dropped });
@@ -213,8 +217,44 @@ impl Sync<'_> {
         self.id = new.clone();
     }
 
+    /// Some of the own files that a peer has not got to see, though it has heard of later ones: it may be that an older
+    /// version of one came back, which only its owner can mend. Two for each peer that lags, drawn.
+    fn doubted(&self, metas: &[&Meta], rng: &mut dyn Rng) -> BTreeSet<Key> {
+        let head = self.own.head;
+        let is_gone = |meta: &Meta| {
+            self.own.replaces.contains(&meta.replica) || self.own.retired.get(&meta.replica.0) >= meta.beat
+        };
+        let lags: Vec<u64> = metas
+            .iter()
+            .filter(|meta| !is_gone(meta))
+            .map(|meta| meta.seen.get(&self.id.0))
+            .filter(|seen| *seen < head)
+            .collect();
+        let Some(least) = lags.iter().min() else { return BTreeSet::new() };
+        let late: Vec<&Key> = self
+            .store
+            .records
+            .iter()
+            .filter(|(_, record)| record.published.count > *least)
+            .map(|(key, _)| key)
+            .collect();
+        let Some(last) = late.len().checked_sub(1) else { return BTreeSet::new() };
+        let from = usize::try_from(rng.up_to(last as u64)).unwrap_or(0);
+        late.iter()
+            .cycle()
+            .skip(from)
+            .take(late.len().min(2 * lags.len()))
+            .map(|key| Key::clone(key))
+            .collect()
+    }
+
     /// Looks at the own files: those that are not there are published again, those that nobody remembers are read.
-    fn read_own(&mut self, trust: Trust, names: &BTreeMap<Key, String>) -> Result<BTreeSet<String>, String> {
+    fn read_own(
+        &mut self,
+        trust: Trust,
+        doubted: &BTreeSet<Key>,
+        names: &BTreeMap<Key, String>,
+    ) -> Result<BTreeSet<String>, String> {
         let dir = replica_dir(&self.id);
         let listed =
             look::listed(self.fs, &dir).map_err(|error| told(&Away::Own(entities_dir(&dir), error)))?;
@@ -231,8 +271,8 @@ impl Sync<'_> {
             let name = names[key].as_str();
             known.insert(name);
             let path = entities_dir(&dir).join(name);
-            let is_sound =
-                is_there.contains(name) && (trust == Trust::Whole || self.is_published(&path, record));
+            let is_sound = is_there.contains(name)
+                && (trust == Trust::Whole && !doubted.contains(key) || self.is_published(&path, record));
             if !is_sound {
                 lost.push(key.clone());
             }
@@ -343,29 +383,39 @@ impl Sync<'_> {
         peers.collect()
     }
 
-    /// Buries the lives whose end every replica has seen, as far as somebody says so.
+    /// Buries the lives whose end every replica has seen, as far as somebody says so of whom everything is here.
     fn graves(&mut self, metas: &[&Meta]) {
-        let mut seen = self.seen();
-        seen.see(&self.id, self.store.own.head);
+        let applied = self.store.base.peers.iter().map(|(id, peer)| (id.clone(), peer.applied));
+        let mut before: Vector = applied.collect();
+        before.see(&self.id, self.store.own.head);
         let declared: Vec<_> = metas.iter().map(|meta| (&meta.graves, meta.seen_all())).collect();
         let mut declarers: Vec<Declarer<'_>> =
             declared.iter().map(|(graves, seen)| Declarer { graves, seen }).collect();
         let own = self.own.graves.clone();
-        declarers.push(Declarer { graves: &own, seen: &seen });
-        let mut buried = Vec::new();
-        for (key, record) in self.records() {
-            if let Some(entity) = bury(&record.entity, &declarers) {
-                buried.push((key.clone(), Record { entity, published: record.published }));
-            }
-        }
-        for (key, record) in buried {
-            if record.entity.births.is_empty() {
-                self.report.collected += 1;
-            }
-            self.changed.insert(key, record);
-        }
+        declarers.push(Declarer { graves: &own, seen: &before });
+        self.bury(&declarers);
         for meta in metas {
             self.own.graves.join(&meta.graves);
+        }
+    }
+
+    fn bury(&mut self, declarers: &[Declarer<'_>]) {
+        let buried: Vec<_> = self
+            .records()
+            .filter_map(|(key, record)| {
+                Some((key.clone(), bury(&record.entity, declarers)?, record.published))
+            })
+            .collect();
+        for (key, Buried { mut entity, is_late }, published) in buried {
+            if entity.births.is_empty() {
+                self.report.collected += 1;
+            }
+            if is_late {
+                // It is said by this replica, so that whoever comes later hears of it.
+                self.own.head += 1;
+                entity.seen.see(&self.id, self.own.head);
+            }
+            self.changed.insert(key, Record { entity, published });
         }
     }
 
@@ -421,19 +471,7 @@ impl Sync<'_> {
         }
         let graves = self.own.graves.clone();
         let declarer = [Declarer { graves: &graves, seen: &own }];
-        let buried: Vec<_> = self
-            .records()
-            .filter_map(|(key, record)| {
-                let entity = bury(&record.entity, &declarer)?;
-                Some((key.clone(), Record { entity, published: record.published }))
-            })
-            .collect();
-        for (key, record) in buried {
-            if record.entity.births.is_empty() {
-                self.report.collected += 1;
-            }
-            self.changed.insert(key, record);
-        }
+        self.bury(&declarer);
     }
 
     /// What has to be written.
@@ -593,7 +631,12 @@ fn renamed(entity: &Entity, old: &ReplicaId, sent: u64, new: &ReplicaId) -> Enti
         }
         renamed
     };
-    let death = |death: &Death| Death { dot: dot(&death.dot), at: death.at, seen: vector(&death.seen) };
+    let death = |death: &Death| Death {
+        dot: dot(&death.dot),
+        at: death.at,
+        seen: vector(&death.seen),
+        late: death.late.iter().map(dot).collect(),
+    };
     let writes = entity.writes.iter().map(|(at, write)| {
         let mut write = write.clone();
         write.life = dot(&write.life);
