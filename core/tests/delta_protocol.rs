@@ -3,7 +3,8 @@
 #[path = "support/replicas.rs"]
 mod replicas;
 
-use cloudchamber_core::delta::{Change, Command, Config, Design, Event};
+use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Layout};
+use cloudchamber_core::{Content, FsError, Path, Root};
 use replicas::{Client, Site, converge};
 
 fn hardened(name: &str) -> Site {
@@ -128,4 +129,271 @@ fn what_is_the_folders_own_is_refused_by_name() {
     assert_eq!(told, [Event::Refused(why.to_owned())]);
     assert!(matches!(&a.ask(Change::delete("", "t1"))[..], [Event::Refused(_)]));
     assert_eq!(a.show("task", "t1"), "absent");
+}
+
+#[test]
+fn a_restored_backup_of_the_local_directory_goes_on_under_another_id() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let backup = a.fs.disk.clone();
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let old = a.delta().id().unwrap().clone();
+    // The local directory is the old one again, and somebody works with it before it syncs.
+    a.crash();
+    a.fs.disk.files.retain(|path, _| path.root() == Root::Shared);
+    a.fs.disk.files.extend(backup.files.into_iter().filter(|(path, _)| path.root() == Root::Local));
+    a.put("task", "t1", r#"{"title":"restored"}"#);
+    a.put("task", "t2", r#"{"title":"new"}"#);
+    let told = a.ask(Command::Sync);
+    assert!(told.iter().any(|event| matches!(event, Event::NewIdentity { .. })), "{told:?}");
+    assert_ne!(*a.delta().id().unwrap(), old);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.picture(), b.picture());
+    let all = a.picture().join("\n");
+    assert!(["\"a\"", "\"restored\"", "\"new\""].iter().all(|value| all.contains(value)), "{all}");
+    // The old id does not keep tombstones from being collected.
+    a.delete("task", "t2");
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(b.show("task", "t2"), "absent");
+}
+
+#[test]
+fn two_machines_with_one_local_directory_become_two() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t","x":1}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let mut twin = hardened("a");
+    twin.config.replica = "twin".to_owned();
+    twin.fs.disk = a.fs.disk.clone();
+    client.carry(&mut [&mut a, &mut b, &mut twin]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    twin.put("task", "t1", r#"{"x":2}"#);
+    twin.put("task", "t3", r#"{"title":"twin"}"#);
+    for site in [&mut a, &mut b, &mut twin] {
+        site.sync();
+    }
+    converge(&mut client, &mut [&mut a, &mut b, &mut twin]);
+    assert_ne!(a.delta().id(), twin.delta().id());
+    assert_eq!(a.picture(), b.picture());
+    assert_eq!(a.picture(), twin.picture());
+    assert_eq!(a.show("task", "t3"), r#"{"title":"twin"}"#);
+    let all = a.picture().join("\n");
+    assert!(all.contains("\"a\"") && all.contains('2'), "{all}");
+}
+
+#[test]
+fn who_was_away_for_longer_than_the_retention_is_rebuilt() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    for id in ["t1", "t2", "t3"] {
+        a.put("task", id, r#"{"title":"t"}"#);
+    }
+    converge(&mut client, &mut [&mut a, &mut b]);
+    // B is away, and edits what A deletes.
+    b.put("task", "t1", r#"{"title":"b"}"#);
+    b.put("task", "t4", r#"{"title":"four"}"#);
+    a.delete("task", "t1");
+    a.delete("task", "t2");
+    client.carry(&mut [&mut a]);
+    a.sync();
+    assert_eq!(a.show("task", "t1"), "deleted");
+    a.wall += 91 * 86_400_000;
+    a.sync();
+    a.sync();
+    assert_eq!((a.show("task", "t1"), a.show("task", "t2")), ("absent".to_owned(), "absent".to_owned()));
+    client.carry(&mut [&mut a]);
+    // B comes back, a little after A.
+    b.wall = a.wall;
+    client.carry(&mut [&mut a, &mut b]);
+    let told = b.ask(Command::Sync);
+    assert!(told.iter().any(|event| matches!(event, Event::Rebuilt { dropped: 1 })), "{told:?}");
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.picture(), b.picture());
+    assert_eq!(a.show("task", "t2"), "absent");
+    assert_eq!(a.show("task", "t4"), r#"{"title":"four"}"#);
+    assert_eq!(a.conflicts(), ["task t1 title=\"b\""]);
+    // From here on it is waited for again.
+    a.delete("task", "t3");
+    a.sync();
+    client.carry(&mut [&mut a]);
+    a.sync();
+    assert_eq!(a.show("task", "t3"), "deleted");
+    // What was kept can be brought back.
+    let id = b.delta().conflicts().next().unwrap().id();
+    b.ask(Command::Restore(id));
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.show("task", "t1"), r#"{"title":"b"}"#);
+    assert!(a.conflicts().is_empty() && b.conflicts().is_empty());
+}
+
+#[test]
+fn copies_of_files_and_directories_are_versions() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    // What a third replica wrote is there only under names of clients' making.
+    let mut c = hardened("c");
+    c.fs.disk = b.fs.disk.clone();
+    c.fs.disk.files.retain(|path, _| path.root() == Root::Shared);
+    c.put("task", "t1", r#"{"title":"c"}"#);
+    c.put("task", "t5", r#"{"title":"five"}"#);
+    c.sync();
+    let id = c.delta().id().unwrap().to_string();
+    let dir = Path::shared("replicas").join(&id);
+    for (path, content) in c.shared() {
+        let Some(name) = path.below(&dir) else { continue };
+        let copy = match name {
+            "entities/task_t1.json" => {
+                format!("replicas/{}/entities/task_t1 (1).json", b.delta().id().unwrap())
+            }
+            name => format!("replicas/{id} 2/{name}"),
+        };
+        b.fs.disk.files.insert(Path::shared(&copy), content);
+    }
+    let report = b.sync();
+    assert_eq!(report.received.len(), 2, "{report}");
+    assert!(
+        report
+            .problems
+            .iter()
+            .any(|problem| problem.to_string().ends_with("task_t1 (1).json: conflict-copy")),
+        "{:?}",
+        report.problems
+    );
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.picture(), b.picture());
+    assert_eq!(
+        (a.show("task", "t1"), a.show("task", "t5")),
+        (r#"{"title":"c"}"#.to_owned(), r#"{"title":"five"}"#.to_owned())
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_neither_gone_nor_empty() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    a.put("task", "t2", r#"{"title":"two"}"#);
+    a.sync();
+    let before = b.picture();
+    let whole = a.shared();
+    for cut in ["empty", "nul", "torn", "large", "later", "deep", "evicted", "gone"] {
+        b.fs.disk.unreadable.clear();
+        for (path, content) in &whole {
+            let text = String::from_utf8(content.bytes().to_vec()).unwrap();
+            let bad = match cut {
+                "empty" => Content::new([]),
+                "nul" => Content::new(vec![0; content.len()]),
+                "torn" => content.prefix(content.len() / 2),
+                "large" => Content::new(vec![b' '; 50 << 20]),
+                "later" => Content::from(seal(&text.replace("\"schema\":1", "\"schema\":2"))),
+                "deep" => Content::from(seal(&text.replace(
+                    "\"schema\":1",
+                    &format!("\"schema\":1,\"x\":{}{}", "[".repeat(5_000), "]".repeat(5_000)),
+                ))),
+                _ => content.clone(),
+            };
+            b.fs.disk.files.insert(path.clone(), bad);
+            if cut == "evicted" {
+                b.fs.disk.unreadable.insert(path.clone(), FsError::NotLocal);
+            }
+            if cut == "gone" && path.name().contains("entities") {
+                b.fs.disk.files.remove(path);
+            }
+        }
+        let own = Path::shared("replicas").join(&b.delta().id().unwrap().0);
+        b.fs.disk.unreadable.retain(|path, _| path.below(&own).is_none());
+        let report = b.sync();
+        assert!(report.waiting > 0 && report.sent.is_empty(), "{cut}: {report}");
+        assert!(cut == "gone" || !report.problems.is_empty(), "{cut}");
+        for problem in &report.problems {
+            assert!(problem.file.starts_with("replicas/a-"), "{problem}");
+        }
+        assert_eq!(b.picture(), before, "{cut}");
+    }
+    b.fs.disk.unreadable.clear();
+    b.fs.disk.files.extend(whole);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(b.show("task", "t2"), r#"{"title":"two"}"#);
+}
+
+fn seal(text: &str) -> String {
+    let body = text.rfind(",\n  \"check\"").map_or(text, |at| &text[..at]);
+    cloudchamber_core::kit::own_file::seal(&format!("{body}\n}}"))
+}
+
+#[test]
+fn nothing_is_written_into_a_folder_that_is_away() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    let whole = a.shared();
+    a.fs.disk.files.retain(|path, _| path.root() == Root::Local);
+    let told = a.ask(Command::Sync);
+    assert!(matches!(&told[..], [Event::Refused(why)] if why.starts_with("the folder is away")), "{told:?}");
+    assert!(a.shared().is_empty());
+    a.fs.disk.unreadable.insert(Path::shared(""), FsError::Unavailable);
+    assert!(matches!(&a.ask(Command::Sync)[..], [Event::Refused(_)]));
+    a.fs.disk.unreadable.clear();
+    a.fs.disk.files.extend(whole);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(b.show("task", "t1"), r#"{"title":"a"}"#);
+}
+
+#[test]
+fn a_dry_run_says_what_would_move_and_moves_nothing() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    a.put("project", "p1", r#"{"title":"p"}"#);
+    b.put("task", "t1", r#"{"title":"b"}"#);
+    a.sync();
+    client.carry(&mut [&mut a, &mut b]);
+    let before = b.fs.disk.clone();
+    let told = b.ask(Command::DryRun);
+    let [Event::DryRun(report)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(report.to_string(), "1 project, 1 task received; 1 task sent; 1 conflict kept");
+    assert!(before == b.fs.disk);
+    assert_eq!(b.sync().to_string(), report.to_string());
+}
+
+#[test]
+fn a_sync_of_ten_among_ten_thousand_touches_few_files() {
+    for layout in [Layout::Split] {
+        let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+        for site in [&mut a, &mut b] {
+            site.config.design = Design::HARDENED.in_layout(layout);
+        }
+        let all = |title: &str, range: std::ops::Range<u32>| {
+            range
+                .map(|id| Change::put("task", &format!("t{id}"), &format!("{{\"title\":\"{title} {id}\"}}")))
+                .collect::<Vec<_>>()
+        };
+        a.ask(Command::Change(all("first", 0..10_000)));
+        converge(&mut client, &mut [&mut a, &mut b]);
+        assert_eq!(b.delta().entities().count(), 10_000);
+        a.ask(Command::Change(all("second", 500..510)));
+        for site in [&mut a, &mut b] {
+            (site.fs.opened, site.fs.written) = (0.into(), 0);
+        }
+        a.sync();
+        client.carry(&mut [&mut a, &mut b]);
+        assert_eq!(b.sync().to_string(), "10 tasks received");
+        for (name, site, opened, written) in [("a", &a, 40, 25), ("b", &b, 40, 25)] {
+            println!("{layout:?} {name}: {} opened, {} written", site.fs.opened.get(), site.fs.written);
+            assert!(site.fs.opened.get() <= opened && site.fs.written <= written, "{name}");
+        }
+        converge(&mut client, &mut [&mut a, &mut b]);
+        for site in [&mut a, &mut b] {
+            site.crash();
+            (site.fs.opened, site.fs.written) = (0.into(), 0);
+            site.sync();
+            println!("{layout:?} idle: {} opened, {} written", site.fs.opened.get(), site.fs.written);
+            assert!(site.fs.opened.get() <= 3 * 2 && site.fs.written == 0);
+        }
+    }
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::import::Imported;
 use super::vector::{Dot, ReplicaId, Vector};
 use crate::kit::hlc::Hybrid;
 use crate::kit::json::{Flaw, Json, Node};
@@ -253,7 +254,7 @@ impl Entity {
     }
 
     fn write(&mut self, dot: &Dot, at: Hybrid, life: Option<Dot>, fields: BTreeMap<Arc<str>, Option<Json>>) {
-        let version = self.version() + 1;
+        let version = self.version().saturating_add(1);
         let deaths = &self.deaths;
         for write in self.writes.values_mut().filter(|write| !deaths.contains_key(&write.life)) {
             write.fields.retain(|name, _| !fields.contains_key(name));
@@ -267,6 +268,33 @@ impl Entity {
             self.writes.insert(dot.clone(), Write { at, life, version, fields });
         }
         self.seen.see(&dot.replica, dot.count);
+    }
+
+    /// Takes in what somebody else wrote, as a version of its own beside what is known. It counts as older than
+    /// everything that was made here. False, and nothing happens, if all of it is known.
+    pub fn import(&mut self, dot: &Dot, imported: &Imported) -> bool {
+        let said = |name: &Arc<str>, value: &Json| {
+            let mut values = self.writes.values().filter_map(|write| write.fields.get(name)?.as_ref());
+            values.any(|known| known.same(value))
+        };
+        let is_new = self.births.is_empty();
+        let fields = imported.fields.0.iter().filter(|(name, value)| is_new || !said(name, value));
+        let fields: BTreeMap<_, _> =
+            fields.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        if !is_new && (fields.is_empty() || imported.deleted) {
+            return false;
+        }
+        self.births.insert(dot.clone(), Hybrid::default());
+        self.seen.see(&dot.replica, dot.count);
+        if !fields.is_empty() {
+            let (at, version) = (imported.at, imported.version);
+            self.writes.insert(dot.clone(), Write { at, life: dot.clone(), version, fields });
+        }
+        if imported.deleted {
+            let (at, seen) = (imported.at, self.seen.clone());
+            self.deaths.insert(dot.clone(), Death { dot: dot.clone(), at, seen, late: BTreeSet::new() });
+        }
+        true
     }
 
     /// Ends every life that goes on. False, and nothing happens, if none does.
@@ -321,7 +349,7 @@ impl Entity {
         let ended = u64::from(self.is_deleted());
         Shown {
             key: key.clone(),
-            version: self.version() + ended,
+            version: self.version().saturating_add(ended),
             last_modified_ms: last.map_or(0, |(at, _)| at.ms),
             dot: last.map(|(_, dot)| dot.clone()),
             deleted: self.is_deleted(),

@@ -70,6 +70,10 @@ pub enum Command {
     Restore(String),
     /// To say that what a conflict says is not wanted.
     Dismiss(String),
+    /// To take over what the folder holds in the published layout.
+    Import,
+    /// To take over a whole state as the plan's predecessor kept it: its text.
+    ImportState(String),
     /// To exchange with the folder.
     Sync,
     /// To say what a sync would do, and to do nothing.
@@ -156,6 +160,15 @@ pub enum Event {
     DryRun(Report),
     /// An op failed; what it belongs to may or may not have happened.
     Failed(String),
+    /// What others had left was taken over.
+    Imported {
+        /// How many entities there were.
+        found: u64,
+        /// How many of them said something new.
+        new: u64,
+        /// What is wrong with the rest.
+        problems: Vec<Problem>,
+    },
     /// This replica goes on under another id, because its identity was copied or a backup was restored.
     NewIdentity {
         /// The id it had.

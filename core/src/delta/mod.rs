@@ -23,6 +23,7 @@ pub mod codec;
 pub mod entity;
 pub mod event;
 pub mod graves;
+pub mod import;
 pub mod layout;
 pub mod merge;
 pub mod meta;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Config;
 use super::entity::{Conflict, Entity, Key, RESERVED, Shown};
 use super::event::{Change, Command, Event};
+use super::import::{self, Imported};
 use super::problem::Problem;
 use super::store::{Own, Record, Store, Update};
 use super::sync::{self, Plan};
@@ -144,6 +145,16 @@ impl Delta {
                 Command::Change(changes) => self.change(config, &changes, cx),
                 Command::Restore(id) => self.decide(config, &id, true, cx),
                 Command::Dismiss(id) => self.decide(config, &id, false, cx),
+                Command::Import => {
+                    let (found, problems) = import::folder(cx.fs());
+                    self.import(config, &found, problems, cx);
+                }
+                Command::ImportState(text) => match import::state(text.as_bytes()) {
+                    Ok(found) => self.import(config, &found, Vec::new(), cx),
+                    Err(why) => {
+                        cx.event(Event::Refused(format!("this is no state of an application: {why}")))
+                    }
+                },
                 Command::Sync => self.sync(config, false, cx),
                 Command::DryRun => self.sync(config, true, cx),
             }
@@ -193,6 +204,34 @@ impl Delta {
         records.retain(|_, record| !record.entity.births.is_empty());
         let records = records.into_iter().map(|(key, record)| (key, Some(Arc::new(record)))).collect();
         self.save(vec![Update { own, records, base: None }], events, cx);
+    }
+
+    /// Takes over what others left.
+    fn import(&mut self, config: &Config, found: &[Imported], problems: Vec<Problem>, cx: &mut Cx<'_, Self>) {
+        let mut own = self.store.own.clone();
+        let mut records: BTreeMap<Key, Record> = BTreeMap::new();
+        let mut new = 0;
+        for imported in found {
+            let before = own.clone();
+            let Some((dot, _)) = Self::tick(&mut own, config, cx) else { return };
+            let known = records.get(&imported.key).cloned();
+            let known =
+                known.or_else(|| self.store.records.get(&imported.key).map(|record| Record::clone(record)));
+            let mut record = known.unwrap_or_default();
+            if record.entity.import(&dot, imported) {
+                records.insert(imported.key.clone(), record);
+                new += 1;
+            } else {
+                own = before;
+            }
+        }
+        let told = Event::Imported { found: found.len() as u64, new, problems };
+        if new == 0 {
+            cx.event(told);
+            return;
+        }
+        let records = records.into_iter().map(|(key, record)| (key, Some(Arc::new(record)))).collect();
+        self.save(vec![Update { own, records, base: None }], vec![told], cx);
     }
 
     /// Restores or dismisses a conflict.

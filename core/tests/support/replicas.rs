@@ -177,19 +177,22 @@ impl Site {
 /// an unchanged file that is gone on one side is removed.
 #[derive(Default)]
 pub(crate) struct Client {
-    /// What the folders had in common last: by the names of all sites.
-    last: BTreeMap<Path, Content>,
+    /// What the server holds.
+    server: BTreeMap<Path, Content>,
+    /// What each site had when it was carried last.
+    last: BTreeMap<String, BTreeMap<Path, Content>>,
 }
 
 #[allow(dead_code, reason = "each test file uses what it needs")]
 impl Client {
     pub(crate) fn carry(&mut self, sites: &mut [&mut Site]) {
-        let mut server = self.last.clone();
+        let mut server = self.server.clone();
         for site in sites.iter_mut() {
             let mine = site.shared();
-            let names: BTreeSet<Path> = mine.keys().chain(self.last.keys()).cloned().collect();
+            let last = self.last.get(&site.config.replica).cloned().unwrap_or_default();
+            let names: BTreeSet<Path> = mine.keys().chain(last.keys()).cloned().collect();
             for path in names {
-                let (before, now) = (self.last.get(&path), mine.get(&path));
+                let (before, now) = (last.get(&path), mine.get(&path));
                 if now == before {
                     continue;
                 }
@@ -221,8 +224,9 @@ impl Client {
         for site in sites {
             site.fs.disk.files.retain(|path, _| path.root() == Root::Local);
             site.fs.disk.files.extend(server.clone());
+            self.last.insert(site.config.replica.clone(), server.clone());
         }
-        self.last = server;
+        self.server = server;
     }
 }
 
