@@ -169,9 +169,15 @@ enum Step {
         on: u8,
         index: Index,
     },
+    /// A backup of the local directory is restored, or one of both roots.
+    Restore {
+        on: u8,
+        index: Index,
+        both: bool,
+    },
 }
 
-fn step(replicas: u8) -> impl Strategy<Value = Step> {
+fn step(replicas: u8, restores: u32) -> impl Strategy<Value = Step> {
     let on = 0..replicas;
     prop_oneof![
         6 => (on.clone(), 0..3_u8, 0..2_u8).prop_map(|(on, key, field)| Step::Put { on, key, field }),
@@ -181,7 +187,8 @@ fn step(replicas: u8) -> impl Strategy<Value = Step> {
         6 => (on.clone(), prop_oneof![Just(u8::MAX), 0..12_u8]).prop_map(|(on, ops)| Step::Sync { on, ops }),
         8 => (on.clone(), 0..replicas, any::<u64>(), prop::bool::weighted(0.2)).prop_map(|(from, to, which, old)| Step::Carry { from, to, which, old }),
         1 => (on.clone(), 0..replicas, any::<Index>()).prop_map(|(from, to, index)| Step::Copy { from, to, index }),
-        1 => (on, any::<Index>()).prop_map(|(on, index)| Step::Back { on, index }),
+        u32::from(restores == 0) => (on.clone(), any::<Index>()).prop_map(|(on, index)| Step::Back { on, index }),
+        restores => (on, any::<Index>(), any::<bool>()).prop_map(|(on, index, both)| Step::Restore { on, index, both }),
     ]
 }
 
@@ -192,9 +199,25 @@ struct Acknowledged {
     field: String,
     value: String,
     superseded: bool,
+    /// Who wrote it, when, and whether a sync of his has ended since.
+    by: usize,
+    count: i64,
+    sent: bool,
+}
+
+struct Own(BTreeSet<Path>);
+
+impl Own {
+    fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|dir| path.below(dir).is_some())
+    }
 }
 
 struct Room {
+    /// The directories that each replica has had.
+    dirs: Vec<BTreeSet<Path>>,
+    /// Disks as they were before each sync, with how much had been written by then.
+    backups: Vec<Vec<(MemoryFs, i64)>>,
     sites: Vec<Site>,
     /// Every version of every shared file that its owner wrote; `None` for its end.
     versions: BTreeMap<Path, Vec<Option<Content>>>,
@@ -218,22 +241,30 @@ impl Room {
             config.deltas_max = 2;
             Site::new(config)
         });
-        Self { sites: sites.collect(), versions: BTreeMap::new(), acknowledged: Vec::new(), count: 0 }
+        let backups = vec![Vec::new(); replicas.into()];
+        Self {
+            dirs: vec![BTreeSet::new(); replicas.into()],
+            backups,
+            sites: sites.collect(),
+            versions: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            count: 0,
+        }
     }
 
-    /// The directory of a replica's own files.
-    fn own(&mut self, on: usize) -> Path {
+    /// The directories of a replica's own files: it may have had several ids.
+    fn own(&mut self, on: usize) -> Own {
         let id = self.sites[on].delta().id().expect("it has started").clone();
-        Path::shared("replicas").join(&id.0)
+        self.dirs[on].insert(Path::shared("replicas").join(&id.0));
+        Own(self.dirs[on].clone())
     }
 
     /// Takes note of what the owner has written since.
     fn record(&mut self, on: usize) {
         let own = self.own(on);
         let files = self.sites[on].shared();
-        let known: Vec<Path> =
-            self.versions.keys().filter(|path| path.below(&own).is_some()).cloned().collect();
-        for path in files.keys().filter(|path| path.below(&own).is_some()).chain(&known) {
+        let known: Vec<Path> = self.versions.keys().filter(|path| own.has(path)).cloned().collect();
+        for path in files.keys().filter(|path| own.has(path)).chain(&known) {
             let versions = self.versions.entry(path.clone()).or_default();
             let now = files.get(path).cloned();
             if versions.last() != Some(&now) {
@@ -277,7 +308,16 @@ impl Room {
         }
         if let Some(value) = written {
             let (key, field) = (id(keys[0]), field(fields[0]).to_owned());
-            self.acknowledged.push(Acknowledged { key, field, value, superseded: false });
+            let count = self.count;
+            self.acknowledged.push(Acknowledged {
+                key,
+                field,
+                value,
+                superseded: false,
+                by: on,
+                count,
+                sent: false,
+            });
         }
     }
 
@@ -316,6 +356,15 @@ impl Room {
                 }
             }
             Step::Sync { on, ops } => {
+                let at = usize::from(*on);
+                self.sites[at].open();
+                self.backups[at].push((self.sites[at].fs.disk.clone(), self.count));
+                if *ops == u8::MAX {
+                    self.acknowledged
+                        .iter_mut()
+                        .filter(|known| known.by == at)
+                        .for_each(|known| known.sent = true);
+                }
                 let site = &mut self.sites[usize::from(*on)];
                 site.feed(Command::Sync);
                 if *ops == u8::MAX || site.settle((*ops).into()) {
@@ -326,11 +375,11 @@ impl Room {
                 }
                 self.record((*on).into());
             }
+            Step::Restore { on, index, both } => self.restore((*on).into(), index, *both),
             Step::Carry { from, to, which, old } => self.carry((*from).into(), (*to).into(), *which, *old),
             Step::Copy { from, to, index } => {
                 let own = self.own((*from).into());
-                let files: Vec<_> =
-                    self.versions.iter().filter(|(path, _)| path.below(&own).is_some()).collect();
+                let files: Vec<_> = self.versions.iter().filter(|(path, _)| own.has(path)).collect();
                 if files.is_empty() {
                     return;
                 }
@@ -343,8 +392,7 @@ impl Room {
             }
             Step::Back { on, index } => {
                 let own = self.own((*on).into());
-                let files: Vec<_> =
-                    self.versions.iter().filter(|(path, _)| path.below(&own).is_some()).collect();
+                let files: Vec<_> = self.versions.iter().filter(|(path, _)| own.has(path)).collect();
                 if !files.is_empty() {
                     let (path, versions) = index.get(&files);
                     if let Some(content) = index.get(versions).clone() {
@@ -355,14 +403,45 @@ impl Room {
         }
     }
 
+    fn restore(&mut self, on: usize, index: &Index, both: bool) {
+        if self.backups[on].is_empty() {
+            return;
+        }
+        let (disk, count) = index.get(&self.backups[on]).clone();
+        let own = self.own(on);
+        // What was only on this disk is gone with it.
+        for known in
+            self.acknowledged.iter_mut().filter(|known| known.by == on && known.count > count && !known.sent)
+        {
+            known.superseded = true;
+        }
+        let site = &mut self.sites[on];
+        site.crash();
+        let goes = |path: &Path| path.root() == Root::Local || both;
+        let before = site.shared();
+        site.fs.disk.files.retain(|path, _| !goes(path));
+        site.fs.disk.files.extend(disk.files.into_iter().filter(|(path, _)| goes(path)));
+        // The client keeps what the cloud has beside what is there now.
+        let after = site.shared();
+        for (path, content) in before.into_iter().filter(|(path, _)| own.has(path)) {
+            match after.get(&path) {
+                Some(now) if *now == content => {}
+                Some(_) => {
+                    let name = path.name().replace(".json", &format!(" {}.json", self.backups[on].len() + 1));
+                    site.fs.disk.files.insert(Path::shared(&name), content);
+                }
+                None => drop(site.fs.disk.files.insert(path, content)),
+            }
+        }
+        self.record(on);
+    }
+
     fn carry(&mut self, from: usize, to: usize, which: u64, old: bool) {
         if from == to {
             return;
         }
         let own = self.own(from);
-        for (at, (path, versions)) in
-            self.versions.iter().filter(|(path, _)| path.below(&own).is_some()).enumerate()
-        {
+        for (at, (path, versions)) in self.versions.iter().filter(|(path, _)| own.has(path)).enumerate() {
             if which.rotate_left(u32::try_from(at % 64).unwrap()) & 1 == 0 {
                 continue;
             }
@@ -438,12 +517,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn two_replicas_converge_and_lose_nothing(steps in prop::collection::vec(step(2), 1..40)) {
+    fn two_replicas_converge_and_lose_nothing(steps in prop::collection::vec(step(2, 0), 1..40)) {
         converges(Design::HARDENED, 2, &steps);
     }
 
     #[test]
-    fn three_replicas_converge_and_lose_nothing(steps in prop::collection::vec(step(3), 1..60)) {
+    fn three_replicas_converge_and_lose_nothing(steps in prop::collection::vec(step(3, 0), 1..60)) {
+        converges(Design::HARDENED, 3, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn restored_backups_lose_nothing_that_was_sent(steps in prop::collection::vec(step(2, 3), 1..40)) {
+        converges(Design::HARDENED, 2, &steps);
+    }
+
+    #[test]
+    fn restored_backups_among_three(steps in prop::collection::vec(step(3, 3), 1..50)) {
         converges(Design::HARDENED, 3, &steps);
     }
 }

@@ -170,15 +170,15 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// What it is called: the same on every replica.
+    /// What it is called: the same on every replica, as it follows from what it says.
     #[must_use]
     pub fn id(&self) -> String {
-        conflict_id(&self.key, &self.dot)
+        let mut text = format!("{}\0{}\0{:?}", self.key.kind, self.key.id, self.reason);
+        for (name, value) in &self.fields {
+            text.extend(["\0", name, "\0", value.as_ref().map_or("", Json::as_str)]);
+        }
+        format!("c{:016x}", xxh3_64(text.as_bytes()))
     }
-}
-
-fn conflict_id(key: &Key, dot: &Dot) -> String {
-    format!("c{:016x}", xxh3_64(format!("{}\0{}\0{dot}", key.kind, key.id).as_bytes()))
 }
 
 /// An entity as people see it.
@@ -380,7 +380,9 @@ impl Entity {
                 (None, Some(_)) => true,
             });
             let fields: BTreeMap<_, _> = lost.map(|(name, said)| (name.clone(), said.clone())).collect();
-            if !fields.is_empty() {
+            // Of several writes that said the same the first one says enough.
+            let same = |known: &Conflict| known.reason == reason && known.fields == fields;
+            if !fields.is_empty() && !conflicts.iter().any(same) {
                 conflicts.push(Conflict { key: key.clone(), dot: dot.clone(), at: write.at, reason, fields });
             }
         }
@@ -425,12 +427,14 @@ impl Entity {
         }
     }
 
-    /// A write to a life that ended was seen by now.
+    /// A write to a life that ended was seen by now, and so were those that said the same.
     fn settle(&mut self, conflict: &Conflict, dot: &Dot) {
-        let Some(life) = self.writes.get(&conflict.dot).map(|write| write.life.clone()) else { return };
-        if let Some(death) = self.deaths.get_mut(&life) {
-            death.seen.see(&conflict.dot.replica, conflict.dot.count);
-            death.seen.see(&dot.replica, dot.count);
+        let Some(said) = self.writes.get(&conflict.dot).map(|write| write.fields.clone()) else { return };
+        for (at, write) in self.writes.iter().filter(|(_, write)| write.fields == said) {
+            if let Some(death) = self.deaths.get_mut(&write.life) {
+                death.seen.see(&at.replica, at.count);
+                death.seen.see(&dot.replica, dot.count);
+            }
         }
     }
 

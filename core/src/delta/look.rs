@@ -14,6 +14,7 @@ use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
 use super::store::Store;
 use super::vector::ReplicaId;
+use crate::kit::names::copy_of;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// What was found, and what is wrong with the rest.
@@ -124,6 +125,17 @@ pub(super) fn own_meta(fs: &dyn Fs, id: &ReplicaId) -> Result<Option<Meta>, Away
         Err(FsError::NotFound) => Ok(None),
         Err(error) => Err(Away::Own(path, error)),
     }
+}
+
+/// Versions of the own meta file under names that a client gave them.
+pub(super) fn own_meta_copies(fs: &dyn Fs, id: &ReplicaId) -> Vec<Meta> {
+    let dir = replica_dir(id);
+    let entries = fs.list(&dir).unwrap_or_default().into_iter();
+    let copies =
+        entries.filter(|entry| entry.kind == EntryKind::File && copy_of(entry.name(), "meta.json").is_some());
+    copies
+        .filter_map(|entry| fs.read(&entry.path, 0).ok()?.parsed(Meta::parse).as_ref().ok().cloned())
+        .collect()
 }
 
 /// Reads one entity's file. False if it has to be asked for again.

@@ -27,6 +27,39 @@ pub struct Part {
     pub name: String,
 }
 
+/// One time that a replica wrote its meta file.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Beat {
+    /// The how manieth time.
+    pub beat: u64,
+    /// What was drawn then.
+    pub nonce: u64,
+    /// How many writes it had made.
+    pub head: u64,
+}
+
+/// How many of them are kept.
+pub const BEATS_MAX: usize = 64;
+
+/// Writes beats as `[[beat,nonce,head]]`.
+pub(super) fn write_beats(out: &mut String, beats: &[Beat]) {
+    let beats: Vec<_> =
+        beats.iter().map(|beat| (beat.beat, format!("{:016x}", beat.nonce), beat.head)).collect();
+    out.push_str(&serde_json::to_string(&beats).expect("numbers and texts are JSON"));
+}
+
+/// Reads beats; `None` if they are of another kind.
+pub(super) fn read_beats(node: &Node) -> Option<Vec<Beat>> {
+    let one = |beat: &Node| match beat.list()? {
+        [beat, nonce, head] => {
+            let nonce = u64::from_str_radix(nonce.text()?, 16).ok()?;
+            Some(Beat { beat: beat.count()?, nonce, head: head.count()? })
+        }
+        _ => None,
+    };
+    node.get("beats")?.list()?.iter().map(one).collect()
+}
+
 /// What one replica says of itself.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Meta {
@@ -36,6 +69,8 @@ pub struct Meta {
     pub beat: u64,
     /// Drawn at this time: tells it from another process with the same identity.
     pub nonce: u64,
+    /// When it wrote this file before and now, the last ones: what tells two histories of one identity apart.
+    pub beats: Vec<Beat>,
     /// How many writes it has made.
     pub head: u64,
     /// Where they are.
@@ -82,7 +117,8 @@ impl Meta {
     /// Whether both say the same, whenever they were written.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let bare = |meta: &Self| Self { beat: 0, nonce: 0, last_sync_ms: 0, ..meta.clone() };
+        let bare =
+            |meta: &Self| Self { beat: 0, nonce: 0, beats: Vec::new(), last_sync_ms: 0, ..meta.clone() };
         bare(self) == bare(other)
     }
 
@@ -110,6 +146,8 @@ impl Meta {
         }
         out.push_str("],\n  \"seen\":");
         write_vector(&mut out, &self.seen);
+        out.push_str(",\n  \"beats\":");
+        write_beats(&mut out, &self.beats);
         out.push_str(",\n  \"graves\":");
         write_ranges(&mut out, &self.graves);
         out.push_str(",\n  \"retired\":");
@@ -157,6 +195,7 @@ impl Meta {
             replica: text("replica")?.into(),
             beat: count("beat")?,
             nonce: hex("nonce")?,
+            beats: read_beats(&node).ok_or(Wrong::Field("beats"))?,
             head: count("globalUpdateCount")?,
             layout: Layout::from_name(text("layout")?).ok_or(Wrong::Field("layout"))?,
             count: count("count")?,

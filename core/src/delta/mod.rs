@@ -33,6 +33,7 @@ pub mod store;
 mod sync;
 pub mod vector;
 
+mod identity;
 mod look;
 
 pub use entity::{Conflict, Entity, Fields, Key, Reason, Shown};

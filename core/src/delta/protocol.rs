@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Config;
 use super::entity::{Conflict, Entity, Key, RESERVED, Shown};
 use super::event::{Change, Command, Event};
+use super::identity;
 use super::import::{self, Imported};
 use super::problem::Problem;
 use super::store::{Own, Record, Store, Update};
@@ -117,8 +118,8 @@ impl Delta {
         }
         if self.store.own.id.is_none() {
             let fs = cx.fs();
-            let id = sync::fresh_id(fs, &config.replica, cx.rng());
-            let own = Own { id: Some(id), ..self.store.own.clone() };
+            let id = identity::fresh(fs, &config.replica, &[], cx.rng());
+            let own = Own { id: Some(id), name: config.replica.clone(), ..self.store.own.clone() };
             self.save(vec![Update { own, ..Update::default() }], Vec::new(), cx);
         }
     }

@@ -19,7 +19,7 @@ use super::codec::{
 };
 use super::entity::{Entity, Key};
 use super::layout::{base_path, store_path};
-use super::meta::Part;
+use super::meta::{BEATS_MAX, Beat, Part, read_beats, write_beats};
 use super::vector::{ReplicaId, Vector};
 use crate::kit::hlc::Hybrid;
 use crate::kit::json::{Node, quote};
@@ -32,6 +32,10 @@ use crate::{Content, Fs, FsError, FsOp};
 pub struct Own {
     /// Its id; empty before its first start.
     pub id: Option<ReplicaId>,
+    /// What it was called when it got its id.
+    pub name: String,
+    /// When it wrote its meta file, the last times, with those that were only about to happen.
+    pub beats: Vec<Beat>,
     /// How many writes it has made.
     pub head: u64,
     /// The latest stamp that it made or follows.
@@ -50,6 +54,16 @@ pub struct Own {
     pub snapshot: Option<Part>,
     /// In the split-lite layout: what it wrote since.
     pub deltas: Vec<Part>,
+}
+
+impl Own {
+    /// Takes note of how the meta file is about to be written.
+    pub(super) fn intend(&mut self, beat: u64, nonce: u64) {
+        self.intended = (beat, nonce);
+        self.beats.push(Beat { beat, nonce, head: self.head });
+        let more = self.beats.len().saturating_sub(BEATS_MAX);
+        self.beats.drain(..more);
+    }
 }
 
 /// What of an entity is in this replica's shared files.
@@ -283,6 +297,10 @@ fn write_own(out: &mut String, own: &Own) {
     let Own { head, clock, written, intended, .. } = own;
     out.push_str("{\"own\":{\"id\":");
     quote(out, own.id.as_ref().map_or("", |id| &id.0));
+    out.push_str(",\"name\":");
+    quote(out, &own.name);
+    out.push_str(",\"beats\":");
+    write_beats(out, &own.beats);
     write!(
         out,
         ",\"head\":{head},\"clock\":{clock},\"written\":[{},{}],\"intended\":[{},{}],\"graves\":",
@@ -320,6 +338,8 @@ fn read_own(node: &Node) -> Result<Own, Wrong> {
     let id = node.get("id").and_then(Node::text).ok_or(Wrong::Field("id"))?;
     Ok(Own {
         id: Some(ReplicaId::from(id)).filter(|_| !id.is_empty()),
+        name: node.get("name").and_then(Node::text).ok_or(Wrong::Field("name"))?.to_owned(),
+        beats: read_beats(node).ok_or(Wrong::Field("beats"))?,
         head: node.get("head").and_then(Node::count).ok_or(Wrong::Field("head"))?,
         clock: node.get("clock").and_then(read_stamp).ok_or(Wrong::Field("clock"))?,
         written: pair("written")?,

@@ -18,12 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::codec::entity_file;
-use super::entity::{Death, Entity, Key};
+use super::entity::{Entity, Key};
 use super::event::{Event, Report};
 use super::graves::{Buried, Declarer, bury};
-use super::layout::{
-    entities_dir, entity_file_name, is_replica_id, meta_path, replica_dir, replica_id, replicas,
-};
+use super::layout::{entities_dir, entity_file_name, meta_path, replica_dir};
 use super::look::{self, Away, Found, Members, Reading};
 use super::merge::absorb;
 use super::meta::{CHANGES_MAX, Meta};
@@ -32,7 +30,7 @@ use super::store::{Base, Own, Peer, Published, Record, Store, Update};
 use super::vector::{Dot, ReplicaId, Vector};
 use super::{Config, Layout};
 use crate::kit::hlc::{Clock, Hybrid};
-use crate::{Content, Entry, Fs, FsError, FsOp, Now, Path, Rng};
+use crate::{Content, Entry, Fs, FsOp, Now, Path, Rng};
 
 /// What a sync would do.
 #[derive(Debug)]
@@ -52,19 +50,19 @@ pub(super) struct Plan {
 }
 
 /// A sync under way: what is known grows while it looks around.
-struct Sync<'a> {
-    config: &'a Config,
-    fs: &'a dyn Fs,
-    now: Now,
-    store: &'a Store,
-    id: ReplicaId,
-    own: Own,
-    base: Base,
+pub(super) struct Sync<'a> {
+    pub(super) config: &'a Config,
+    pub(super) fs: &'a dyn Fs,
+    pub(super) now: Now,
+    pub(super) store: &'a Store,
+    pub(super) id: ReplicaId,
+    pub(super) own: Own,
+    pub(super) base: Base,
     /// Records that changed.
-    changed: BTreeMap<Key, Record>,
-    events: Vec<Event>,
-    report: Report,
-    found: Found,
+    pub(super) changed: BTreeMap<Key, Record>,
+    pub(super) events: Vec<Event>,
+    pub(super) report: Report,
+    pub(super) found: Found,
 }
 
 /// Plans a sync.
@@ -109,7 +107,7 @@ fn told(away: &Away) -> String {
 
 /// What of the own files has to be looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Trust {
+pub(super) enum Trust {
     /// They are as they were written.
     Whole,
     /// An older version came back, of one or of all.
@@ -166,55 +164,6 @@ impl Sync<'_> {
         let new = self.changed.iter().filter(|(key, _)| !self.store.records.contains_key(*key));
         let old = self.store.records.iter();
         old.map(|(key, record)| (key, self.changed.get(key).unwrap_or(record))).chain(new)
-    }
-
-    /// Finds out whether the own files are the own ones, and becomes somebody else if they are not.
-    fn settle(&mut self, standing: Option<&Meta>, members: &Members, rng: &mut dyn Rng) -> Trust {
-        let Some(meta) = standing else {
-            return if self.own.written.0 == 0 { Trust::Whole } else { Trust::Older };
-        };
-        let there = (meta.beat, meta.nonce);
-        if there == self.own.intended || there == self.own.written {
-            self.own.written = there;
-            return Trust::Whole;
-        }
-        if meta.beat < self.own.written.0 {
-            return Trust::Older;
-        }
-        let old = self.id.clone();
-        let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
-        let taken = |id: &ReplicaId| {
-            *id == old
-                || members.peers.contains_key(id)
-                || self.own.replaces.contains(id)
-                || self.fs.list(&replica_dir(id)).is_ok()
-        };
-        while taken(&replica_id(&self.config.replica, drawn)) {
-            drawn = drawn.wrapping_add(1);
-        }
-        let new = replica_id(&self.config.replica, drawn);
-        self.become_new(&old, &new);
-        self.events.push(Event::NewIdentity { old: old.to_string(), new: new.to_string() });
-        Trust::Whole
-    }
-
-    /// Goes on as another replica: what was not published yet is written again under the new id.
-    fn become_new(&mut self, old: &ReplicaId, new: &ReplicaId) {
-        for (key, record) in &self.store.records {
-            if !record.entity.is_of(old) {
-                continue;
-            }
-            let entity = renamed(&record.entity, old, record.published.count, new);
-            self.changed.insert(key.clone(), Record { entity, published: Published::default() });
-        }
-        self.own.replaces.push(old.clone());
-        self.own.written = (0, 0);
-        self.own.intended = (0, 0);
-        self.own.snapshot = None;
-        self.own.deltas.clear();
-        self.own.id = Some(new.clone());
-        self.base.peers.insert(old.clone(), Peer::default());
-        self.id = new.clone();
     }
 
     /// Some of the own files that a peer has not got to see, though it has heard of later ones: it may be that an older
@@ -517,9 +466,10 @@ impl Sync<'_> {
         let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
         if writes_meta {
             let beat = self.own.written.0.max(self.own.intended.0) + 1;
-            self.own.intended = (beat, rng.bits() >> 12);
+            self.own.intend(beat, rng.bits() >> 12);
             let (beat, nonce) = self.own.intended;
-            let meta = Meta { beat, nonce, last_sync_ms: self.now.wall.0, ..meta };
+            let meta =
+                Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
             shared.push(FsOp::Replace {
                 path: meta_path(&dir),
                 content: Content::from(meta.text()).with_parsed(Ok::<_, super::codec::Wrong>(meta)),
@@ -598,6 +548,7 @@ impl Sync<'_> {
             replica: self.id.clone(),
             beat: 0,
             nonce: 0,
+            beats: Vec::new(),
             head: self.own.head,
             layout: self.config.design.layout,
             count,
@@ -612,57 +563,5 @@ impl Sync<'_> {
             deltas: self.own.deltas.clone(),
             last_sync_ms: 0,
         }
-    }
-}
-
-/// An entity in which what `old` wrote after its write `sent` is said to be of `new`.
-fn renamed(entity: &Entity, old: &ReplicaId, sent: u64, new: &ReplicaId) -> Entity {
-    let dot = |dot: &Dot| match dot.replica == *old && dot.count > sent {
-        true => Dot { replica: new.clone(), count: dot.count },
-        false => dot.clone(),
-    };
-    let vector = |vector: &Vector| {
-        let mut renamed: Vector = vector
-            .iter()
-            .map(|(replica, count)| (replica.clone(), if replica == old { count.min(sent) } else { count }))
-            .collect();
-        if vector.get(&old.0) > sent {
-            renamed.see(new, vector.get(&old.0));
-        }
-        renamed
-    };
-    let death = |death: &Death| Death {
-        dot: dot(&death.dot),
-        at: death.at,
-        seen: vector(&death.seen),
-        late: death.late.iter().map(dot).collect(),
-    };
-    let writes = entity.writes.iter().map(|(at, write)| {
-        let mut write = write.clone();
-        write.life = dot(&write.life);
-        (dot(at), write)
-    });
-    Entity {
-        seen: vector(&entity.seen),
-        births: entity.births.iter().map(|(birth, at)| (dot(birth), *at)).collect(),
-        deaths: entity.deaths.iter().map(|(birth, end)| (dot(birth), death(end))).collect(),
-        writes: writes.collect(),
-    }
-}
-
-/// An id that nobody in the folder has, for a replica that starts for the first time.
-pub(super) fn fresh_id(fs: &dyn Fs, name: &str, rng: &mut dyn Rng) -> ReplicaId {
-    let taken: BTreeSet<String> = match fs.list(&replicas()) {
-        Ok(entries) => entries.iter().map(|entry| entry.name().to_owned()).collect(),
-        Err(FsError::NotFound) | Err(_) => BTreeSet::new(),
-    };
-    let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
-    loop {
-        let id = replica_id(name, drawn);
-        debug_assert!(is_replica_id(&id.0), "{id}");
-        if !taken.contains(&*id.0) {
-            return id;
-        }
-        drawn = drawn.wrapping_add(1);
     }
 }

@@ -145,7 +145,10 @@ impl Site {
     pub(crate) fn picture(&mut self) -> Vec<String> {
         let delta = self.delta();
         let entities = delta.entities().map(|shown| format!("{}: {}", shown.key, shown.fields.json()));
-        let conflicts = delta.conflicts().map(|conflict| format!("{}: {:?}", conflict.id(), conflict));
+        let conflicts = delta.conflicts().map(|conflict| {
+            format!("{} {}: {:?} {:?}", conflict.id(), conflict.key, conflict.reason, conflict.fields)
+        });
+        let conflicts: BTreeSet<_> = conflicts.collect();
         entities.chain(conflicts).collect()
     }
 

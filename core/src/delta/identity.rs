@@ -1,0 +1,225 @@
+//! Who a replica is, where its memory may be older than what it did.
+//!
+//! A local directory that comes back from a backup, or is copied to a second machine, makes two histories of one
+//! identity, and both go on counting from the same number. Then one dot may name two writes. A replica keeps the last
+//! times that it wrote its meta file, each with a number that was drawn, and says them in that file; so two histories
+//! are told apart, and where they parted is known: at the last time that both have.
+//!
+//! # What it does
+//! It goes on under another id. Its own writes since the histories parted, and those of the other history as far as
+//! its files are here, are written again under the new id, so that nobody depends on which of two writes with one dot
+//! he had seen. The new meta file says in whose place it stands: nobody waits for the old id any more.
+//!
+//! # When it finds out
+//! - Its own meta file, or a copy of it, is of a history that it does not remember.
+//! - Another replica has seen more of its writes than it remembers to have made.
+//! - It is called otherwise than when it got its id: a copy on another machine.
+
+use std::collections::BTreeSet;
+
+use super::codec::parse_entity_file;
+use super::entity::{Death, Entity};
+use super::event::Event;
+use super::layout::{replica_dir, replica_id, replicas};
+use super::look::{self, Members};
+use super::merge::absorb;
+use super::meta::{Beat, Meta};
+use super::store::{Own, Peer, Published, Record};
+use super::sync::{Sync, Trust};
+use super::vector::{Dot, ReplicaId, Vector};
+use crate::{Fs, Rng};
+
+/// How a meta file under the own id stands to what is remembered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    /// It is the last one, or the one that was about to be written.
+    Last,
+    /// It is an older one.
+    Older,
+    /// It is of another history.
+    Foreign,
+}
+
+fn standing(own: &Own, meta: &Meta) -> Standing {
+    let there = (meta.beat, meta.nonce);
+    if there == own.intended || there == own.written {
+        return Standing::Last;
+    }
+    let is_known = own.beats.iter().any(|beat| (beat.beat, beat.nonce) == there);
+    let is_before = own.beats.first().is_some_and(|first| meta.beat < first.beat && first.beat > 1);
+    if is_known || is_before { Standing::Older } else { Standing::Foreign }
+}
+
+/// Up to which write two histories are one; 0 if that is not known.
+fn common(one: &[Beat], two: &[Beat]) -> u64 {
+    one.iter().filter(|beat| two.contains(beat)).map(|beat| beat.head).max().unwrap_or(0)
+}
+
+/// What of the own writes may be a second one with its dot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Parted {
+    /// Those after this one.
+    After(u64),
+    /// Those that were not published yet.
+    Unpublished,
+}
+
+impl Sync<'_> {
+    /// Finds out whether the own files are of the own history, and becomes somebody else if they are not.
+    pub(super) fn settle(&mut self, there: Option<&Meta>, members: &Members, rng: &mut dyn Rng) -> Trust {
+        let copies = look::own_meta_copies(self.fs, &self.id);
+        let foreign: Vec<&Meta> = there
+            .into_iter()
+            .chain(&copies)
+            .filter(|meta| standing(&self.own, meta) == Standing::Foreign)
+            .collect();
+        let knows_more = |meta: &Meta| meta.seen.get(&self.id.0) > self.own.head;
+        let parted =
+            if let Some(least) = foreign.iter().map(|meta| common(&self.own.beats, &meta.beats)).min() {
+                Some(Parted::After(least))
+            } else if members.peers.values().flatten().any(knows_more) {
+                Some(Parted::After(0))
+            } else if self.own.name != self.config.replica {
+                Some(Parted::Unpublished)
+            } else {
+                None
+            };
+        if let Some(parted) = parted {
+            self.become_new(parted, rng);
+            return Trust::Whole;
+        }
+        match there.map(|meta| ((meta.beat, meta.nonce), standing(&self.own, meta))) {
+            None if self.own.written.0 == 0 => Trust::Whole,
+            Some((there, Standing::Last)) => {
+                self.own.written = there;
+                Trust::Whole
+            }
+            None | Some(_) => Trust::Older,
+        }
+    }
+
+    /// Goes on as another replica.
+    fn become_new(&mut self, parted: Parted, rng: &mut dyn Rng) {
+        let old = self.id.clone();
+        let taken: Vec<ReplicaId> = self.own.replaces.iter().cloned().chain([old.clone()]).collect();
+        let new = fresh(self.fs, &self.config.replica, &taken, rng);
+        for (key, record) in &self.store.records {
+            if !record.entity.is_of(&old) {
+                continue;
+            }
+            let after = match parted {
+                Parted::After(count) => count,
+                Parted::Unpublished => record.published.count,
+            };
+            let entity = renamed(&record.entity, &old, after, &new, 0);
+            self.changed.insert(key.clone(), Record { entity, published: Published::default() });
+        }
+        if let Parted::After(after) = parted {
+            self.take_over(&old, after, &new);
+        }
+        let applied = match parted {
+            Parted::After(count) => count,
+            Parted::Unpublished => self.own.beats.last().map_or(0, |beat| beat.head),
+        };
+        self.base.peers.insert(old.clone(), Peer { applied, since_ms: self.now.wall.0, ..Peer::default() });
+        self.own.replaces.push(old.clone());
+        self.own.name.clone_from(&self.config.replica);
+        (self.own.written, self.own.intended) = ((0, 0), (0, 0));
+        self.own.beats.clear();
+        self.own.snapshot = None;
+        self.own.deltas.clear();
+        self.own.id = Some(new.clone());
+        self.id = new.clone();
+        self.events.push(Event::NewIdentity { old: old.to_string(), new: new.to_string() });
+    }
+
+    /// Writes again what the other history wrote, as far as its files are here.
+    fn take_over(&mut self, old: &ReplicaId, after: u64, new: &ReplicaId) {
+        let offset = self.own.head;
+        for entry in look::listed(self.fs, &replica_dir(old)).unwrap_or_default() {
+            let Ok(content) = self.fs.read(&entry.path, 0) else { continue };
+            let parsed = content.parsed(parse_entity_file);
+            let Ok((key, entity)) = &*parsed else { continue };
+            if entity.seen.get(&old.0) <= after {
+                continue;
+            }
+            let known = self.store.records.get(key);
+            if known.is_some_and(|known| known.entity == *entity) {
+                continue;
+            }
+            let theirs = renamed(entity, old, after, new, offset);
+            self.own.head = self.own.head.max(theirs.seen.get(&new.0));
+            let mut record = self
+                .changed
+                .get(key)
+                .cloned()
+                .or_else(|| known.map(|known| Record::clone(known)))
+                .unwrap_or_default();
+            // Two that each have writes of the new id which the other lacks have not seen each other's.
+            let before = theirs.seen.get(&new.0);
+            join_apart(&mut record.entity, &theirs, new, before);
+            record.published = Published::default();
+            self.changed.insert(key.clone(), record);
+        }
+    }
+}
+
+/// Joins two states in which `new` stands for two histories: neither has seen the other's writes, whatever the counts
+/// say.
+fn join_apart(one: &mut Entity, two: &Entity, new: &ReplicaId, top: u64) {
+    let stand_in = ReplicaId::from(format!("{new}~").as_str());
+    let apart = renamed(two, new, 0, &stand_in, 0);
+    absorb(one, &apart);
+    *one = renamed(one, &stand_in, 0, new, 0);
+    one.seen.see(new, top);
+}
+
+/// An entity in which what `old` wrote after its write `after` is said to be of `new`, with counts that are larger by
+/// `offset`.
+fn renamed(entity: &Entity, old: &ReplicaId, after: u64, new: &ReplicaId, offset: u64) -> Entity {
+    let dot = |dot: &Dot| match dot.replica == *old && dot.count > after {
+        true => Dot { replica: new.clone(), count: dot.count.saturating_add(offset) },
+        false => dot.clone(),
+    };
+    let vector = |vector: &Vector| {
+        let mut renamed: Vector = vector
+            .iter()
+            .map(|(replica, count)| (replica.clone(), if replica == old { count.min(after) } else { count }))
+            .collect();
+        if vector.get(&old.0) > after {
+            renamed.see(new, vector.get(&old.0).saturating_add(offset));
+        }
+        renamed
+    };
+    let death = |death: &Death| Death {
+        dot: dot(&death.dot),
+        at: death.at,
+        seen: vector(&death.seen),
+        late: death.late.iter().map(dot).collect(),
+    };
+    let writes = entity.writes.iter().map(|(at, write)| {
+        let mut write = write.clone();
+        write.life = dot(&write.life);
+        (dot(at), write)
+    });
+    Entity {
+        seen: vector(&entity.seen),
+        births: entity.births.iter().map(|(birth, at)| (dot(birth), *at)).collect(),
+        deaths: entity.deaths.iter().map(|(birth, end)| (dot(birth), death(end))).collect(),
+        writes: writes.collect(),
+    }
+}
+
+/// An id that nobody in the folder has.
+pub(super) fn fresh(fs: &dyn Fs, name: &str, taken: &[ReplicaId], rng: &mut dyn Rng) -> ReplicaId {
+    let entries = fs.list(&replicas()).unwrap_or_default();
+    let there: BTreeSet<&str> = entries.iter().map(|entry| entry.name()).collect();
+    let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
+    loop {
+        let id = replica_id(name, drawn);
+        if !there.contains(&*id.0) && !taken.contains(&id) {
+            return id;
+        }
+        drawn = drawn.wrapping_add(1);
+    }
+}
