@@ -417,6 +417,11 @@ fn every_case_comes_out_right_in_split() {
     play_all(Layout::Split);
 }
 
+#[test]
+fn every_case_comes_out_right_in_split_lite() {
+    play_all(Layout::SplitLite);
+}
+
 /// The value at a place such as `deep.l[0]`.
 fn at<'a>(fields: &'a BTreeMap<String, Node>, place: &str) -> &'a Node {
     let mut parts = place.split('.');

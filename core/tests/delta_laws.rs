@@ -442,10 +442,10 @@ impl Room {
         }
         let own = self.own(from);
         for (at, (path, versions)) in self.versions.iter().filter(|(path, _)| own.has(path)).enumerate() {
-            if which.rotate_left(u32::try_from(at % 64).unwrap()) & 1 == 0 {
+            if which.rotate_left(u32::try_from(at % 64).expect("less than 64")) & 1 == 0 {
                 continue;
             }
-            let back = if old { usize::try_from(which % 3).unwrap() } else { 0 };
+            let back = if old { usize::try_from(which % 3).expect("less than 3") } else { 0 };
             let version = versions.len().checked_sub(1 + back).and_then(|at| versions[at].clone());
             let files = &mut self.sites[to].fs.disk.files;
             match version {
@@ -529,6 +529,16 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn split_lite_converges_and_loses_nothing(steps in prop::collection::vec(step(3, 0), 1..60)) {
+        converges(Design::HARDENED.in_layout(Layout::SplitLite), 3, &steps);
+    }
+
+    #[test]
+    fn restored_backups_in_split_lite(steps in prop::collection::vec(step(2, 3), 1..40)) {
+        converges(Design::HARDENED.in_layout(Layout::SplitLite), 2, &steps);
+    }
 
     #[test]
     fn restored_backups_lose_nothing_that_was_sent(steps in prop::collection::vec(step(2, 3), 1..40)) {

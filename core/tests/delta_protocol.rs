@@ -363,7 +363,7 @@ fn a_dry_run_says_what_would_move_and_moves_nothing() {
 
 #[test]
 fn a_sync_of_ten_among_ten_thousand_touches_few_files() {
-    for layout in [Layout::Split] {
+    for layout in [Layout::Split, Layout::SplitLite] {
         let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
         for site in [&mut a, &mut b] {
             site.config.design = Design::HARDENED.in_layout(layout);
@@ -395,5 +395,47 @@ fn a_sync_of_ten_among_ten_thousand_touches_few_files() {
             println!("{layout:?} idle: {} opened, {} written", site.fs.opened.get(), site.fs.written);
             assert!(site.fs.opened.get() <= 3 * 2 && site.fs.written == 0);
         }
+    }
+}
+
+#[test]
+fn split_lite_makes_a_snapshot_of_its_deltas_now_and_then() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    for site in [&mut a, &mut b] {
+        site.config.design = Design::HARDENED.in_layout(Layout::SplitLite);
+        site.config.deltas_max = 2;
+    }
+    let mut seen = Vec::new();
+    for round in 0..6 {
+        a.put("task", &format!("t{}", round % 3), &format!("{{\"n\":{round}}}"));
+        a.sync();
+        let own = a.names().into_iter().filter(|name| !name.contains("meta")).count();
+        seen.push(own);
+        client.carry(&mut [&mut a, &mut b]);
+        b.sync();
+    }
+    assert_eq!(seen, [1, 2, 1, 2, 3, 1]);
+    assert_eq!(a.picture(), b.picture());
+    // Who comes later reads the snapshot; who changes the layout leaves nothing behind.
+    let mut c = hardened("c");
+    client.carry(&mut [&mut a, &mut b, &mut c]);
+    c.sync();
+    assert_eq!(c.picture(), a.picture());
+    for layout in [Layout::Split, Layout::SplitLite] {
+        a.crash();
+        a.config.design = Design::HARDENED.in_layout(layout);
+        a.put("task", "t9", &format!("{{\"layout\":\"{layout:?}\"}}"));
+        converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+        assert_eq!(a.picture(), b.picture());
+        assert_eq!(a.picture(), c.picture());
+        let own = a.delta().id().unwrap().to_string();
+        let names: Vec<_> = a.names().into_iter().filter(|name| name.contains(&own)).collect();
+        let split = names.iter().filter(|name| name.contains("/entities/")).count();
+        let lite = names.iter().filter(|name| name.contains("delta") || name.contains("data")).count();
+        assert_eq!(
+            (split > 0, lite > 0),
+            (layout == Layout::Split, layout == Layout::SplitLite),
+            "{names:?}"
+        );
     }
 }

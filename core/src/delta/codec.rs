@@ -19,6 +19,9 @@ pub const SCHEMA: u64 = 1;
 /// A longer file is not parsed, in bytes.
 pub const FILE_MAX: usize = 16 << 20;
 
+/// A longer file with many entities is not parsed, in bytes.
+pub const LIST_MAX: usize = 1 << 30;
+
 /// Why bytes are no file of ours.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Wrong {
@@ -29,7 +32,7 @@ pub enum Wrong {
     #[error("{0}")]
     Json(Flaw),
     /// It is longer than is read.
-    #[error("it has {0} bytes, and more than 16 MiB are not read")]
+    #[error("it has {0} bytes, and so many are not read")]
     Large(usize),
     /// It is of a later version of the format.
     #[error("it is of format {0}, and this program reads {SCHEMA}: update the program")]
@@ -50,7 +53,11 @@ impl From<Flaw> for Wrong {
 /// # Errors
 /// What is wrong with it.
 pub fn open(bytes: &[u8]) -> Result<Node, Wrong> {
-    if bytes.len() > FILE_MAX {
+    open_up_to(bytes, FILE_MAX)
+}
+
+fn open_up_to(bytes: &[u8], most: usize) -> Result<Node, Wrong> {
+    if bytes.len() > most {
         return Err(Wrong::Large(bytes.len()));
     }
     let text = own_file::open(bytes).map_err(|_| Wrong::Check)?;
@@ -167,6 +174,28 @@ pub fn entity_file(key: &Key, entity: &Entity) -> String {
 /// What is wrong with it.
 pub fn parse_entity_file(bytes: &[u8]) -> Result<(Key, Entity), Wrong> {
     read_entity(&open(bytes)?)
+}
+
+/// The text of a file with many entities: those as of the own write `to`.
+#[must_use]
+pub fn list_file(to: u64, entities: &[(Key, Entity)]) -> String {
+    let mut text = format!("{{\n  \"schema\":{SCHEMA},\n  \"to\":{to},\n  \"entities\":");
+    each(&mut text, ['[', ']'], entities, |out, (key, entity)| {
+        out.push_str("\n  ");
+        write_entity(out, key, entity);
+    });
+    text.push_str("\n}");
+    own_file::seal(&text)
+}
+
+/// Reads a file with many entities.
+///
+/// # Errors
+/// What is wrong with it: it is read as a whole, or not at all.
+pub fn parse_list_file(bytes: &[u8]) -> Result<Vec<(Key, Entity)>, Wrong> {
+    let node = open_up_to(bytes, LIST_MAX)?;
+    let entities = node.get("entities").and_then(Node::list).ok_or(Wrong::Field("entities"))?;
+    entities.iter().map(read_entity).collect()
 }
 
 fn dots<T>(

@@ -232,6 +232,10 @@ impl Entity {
         let holes = unset.iter().filter(|name| !set.contains_key(*name)).map(|name| (name.clone(), None));
         let mut fields: BTreeMap<_, _> = values.chain(holes).collect();
         let life = self.alive().next().cloned();
+        if life.is_none() && set.is_empty() && !unset.is_empty() {
+            // Where nothing is, nothing can be unset.
+            return false;
+        }
         if life.is_some() {
             fields.retain(|name, value| !self.says(name, value.as_ref()));
             if fields.is_empty() {

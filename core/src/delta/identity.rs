@@ -17,17 +17,16 @@
 
 use std::collections::BTreeSet;
 
-use super::codec::parse_entity_file;
 use super::entity::{Death, Entity};
 use super::event::Event;
-use super::layout::{replica_dir, replica_id, replicas};
-use super::look::{self, Members};
+use super::layout::{entities_dir, entity_file_name, replica_dir, replica_id, replicas};
+use super::look::{self, Found, Members};
 use super::merge::absorb;
 use super::meta::{Beat, Meta};
 use super::store::{Own, Peer, Published, Record};
 use super::sync::{Sync, Trust};
 use super::vector::{Dot, ReplicaId, Vector};
-use crate::{Fs, Rng};
+use crate::{Entry, Fs, Path, Rng};
 
 /// How a meta file under the own id stands to what is remembered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -79,7 +78,7 @@ impl Sync<'_> {
                 Some(Parted::After(least))
             } else if members.peers.values().flatten().any(knows_more) {
                 Some(Parted::After(0))
-            } else if self.own.name != self.config.replica {
+            } else if self.own.name != self.config.replica || self.wrote_more() {
                 Some(Parted::Unpublished)
             } else {
                 None
@@ -96,6 +95,24 @@ impl Sync<'_> {
             }
             None | Some(_) => Trust::Older,
         }
+    }
+
+    /// Whether an own file holds own writes that are not remembered: what is published was in the local store before.
+    fn wrote_more(&self) -> bool {
+        let dir = replica_dir(&self.id);
+        let published = self.store.records.iter().filter(|(_, record)| record.published.count > 0);
+        let mut known: BTreeSet<Path> =
+            published.map(|(key, _)| entities_dir(&dir).join(&entity_file_name(key))).collect();
+        let parts = self.own.snapshot.iter().chain(&self.own.deltas);
+        known.extend(parts.map(|part| dir.join(&part.name)));
+        let listed = look::listed(self.fs, &dir).unwrap_or_default().into_iter();
+        let is_new = |entry: &Entry| self.base.read_once.get(entry.path.name()) != Some(&entry.len);
+        let mut strays = listed.filter(|entry| !known.contains(&entry.path) && is_new(entry));
+        strays.any(|entry| {
+            let mut found = Found::default();
+            look::entity(self.fs, &entry.path, &mut found);
+            found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) > self.own.head)
+        })
     }
 
     /// Goes on as another replica.
@@ -136,15 +153,19 @@ impl Sync<'_> {
     /// Writes again what the other history wrote, as far as its files are here.
     fn take_over(&mut self, old: &ReplicaId, after: u64, new: &ReplicaId) {
         let offset = self.own.head;
+        let mut found = Found::default();
         for entry in look::listed(self.fs, &replica_dir(old)).unwrap_or_default() {
-            let Ok(content) = self.fs.read(&entry.path, 0) else { continue };
-            let parsed = content.parsed(parse_entity_file);
-            let Ok((key, entity)) = &*parsed else { continue };
+            look::entity(self.fs, &entry.path, &mut found);
+        }
+        for (key, entity) in &found.entities {
             if entity.seen.get(&old.0) <= after {
                 continue;
             }
             let known = self.store.records.get(key);
             if known.is_some_and(|known| known.entity == *entity) {
+                if let Some(record) = self.changed.get_mut(key) {
+                    cover(&mut record.entity, entity, old);
+                }
                 continue;
             }
             let theirs = renamed(entity, old, after, new, offset);
@@ -158,9 +179,22 @@ impl Sync<'_> {
             // Two that each have writes of the new id which the other lacks have not seen each other's.
             let before = theirs.seen.get(&new.0);
             join_apart(&mut record.entity, &theirs, new, before);
+            cover(&mut record.entity, entity, old);
             record.published = Published::default();
             self.changed.insert(key.clone(), record);
         }
+    }
+}
+
+/// Says that what `old` wrote to `theirs` was seen: all of it is said again. Lives that it began stay lives, so that
+/// they can end.
+fn cover(entity: &mut Entity, theirs: &Entity, old: &ReplicaId) {
+    entity.seen.see(old, theirs.seen.get(&old.0));
+    for (birth, at) in &theirs.births {
+        entity.births.entry(birth.clone()).or_insert(*at);
+    }
+    for (birth, death) in &theirs.deaths {
+        entity.deaths.entry(birth.clone()).or_insert_with(|| death.clone());
     }
 }
 

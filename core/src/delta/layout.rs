@@ -13,7 +13,7 @@
 
 use std::fmt::Write as _;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::entity::Key;
 use super::vector::ReplicaId;
@@ -99,6 +99,30 @@ pub fn is_entity_file_name(name: &str) -> bool {
     let Some((kind, _)) = stem.split_once('_') else { return false };
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
     !kind.is_empty() && stem.len() <= NAME_MAX && stem.bytes().all(plain)
+}
+
+/// The name, below a replica's directory, of a file with many entities: what it holds up to which write, and a digest.
+/// It is never written twice with other content.
+#[must_use]
+pub fn part_name(is_snapshot: bool, to: u64, bytes: &[u8]) -> String {
+    let digest = xxh3_64(bytes);
+    if is_snapshot {
+        format!("data_{to}_{digest:016x}.json")
+    } else {
+        format!("deltas/delta_{to}_{digest:016x}.json")
+    }
+}
+
+/// Up to which write a file of this name goes; `None` if [`part_name`] does not give such names.
+#[must_use]
+pub fn part_to(name: &str) -> Option<u64> {
+    let (to, digest) = name
+        .strip_prefix("data_")
+        .or_else(|| name.strip_prefix("deltas/delta_"))?
+        .strip_suffix(".json")?
+        .split_once('_')?;
+    let sound = digest.len() == 16 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    to.parse().ok().filter(|_| sound)
 }
 
 /// The id of a replica that was given a name: what every file system takes, and what was drawn.

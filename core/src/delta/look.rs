@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codec::{Wrong, parse_entity_file};
+use super::Layout;
+use super::codec::{Wrong, parse_entity_file, parse_list_file};
 use super::entity::{Entity, Key};
 use super::layout::{
-    entities_dir, entity_file_name, is_entity_file_name, is_replica_id, meta_path, replica_dir, replicas,
+    deltas_dir, entities_dir, entity_file_name, is_entity_file_name, is_replica_id, meta_path, part_to,
+    replica_dir, replicas,
 };
 use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
@@ -156,26 +158,45 @@ pub(super) fn entity(fs: &dyn Fs, path: &Path, found: &mut Found) -> bool {
 }
 
 fn take(path: &Path, content: &Content, found: &mut Found) -> bool {
-    match &*content.parsed(parse_entity_file) {
-        Ok((key, entity)) => {
-            found.entities.push((key.clone(), entity.clone()));
-            true
+    let is_single = path.parent().is_some_and(|dir| dir.file_name() == "entities");
+    let wrong = if is_single {
+        match &*content.parsed(parse_entity_file) {
+            Ok(entity) => {
+                found.entities.push(entity.clone());
+                return true;
+            }
+            Err(wrong) => wrong.clone(),
         }
-        Err(wrong) => {
-            found.problems.push(unsound(path, wrong));
-            found.waiting += 1;
-            false
+    } else {
+        match &*content.parsed(parse_list_file) {
+            Ok(entities) => {
+                found.entities.extend(entities.iter().cloned());
+                return true;
+            }
+            Err(wrong) => wrong.clone(),
         }
-    }
+    };
+    found.problems.push(unsound(path, &wrong));
+    found.waiting += 1;
+    false
 }
 
-/// The files of a replica's entities.
+/// The files with entities in a replica's directory, of either layout.
 pub(super) fn listed(fs: &dyn Fs, dir: &Path) -> Result<Vec<Entry>, FsError> {
-    match fs.list(&entities_dir(dir)) {
-        Ok(entries) => Ok(entries.into_iter().filter(|entry| entry.kind == EntryKind::File).collect()),
-        Err(FsError::NotFound) => Ok(Vec::new()),
-        Err(error) => Err(error),
+    let mut files = Vec::new();
+    for (at, of) in [dir.clone(), entities_dir(dir), deltas_dir(dir)].into_iter().enumerate() {
+        match fs.list(&of) {
+            Ok(entries) => {
+                let wanted = |entry: &Entry| at > 0 || entry.name().starts_with("data_");
+                files.extend(
+                    entries.into_iter().filter(|entry| entry.kind == EntryKind::File && wanted(entry)),
+                );
+            }
+            Err(FsError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(files)
 }
 
 /// What is there of one other replica, and how far that brings its reader.
@@ -202,50 +223,65 @@ impl Reading<'_> {
                 Vec::new()
             }
         };
-        let mut expected: BTreeSet<&str> = BTreeSet::new();
+        let mut expected: BTreeSet<Path> = BTreeSet::new();
+        let entities = entities_dir(&dir);
         for (key, record) in &self.store.records {
             if record.entity.is_of(id) {
-                expected.insert(self.names[key].as_str());
+                expected.insert(entities.join(&self.names[key]));
             }
         }
         let Some(meta) = meta else {
             self.strays(&listed, &expected, found);
             return applied;
         };
-        let changes: Vec<_> =
-            meta.changes.iter().map(|(count, key)| (*count, key, entity_file_name(key))).collect();
-        let reached = if applied >= meta.head {
-            applied
-        } else if applied >= meta.since {
-            self.changes(&dir, &changes, applied, meta, found)
-        } else {
-            self.all(&dir, &listed, applied, meta, found)
+        let changes: Vec<_> = meta
+            .changes
+            .iter()
+            .map(|(count, key)| (*count, key, entities.join(&entity_file_name(key))))
+            .collect();
+        let by_name = meta.layout == Layout::Split && !self.whole && applied >= meta.since;
+        let reached = match meta.layout {
+            Layout::SplitLite => self.parts(&dir, applied, meta, found),
+            Layout::Split if !self.whole && applied >= meta.head => applied,
+            Layout::Split if by_name => self.changes(&changes, applied, meta, found),
+            Layout::Split => self.all(&listed, applied, meta, found),
         };
-        if !(self.whole || applied < meta.since) {
-            expected.extend(changes.iter().map(|(_, _, name)| name.as_str()));
+        if by_name || meta.layout == Layout::SplitLite {
+            expected.extend(changes.into_iter().map(|(_, _, path)| path));
+            let parts = meta.snapshot.iter().chain(&meta.deltas);
+            expected.extend(parts.map(|part| dir.join(&part.name)));
             self.strays(&listed, &expected, found);
         }
         reached
     }
 
+    /// Reads the files with many entities that are new.
+    fn parts(&self, dir: &Path, applied: u64, meta: &Meta, found: &mut Found) -> u64 {
+        let mut reached = applied;
+        let mut is_whole = true;
+        for part in meta.snapshot.iter().chain(&meta.deltas) {
+            if part.to <= applied && !self.whole {
+                continue;
+            }
+            is_whole &= entity(self.fs, &dir.join(&part.name), found);
+            if is_whole {
+                reached = reached.max(part.to);
+            }
+        }
+        if is_whole { reached.max(meta.head) } else { reached }
+    }
+
     /// Reads the files of the writes that are new.
-    fn changes(
-        &self,
-        dir: &Path,
-        changes: &[(u64, &Key, String)],
-        applied: u64,
-        meta: &Meta,
-        found: &mut Found,
-    ) -> u64 {
+    fn changes(&self, changes: &[(u64, &Key, Path)], applied: u64, meta: &Meta, found: &mut Found) -> u64 {
         let mut reached = meta.head;
-        for (count, key, name) in changes.iter().filter(|(count, ..)| *count > applied) {
+        for (count, key, path) in changes.iter().filter(|(count, ..)| *count > applied) {
             let known =
                 self.store.records.get(*key).map_or(0, |record| record.entity.seen.get(&meta.replica.0));
             if known >= *count {
                 continue;
             }
             let from = found.entities.len();
-            let read = entity(self.fs, &entities_dir(dir).join(name), found);
+            let read = entity(self.fs, path, found);
             let new = found.entities[from..].iter();
             let is_there = read
                 && new
@@ -263,7 +299,7 @@ impl Reading<'_> {
     }
 
     /// Reads every file. All of its writes are applied if they are just those that it says it made.
-    fn all(&self, dir: &Path, listed: &[Entry], applied: u64, meta: &Meta, found: &mut Found) -> u64 {
+    fn all(&self, listed: &[Entry], applied: u64, meta: &Meta, found: &mut Found) -> u64 {
         let (mut count, mut digest) = (0, 0_u64);
         for entry in listed {
             let from = found.entities.len();
@@ -283,13 +319,12 @@ impl Reading<'_> {
             return meta.head;
         }
         found.waiting += meta.count.saturating_sub(count).max(1);
-        let _ = dir;
         applied
     }
 
     /// Reads files that nobody lists: copies, and whatever else is there. Each once.
-    pub(super) fn strays(&self, listed: &[Entry], expected: &BTreeSet<&str>, found: &mut Found) {
-        for entry in listed.iter().filter(|entry| !expected.contains(entry.name())) {
+    pub(super) fn strays(&self, listed: &[Entry], expected: &BTreeSet<Path>, found: &mut Found) {
+        for entry in listed.iter().filter(|entry| !expected.contains(&entry.path)) {
             let known = self.store.base.read_once.get(entry.path.name()) == Some(&entry.len);
             let from = found.entities.len();
             let is_read = known && !self.whole || entity(self.fs, &entry.path, found);
@@ -297,7 +332,14 @@ impl Reading<'_> {
                 found.read_once.insert(entry.path.name().to_owned(), entry.len);
             }
             let mut keys = found.entities[from..].iter().map(|(key, _)| entity_file_name(key));
-            if !is_entity_file_name(entry.name()) || keys.any(|name| name != entry.name()) {
+            let of = entry.path.parent();
+            let of = of.as_ref().map_or("", Path::file_name);
+            let is_named = match of {
+                "entities" => is_entity_file_name(entry.name()) && keys.all(|name| name == entry.name()),
+                "deltas" => part_to(&format!("deltas/{}", entry.name())).is_some(),
+                _ => part_to(entry.name()).is_some(),
+            };
+            if !is_named {
                 found.problems.push(stray(entry));
             }
         }

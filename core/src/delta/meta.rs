@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Layout;
 use super::codec::{SCHEMA, Wrong, open, read_ranges, read_vector, write_ranges, write_vector};
 use super::entity::Key;
+use super::layout::part_to;
 use super::vector::{ReplicaId, Vector};
 use crate::kit::json::{Node, quote};
 use crate::kit::own_file;
@@ -185,7 +186,10 @@ impl Meta {
         }
         let parts = |name| -> Result<Vec<Part>, Wrong> {
             let part = |part: &Node| match part.list()? {
-                [to, name] => Some(Part { to: to.count()?, name: name.text()?.to_owned() }),
+                // A name from outside must not lead anywhere else.
+                [to, name] if part_to(name.text()?).is_some() => {
+                    Some(Part { to: to.count()?, name: name.text()?.to_owned() })
+                }
                 _ => None,
             };
             list(name)?.iter().map(part).collect::<Option<_>>().ok_or(Wrong::Field(name))

@@ -35,6 +35,7 @@ pub mod vector;
 
 mod identity;
 mod look;
+mod publish;
 
 pub use entity::{Conflict, Entity, Fields, Key, Reason, Shown};
 pub use event::{Change, Command, Event, Report};
@@ -124,7 +125,7 @@ pub struct Config {
 
 impl Config {
     /// The configuration of a design with the usual values: a retention of 90 days, a day ahead, everything looked at
-    /// once in 256 syncs, 32 deltas, and no sync that was not asked for.
+    /// once in 256 syncs, 16 deltas, and no sync that was not asked for.
     #[must_use]
     pub fn new(design: Design, replica: &str) -> Self {
         Self {
@@ -134,7 +135,7 @@ impl Config {
             retention_ms: 90 * 86_400_000,
             ahead_ms_max: 86_400_000,
             scan_every: 256,
-            deltas_max: 32,
+            deltas_max: 16,
         }
     }
 

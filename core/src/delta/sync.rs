@@ -15,22 +15,20 @@
 //! not send on. So it can neither overwrite anybody's edit nor bring back what was deleted while it was away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::codec::entity_file;
 use super::entity::{Entity, Key};
 use super::event::{Event, Report};
 use super::graves::{Buried, Declarer, bury};
-use super::layout::{entities_dir, entity_file_name, meta_path, replica_dir};
+use super::layout::{entities_dir, entity_file_name, is_entity_file_name, part_to, replica_dir};
 use super::look::{self, Away, Found, Members, Reading};
 use super::merge::absorb;
-use super::meta::{CHANGES_MAX, Meta};
+use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
 use super::store::{Base, Own, Peer, Published, Record, Store, Update};
 use super::vector::{Dot, ReplicaId, Vector};
 use super::{Config, Layout};
 use crate::kit::hlc::{Clock, Hybrid};
-use crate::{Content, Entry, Fs, FsOp, Now, Path, Rng};
+use crate::{Entry, Fs, FsOp, Now, Path, Rng};
 
 /// What a sync would do.
 #[derive(Debug)]
@@ -63,6 +61,8 @@ pub(super) struct Sync<'a> {
     pub(super) events: Vec<Event>,
     pub(super) report: Report,
     pub(super) found: Found,
+    /// Own files that nothing refers to any more.
+    pub(super) leftovers: Vec<Path>,
 }
 
 /// Plans a sync.
@@ -89,6 +89,7 @@ pub(super) fn plan(
         report: Report::default(),
         id,
         found,
+        leftovers: Vec::new(),
     };
     sync.run(standing, &members, rng)
 }
@@ -155,12 +156,12 @@ impl Sync<'_> {
         Ok(self.finish(standing, &own_listed, rebuilt, rng))
     }
 
-    fn record(&self, key: &Key) -> Option<&Record> {
+    pub(super) fn record(&self, key: &Key) -> Option<&Record> {
         self.changed.get(key).or_else(|| self.store.records.get(key).map(|record| &**record))
     }
 
     /// Every record as it is by now.
-    fn records(&self) -> impl Iterator<Item = (&Key, &Record)> {
+    pub(super) fn records(&self) -> impl Iterator<Item = (&Key, &Record)> {
         let new = self.changed.iter().filter(|(key, _)| !self.store.records.contains_key(*key));
         let old = self.store.records.iter();
         old.map(|(key, record)| (key, self.changed.get(key).unwrap_or(record))).chain(new)
@@ -203,38 +204,32 @@ impl Sync<'_> {
         trust: Trust,
         doubted: &BTreeSet<Key>,
         names: &BTreeMap<Key, String>,
-    ) -> Result<BTreeSet<String>, String> {
+    ) -> Result<BTreeSet<Path>, String> {
         let dir = replica_dir(&self.id);
         let listed =
             look::listed(self.fs, &dir).map_err(|error| told(&Away::Own(entities_dir(&dir), error)))?;
-        let is_there: BTreeSet<String> = listed.iter().map(|entry| entry.name().to_owned()).collect();
-        let mut known: BTreeSet<&str> = BTreeSet::new();
-        let mut lost = Vec::new();
-        for (key, record) in &self.store.records {
-            if record.published.count == 0
-                || self.changed.contains_key(key)
-                || self.config.design.layout != Layout::Split
-            {
-                continue;
-            }
-            let name = names[key].as_str();
-            known.insert(name);
-            let path = entities_dir(&dir).join(name);
-            let is_sound = is_there.contains(name)
-                && (trust == Trust::Whole && !doubted.contains(key) || self.is_published(&path, record));
-            if !is_sound {
-                lost.push(key.clone());
-            }
-        }
-        for key in lost {
-            let mut record = self.record(&key).cloned().unwrap_or_default();
-            record.published = Published::default();
-            self.changed.insert(key, record);
-        }
-        let strays: Vec<Entry> = listed.into_iter().filter(|entry| !known.contains(entry.name())).collect();
+        let is_there: BTreeSet<Path> = listed.iter().map(|entry| entry.path.clone()).collect();
+        let known = match self.config.design.layout {
+            Layout::Split => self.own_split(trust, doubted, names, &is_there),
+            Layout::SplitLite => self.own_parts(trust, !doubted.is_empty(), &is_there),
+        };
+        let strays: Vec<Entry> = listed.into_iter().filter(|entry| !known.contains(&entry.path)).collect();
+        // What an own file holds that nobody remembers is read before it goes.
+        let is_own = |entry: &&Entry| entry.path.below(&dir).is_some_and(|name| part_to(name).is_some());
+        let of_entity = |entry: &&Entry| {
+            self.config.design.layout == Layout::SplitLite
+                && entry.path.parent() == Some(entities_dir(&dir))
+                && is_entity_file_name(entry.name())
+        };
+        self.leftovers = strays
+            .iter()
+            .filter(|entry| is_own(entry) || of_entity(entry))
+            .map(|entry| entry.path.clone())
+            .collect();
         let reading = Reading { fs: self.fs, store: self.store, names, whole: false };
         let mut found = Found::default();
         reading.strays(&strays, &BTreeSet::new(), &mut found);
+        self.leftovers.retain(|path| found.read_once.contains_key(path.name()));
         // What a copy of an own file says more is published again by whose file it is.
         let taught: Vec<Key> = found
             .entities
@@ -253,6 +248,66 @@ impl Sync<'_> {
         self.found.problems.append(&mut found.problems);
         self.found.read_once.append(&mut found.read_once);
         Ok(is_there)
+    }
+
+    /// In the split layout: the own files that are as they were published. Others are published again.
+    fn own_split(
+        &mut self,
+        trust: Trust,
+        doubted: &BTreeSet<Key>,
+        names: &BTreeMap<Key, String>,
+        is_there: &BTreeSet<Path>,
+    ) -> BTreeSet<Path> {
+        let dir = entities_dir(&replica_dir(&self.id));
+        let mut known = BTreeSet::new();
+        let mut lost = Vec::new();
+        for (key, record) in &self.store.records {
+            if record.published.count == 0 || self.changed.contains_key(key) {
+                continue;
+            }
+            let path = dir.join(&names[key]);
+            let is_sound = is_there.contains(&path)
+                && (trust == Trust::Whole && !doubted.contains(key) || self.is_published(&path, record));
+            if !is_sound {
+                lost.push(key.clone());
+            }
+            known.insert(path);
+        }
+        self.publish_again(lost);
+        known
+    }
+
+    /// In the split-lite layout: the own files, if all of them are there. Otherwise everything is published again.
+    fn own_parts(&mut self, trust: Trust, is_doubted: bool, is_there: &BTreeSet<Path>) -> BTreeSet<Path> {
+        let dir = replica_dir(&self.id);
+        let parts = self.own.snapshot.iter().chain(&self.own.deltas);
+        let paths: BTreeSet<Path> = parts.map(|part| dir.join(&part.name)).collect();
+        let reads = |path: &Path| look::entity(self.fs, path, &mut Found::default());
+        let is_sound =
+            |path: &Path| is_there.contains(path) && (trust == Trust::Whole && !is_doubted || reads(path));
+        let is_published = |record: &Record| record.published.count > 0;
+        let is_empty = paths.is_empty() && self.store.records.values().any(|record| is_published(record));
+        if !is_empty && paths.iter().all(is_sound) {
+            return paths;
+        }
+        let all = self
+            .store
+            .records
+            .iter()
+            .filter(|(key, record)| is_published(record) && !self.changed.contains_key(*key));
+        let all = all.map(|(key, _)| key.clone()).collect();
+        self.publish_again(all);
+        self.own.snapshot = None;
+        self.own.deltas.clear();
+        BTreeSet::new()
+    }
+
+    fn publish_again(&mut self, keys: Vec<Key>) {
+        for key in keys {
+            let mut record = self.record(&key).cloned().unwrap_or_default();
+            record.published = Published::default();
+            self.changed.insert(key, record);
+        }
     }
 
     fn is_published(&self, path: &Path, record: &Record) -> bool {
@@ -327,7 +382,7 @@ impl Sync<'_> {
     }
 
     /// What this replica has seen of everybody.
-    fn seen(&self) -> Vector {
+    pub(super) fn seen(&self) -> Vector {
         let peers = self.base.peers.iter().map(|(id, peer)| (id.clone(), peer.applied));
         peers.collect()
     }
@@ -421,147 +476,5 @@ impl Sync<'_> {
         let graves = self.own.graves.clone();
         let declarer = [Declarer { graves: &graves, seen: &own }];
         self.bury(&declarer);
-    }
-
-    /// What has to be written.
-    fn finish(
-        &mut self,
-        standing: Option<Meta>,
-        is_there: &BTreeSet<String>,
-        rebuilt: bool,
-        rng: &mut dyn Rng,
-    ) -> Plan {
-        let dir = replica_dir(&self.id);
-        let gone: Vec<Key> = self
-            .changed
-            .iter()
-            .filter(|(_, record)| record.entity.births.is_empty())
-            .map(|(key, _)| key.clone())
-            .collect();
-        let (mut shared, mut published) = (Vec::new(), BTreeMap::new());
-        for (key, record) in self.records() {
-            if record.entity.births.is_empty() || !self.is_due(record) {
-                continue;
-            }
-            let path = entities_dir(&dir).join(&entity_file_name(key));
-            let content =
-                Content::from(entity_file(key, &record.entity))
-                    .with_parsed(Ok::<_, super::codec::Wrong>((key.clone(), record.entity.clone())));
-            shared.push(FsOp::Replace { path, content });
-            let count = record.entity.seen.get(&self.id.0);
-            let published_now = Published { count, alive: !record.entity.is_deleted() };
-            published.insert(key.clone(), (published_now, count > record.published.count));
-        }
-        for (key, (_, is_new)) in &published {
-            if *is_new {
-                self.report.send(key);
-            }
-        }
-        let removed = gone.iter().map(entity_file_name).filter(|name| is_there.contains(name));
-        let removed = removed.map(|name| FsOp::Remove { path: entities_dir(&dir).join(&name) }).collect();
-        let meta = self.meta(&published, &gone);
-        let writes_meta =
-            rebuilt || standing.is_none_or(|there| !there.says_the_same(&meta)) || !shared.is_empty();
-        // Whoever only looks does not become a member of the folder.
-        let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
-        if writes_meta {
-            let beat = self.own.written.0.max(self.own.intended.0) + 1;
-            self.own.intend(beat, rng.bits() >> 12);
-            let (beat, nonce) = self.own.intended;
-            let meta =
-                Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
-            shared.push(FsOp::Replace {
-                path: meta_path(&dir),
-                content: Content::from(meta.text()).with_parsed(Ok::<_, super::codec::Wrong>(meta)),
-            });
-        }
-        self.plan(shared, removed, &published, &gone, writes_meta)
-    }
-
-    fn plan(
-        &mut self,
-        shared: Vec<FsOp>,
-        removed: Vec<FsOp>,
-        published: &BTreeMap<Key, (Published, bool)>,
-        gone: &[Key],
-        writes_meta: bool,
-    ) -> Plan {
-        self.base.read_once = std::mem::take(&mut self.found.read_once);
-        self.report.waiting = self.found.waiting;
-        self.report.problems = std::mem::take(&mut self.found.problems);
-        let records = std::mem::take(&mut self.changed);
-        let first = Update {
-            own: self.own.clone(),
-            records: records
-                .iter()
-                .filter(|(key, _)| !gone.contains(key))
-                .map(|(key, record)| (key.clone(), Some(Arc::new(record.clone()))))
-                .collect(),
-            base: None,
-        };
-        let mut own = self.own.clone();
-        if writes_meta {
-            own.written = own.intended;
-        }
-        let mut last = Update { own, records: BTreeMap::new(), base: None };
-        for (key, (published, _)) in published {
-            let record = records.get(key).or_else(|| self.store.records.get(key).map(|record| &**record));
-            if let Some(record) = record {
-                last.records
-                    .insert(key.clone(), Some(Arc::new(Record { published: *published, ..record.clone() })));
-            }
-        }
-        last.records.extend(gone.iter().map(|key| (key.clone(), None)));
-        last.base = (self.base != self.store.base).then(|| self.base.clone());
-        Plan {
-            first,
-            shared,
-            last,
-            removed,
-            report: std::mem::take(&mut self.report),
-            events: std::mem::take(&mut self.events),
-        }
-    }
-
-    /// Whether an entity's own file has to be written.
-    fn is_due(&self, record: &Record) -> bool {
-        let own = record.entity.seen.get(&self.id.0);
-        own > record.published.count || (record.published.alive && record.entity.is_deleted())
-    }
-
-    /// What this replica says of itself, but for when.
-    fn meta(&self, published: &BTreeMap<Key, (Published, bool)>, gone: &[Key]) -> Meta {
-        let _ = published;
-        let mut changes: Vec<(u64, Key)> = self
-            .records()
-            .filter(|(key, record)| record.entity.is_of(&self.id) && !gone.contains(key))
-            .map(|(key, record)| (record.entity.seen.get(&self.id.0), key.clone()))
-            .collect();
-        changes.sort();
-        let count = changes.len() as u64;
-        let digest =
-            changes.iter().fold(0_u64, |sum, (count, key)| sum.wrapping_add(Meta::digest_of(key, *count)));
-        let cut = changes.len().saturating_sub(CHANGES_MAX);
-        let since = cut.checked_sub(1).map_or(0, |at| changes[at].0);
-        changes.drain(..cut);
-        Meta {
-            replica: self.id.clone(),
-            beat: 0,
-            nonce: 0,
-            beats: Vec::new(),
-            head: self.own.head,
-            layout: self.config.design.layout,
-            count,
-            digest,
-            changes,
-            since,
-            seen: self.seen(),
-            graves: self.own.graves.clone(),
-            retired: self.own.retired.clone(),
-            replaces: self.own.replaces.clone(),
-            snapshot: self.own.snapshot.clone(),
-            deltas: self.own.deltas.clone(),
-            last_sync_ms: 0,
-        }
     }
 }

@@ -1,0 +1,206 @@
+//! What a sync writes into the folder: own files only, and the meta file last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Layout;
+use super::codec::{Wrong, entity_file, list_file};
+use super::entity::{Entity, Key};
+use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replica_dir};
+use super::meta::{CHANGES_MAX, Meta, Part};
+use super::store::{Published, Record, Update};
+use super::sync::{Plan, Sync};
+use crate::{Content, FsOp, Path, Rng};
+
+/// What is published of an entity now, and whether there are own writes among it that were not before.
+type Publishing = BTreeMap<Key, (Published, bool)>;
+
+impl Sync<'_> {
+    /// What has to be written.
+    pub(super) fn finish(
+        &mut self,
+        standing: Option<Meta>,
+        is_there: &BTreeSet<Path>,
+        rebuilt: bool,
+        rng: &mut dyn Rng,
+    ) -> Plan {
+        let dir = replica_dir(&self.id);
+        let gone: Vec<Key> = self
+            .changed
+            .iter()
+            .filter(|(_, record)| record.entity.births.is_empty())
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut published = Publishing::new();
+        for (key, record) in self.records().filter(|(_, record)| self.is_due(record)) {
+            let count = record.entity.seen.get(&self.id.0);
+            let now = Published { count, alive: !record.entity.is_deleted() };
+            published.insert(key.clone(), (now, count > record.published.count));
+        }
+        let (mut shared, mut removed) = match self.config.design.layout {
+            Layout::Split => self.split(&dir, &published),
+            Layout::SplitLite => self.split_lite(&dir, &published),
+        };
+        for (key, (_, is_new)) in &published {
+            if *is_new {
+                self.report.send(key);
+            }
+        }
+        if self.config.design.layout == Layout::Split {
+            let names = gone.iter().map(|key| entities_dir(&dir).join(&entity_file_name(key)));
+            removed.extend(names.filter(|path| is_there.contains(path)));
+        }
+        removed.retain(|path| is_there.contains(path));
+        let removed = removed.into_iter().map(|path| FsOp::Remove { path }).collect();
+        let meta = self.meta(&gone);
+        let writes_meta =
+            rebuilt || standing.is_none_or(|there| !there.says_the_same(&meta)) || !shared.is_empty();
+        // Whoever only looks does not become a member of the folder.
+        let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
+        if writes_meta {
+            let beat = self.own.written.0.max(self.own.intended.0) + 1;
+            self.own.intend(beat, rng.bits() >> 12);
+            let (beat, nonce) = self.own.intended;
+            let meta =
+                Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
+            shared.push(FsOp::Replace {
+                path: meta_path(&dir),
+                content: Content::from(meta.text()).with_parsed(Ok::<_, Wrong>(meta)),
+            });
+        }
+        self.plan(shared, removed, &published, &gone, writes_meta)
+    }
+
+    /// A file for each entity; what the other layout left goes.
+    fn split(&mut self, dir: &Path, published: &Publishing) -> (Vec<FsOp>, Vec<Path>) {
+        let one = |key: &Key| {
+            let entity = self.record(key).map(|record| record.entity.clone()).unwrap_or_default();
+            let content = Content::from(entity_file(key, &entity));
+            let content = content.with_parsed(Ok::<_, Wrong>((key.clone(), entity)));
+            FsOp::Replace { path: entities_dir(dir).join(&entity_file_name(key)), content }
+        };
+        let shared = published.keys().map(one).collect();
+        let parts = self.own.snapshot.take().into_iter().chain(std::mem::take(&mut self.own.deltas));
+        (shared, parts.map(|part| dir.join(&part.name)).collect())
+    }
+
+    /// One file for all changes, and now and then one for all own entities in place of what there was. What the other
+    /// layout left goes.
+    fn split_lite(&mut self, dir: &Path, published: &Publishing) -> (Vec<FsOp>, Vec<Path>) {
+        let (mut shared, mut removed) = (Vec::new(), self.leftovers.clone());
+        if published.is_empty() {
+            return (shared, removed);
+        }
+        let compacts = self.own.deltas.len() >= self.config.deltas_max;
+        let id = self.id.clone();
+        let of = |key: &Key, record: &Record| {
+            if compacts { record.entity.is_of(&id) } else { published.contains_key(key) }
+        };
+        let entities: Vec<(Key, Entity)> = self
+            .records()
+            .filter(|(key, record)| !record.entity.births.is_empty() && of(key, record))
+            .map(|(key, record)| (key.clone(), record.entity.clone()))
+            .collect();
+        let text = list_file(self.own.head, &entities);
+        let part = Part { to: self.own.head, name: part_name(compacts, self.own.head, text.as_bytes()) };
+        let content = Content::from(text).with_parsed(Ok::<_, Wrong>(entities));
+        shared.push(FsOp::Replace { path: dir.join(&part.name), content });
+        if compacts {
+            let old = self.own.snapshot.replace(part).into_iter().chain(std::mem::take(&mut self.own.deltas));
+            removed.extend(old.map(|part| dir.join(&part.name)));
+            let now = self.own.snapshot.as_ref().map(|part| dir.join(&part.name));
+            removed.retain(|path| Some(path) != now.as_ref());
+        } else if !self.own.deltas.contains(&part) {
+            self.own.deltas.push(part);
+        }
+        (shared, removed)
+    }
+
+    fn plan(
+        &mut self,
+        shared: Vec<FsOp>,
+        removed: Vec<FsOp>,
+        published: &Publishing,
+        gone: &[Key],
+        writes_meta: bool,
+    ) -> Plan {
+        self.base.read_once = std::mem::take(&mut self.found.read_once);
+        self.report.waiting = self.found.waiting;
+        self.report.problems = std::mem::take(&mut self.found.problems);
+        let records = std::mem::take(&mut self.changed);
+        let first = Update {
+            own: self.own.clone(),
+            records: records
+                .iter()
+                .filter(|(key, _)| !gone.contains(key))
+                .map(|(key, record)| (key.clone(), Some(Arc::new(record.clone()))))
+                .collect(),
+            base: None,
+        };
+        let mut own = self.own.clone();
+        if writes_meta {
+            own.written = own.intended;
+        }
+        let mut last = Update { own, records: BTreeMap::new(), base: None };
+        for (key, (published, _)) in published {
+            let record = records.get(key).or_else(|| self.store.records.get(key).map(|record| &**record));
+            if let Some(record) = record {
+                last.records
+                    .insert(key.clone(), Some(Arc::new(Record { published: *published, ..record.clone() })));
+            }
+        }
+        last.records.extend(gone.iter().map(|key| (key.clone(), None)));
+        last.base = (self.base != self.store.base).then(|| self.base.clone());
+        Plan {
+            first,
+            shared,
+            last,
+            removed,
+            report: std::mem::take(&mut self.report),
+            events: std::mem::take(&mut self.events),
+        }
+    }
+
+    /// Whether an entity's own file has to be written.
+    fn is_due(&self, record: &Record) -> bool {
+        let own = record.entity.seen.get(&self.id.0);
+        let is_there = !record.entity.births.is_empty();
+        let is_ended = record.published.alive && record.entity.is_deleted();
+        is_there && (own > record.published.count || is_ended)
+    }
+
+    /// What this replica says of itself, but for when.
+    fn meta(&self, gone: &[Key]) -> Meta {
+        let mut changes: Vec<(u64, Key)> = self
+            .records()
+            .filter(|(key, record)| record.entity.is_of(&self.id) && !gone.contains(key))
+            .map(|(key, record)| (record.entity.seen.get(&self.id.0), key.clone()))
+            .collect();
+        changes.sort();
+        let count = changes.len() as u64;
+        let digest =
+            changes.iter().fold(0_u64, |sum, (count, key)| sum.wrapping_add(Meta::digest_of(key, *count)));
+        let cut = changes.len().saturating_sub(CHANGES_MAX);
+        let since = cut.checked_sub(1).map_or(0, |at| changes[at].0);
+        changes.drain(..cut);
+        Meta {
+            replica: self.id.clone(),
+            beat: 0,
+            nonce: 0,
+            beats: Vec::new(),
+            head: self.own.head,
+            layout: self.config.design.layout,
+            count,
+            digest,
+            changes,
+            since,
+            seen: self.seen(),
+            graves: self.own.graves.clone(),
+            retired: self.own.retired.clone(),
+            replaces: self.own.replaces.clone(),
+            snapshot: self.own.snapshot.clone(),
+            deltas: self.own.deltas.clone(),
+            last_sync_ms: 0,
+        }
+    }
+}
