@@ -97,8 +97,9 @@ impl Sync<'_> {
         }
     }
 
-    /// Whether an own file holds own writes that are not remembered: what is published was in the local store before.
+    /// Whether an own file holds own writes that this history never was about to publish.
     fn wrote_more(&self) -> bool {
+        let intended = self.own.beats.iter().map(|beat| beat.head).max().unwrap_or(0);
         let dir = replica_dir(&self.id);
         let published = self.store.records.iter().filter(|(_, record)| record.published.count > 0);
         let mut known: BTreeSet<Path> =
@@ -111,7 +112,7 @@ impl Sync<'_> {
         strays.any(|entry| {
             let mut found = Found::default();
             look::entity(self.fs, &entry.path, &mut found);
-            found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) > self.own.head)
+            found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) > intended)
         })
     }
 
