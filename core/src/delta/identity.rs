@@ -72,7 +72,8 @@ impl Sync<'_> {
             .chain(&copies)
             .filter(|meta| standing(&self.own, meta) == Standing::Foreign)
             .collect();
-        let knows_more = |meta: &Meta| meta.seen.get(&self.id.0) > self.own.head;
+        let knows_more =
+            |meta: &Meta| meta.seen.get(&self.id.0).max(meta.heard.get(&self.id.0)) > self.own.head;
         let parted =
             if let Some(least) = foreign.iter().map(|meta| common(&self.own.beats, &meta.beats)).min() {
                 Some(Parted::After(least))

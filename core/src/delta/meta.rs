@@ -86,6 +86,8 @@ pub struct Meta {
     pub since: u64,
     /// Up to which of their writes it has applied all of the others'.
     pub seen: Vector,
+    /// Later writes of others that it has seen one by one.
+    pub heard: Vector,
     /// Lives whose end every replica has seen, by the replica that began them: whatever comes late stays dead.
     pub graves: Watermarks<ReplicaId>,
     /// Replicas that were away for longer than the retention, and the beat after which nothing was heard.
@@ -147,6 +149,8 @@ impl Meta {
         }
         out.push_str("],\n  \"seen\":");
         write_vector(&mut out, &self.seen);
+        out.push_str(",\n  \"heard\":");
+        write_vector(&mut out, &self.heard);
         out.push_str(",\n  \"beats\":");
         write_beats(&mut out, &self.beats);
         out.push_str(",\n  \"graves\":");
@@ -207,6 +211,7 @@ impl Meta {
             changes,
             since: count("since")?,
             seen: read_vector(&node, "seen")?,
+            heard: read_vector(&node, "heard")?,
             graves: read_ranges(&node, "graves")?,
             retired: read_vector(&node, "retired")?,
             replaces: replaces.collect::<Option<_>>().ok_or(Wrong::Field("replaces"))?,

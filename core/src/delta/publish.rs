@@ -10,6 +10,7 @@ use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replic
 use super::meta::{CHANGES_MAX, Meta, Part};
 use super::store::{Published, Record, Update};
 use super::sync::{Plan, Sync};
+use super::vector::Vector;
 use crate::{Content, FsOp, Path, Rng};
 
 /// What is published of an entity now, and whether there are own writes among it that were not before.
@@ -169,6 +170,17 @@ impl Sync<'_> {
         is_there && (own > record.published.count || is_ended)
     }
 
+    /// Writes of others beyond those up to which all are applied.
+    fn heard(&self) -> Vector {
+        let mut heard = Vector::default();
+        for (_, record) in self.records() {
+            heard.join(&record.entity.seen);
+        }
+        let seen = self.seen();
+        let more = heard.iter().filter(|(id, count)| **id != self.id && *count > seen.get(&id.0));
+        more.map(|(id, count)| (id.clone(), count)).collect()
+    }
+
     /// What this replica says of itself, but for when.
     fn meta(&self, gone: &[Key]) -> Meta {
         let mut changes: Vec<(u64, Key)> = self
@@ -194,6 +206,7 @@ impl Sync<'_> {
             digest,
             changes,
             since,
+            heard: self.heard(),
             seen: self.seen(),
             graves: self.own.graves.clone(),
             retired: self.own.retired.clone(),
