@@ -29,6 +29,7 @@ pub mod merge;
 pub mod meta;
 pub mod problem;
 pub mod protocol;
+pub mod published;
 pub mod store;
 mod sync;
 pub mod vector;

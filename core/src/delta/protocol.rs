@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Config;
-use super::entity::{Conflict, Entity, Key, RESERVED, Shown};
+use super::entity::{Conflict, Entity, Fields, Key, RESERVED, Shown};
 use super::event::{Change, Command, Event};
 use super::identity;
 use super::import::{self, Imported};
 use super::problem::Problem;
+use super::published::{Item, Local, Next};
 use super::store::{Own, Record, Store, Update};
 use super::sync::{self, Plan};
 use super::vector::{Dot, ReplicaId};
+use super::{Config, Merging};
 use crate::kit::hlc::{Clock, Hybrid};
 use crate::{Cx, FsError, Input, Mono, Never, Protocol};
 
@@ -33,6 +34,8 @@ enum Phase {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Delta {
     store: Store,
+    /// In the published design: everything.
+    local: Option<Local>,
     phase: Phase,
     queue: VecDeque<Command>,
     problems: Vec<Problem>,
@@ -50,6 +53,9 @@ impl Delta {
     #[must_use]
     pub fn get(&self, kind: &str, id: &str) -> Option<Shown> {
         let key = Key::new(kind, id);
+        if let Some(local) = &self.local {
+            return local.get(&key);
+        }
         self.store.records.get(&key).map(|record| record.entity.shown(&key))
     }
 
@@ -60,12 +66,14 @@ impl Delta {
 
     /// Every entity that is known, deleted ones too, by kind and id.
     pub fn all(&self) -> impl Iterator<Item = Shown> + '_ {
-        self.store.records.iter().map(|(key, record)| record.entity.shown(key))
+        let joined = self.store.records.iter().map(|(key, record)| record.entity.shown(key));
+        self.local.iter().flat_map(Local::all).chain(joined)
     }
 
     /// What was written and does not count.
     pub fn conflicts(&self) -> impl Iterator<Item = Conflict> + '_ {
-        self.store.records.iter().flat_map(|(key, record)| record.entity.conflicts(key))
+        let joined = self.store.records.iter().flat_map(|(key, record)| record.entity.conflicts(key));
+        self.local.iter().flat_map(Local::conflicts).chain(joined)
     }
 
     /// All that is known of an entity, for checkers; `None` if nothing is.
@@ -80,7 +88,9 @@ impl Delta {
         let is_dirty = move |record: &Record| {
             id.as_ref().is_some_and(|id| record.entity.seen.get(&id.0) > record.published.count)
         };
-        self.store.records.iter().filter(move |(_, record)| is_dirty(record)).map(|(key, _)| key)
+        let joined =
+            self.store.records.iter().filter(move |(_, record)| is_dirty(record)).map(|(key, _)| key);
+        self.local.iter().flat_map(Local::dirty).chain(joined)
     }
 
     /// What the last sync found to be wrong with files.
@@ -102,6 +112,10 @@ impl Delta {
     }
 
     fn start(&mut self, config: &Config, cx: &mut Cx<'_, Self>) {
+        if config.design.merging == Merging::AgainstBase {
+            self.start_published(cx);
+            return;
+        }
         match Store::read(cx.fs()) {
             Ok(store) => {
                 self.store = store;
@@ -142,6 +156,10 @@ impl Delta {
         while self.phase == Phase::Ready
             && let Some(command) = self.queue.pop_front()
         {
+            if self.local.is_some() {
+                self.take_published(config, command, cx);
+                continue;
+            }
             match command {
                 Command::Change(changes) => self.change(config, &changes, cx),
                 Command::Restore(id) => self.decide(config, &id, true, cx),
@@ -329,6 +347,7 @@ impl Protocol for Delta {
             queue: VecDeque::new(),
             problems: Vec::new(),
             next: None,
+            local: None,
         };
         delta.schedule(config, cx);
         delta.start(config, cx);
@@ -344,9 +363,10 @@ impl Protocol for Delta {
                     }
                     events.into_iter().for_each(|event| cx.event(event));
                 }
+                self.go_on_published(config, cx);
                 self.go_on(config, cx);
             }
-            Input::Failed { op, error } => self.failed(op, error, config, cx),
+            Input::Failed { op, error } => self.failed(op, error, cx),
             Input::Changed => {}
             Input::Timer => {
                 self.schedule(config, cx);
@@ -376,8 +396,13 @@ impl Delta {
     }
 
     /// What is on disk now is found out by reading the store anew.
-    fn failed(&mut self, op: u32, error: FsError, config: &Config, cx: &mut Cx<'_, Self>) {
+    fn failed(&mut self, op: u32, error: FsError, cx: &mut Cx<'_, Self>) {
         cx.event(Event::Failed(format!("step {} of what was to be written: {error}", op + 1)));
+        if self.local.is_some() {
+            self.start_published(cx);
+            self.queue.clear();
+            return;
+        }
         match Store::read(cx.fs()) {
             Ok(mut store) => {
                 // The failed op may have left part of a line.
@@ -387,7 +412,139 @@ impl Delta {
             }
             Err(_) => self.phase = Phase::Closed,
         }
-        let _ = config;
         self.queue.clear();
+    }
+}
+
+/// The published design.
+impl Delta {
+    fn start_published(&mut self, cx: &mut Cx<'_, Self>) {
+        match Local::read(cx.fs()) {
+            Ok(local) => {
+                self.local = Some(local);
+                self.phase = Phase::Ready;
+            }
+            Err(error) => {
+                self.phase = Phase::Closed;
+                cx.event(Event::Refused(format!(
+                    "the local data: {error}: make them readable, then try again"
+                )));
+            }
+        }
+    }
+
+    fn take_published(&mut self, config: &Config, command: Command, cx: &mut Cx<'_, Self>) {
+        let Some(mut local) = self.local.take() else { return };
+        let now = cx.now();
+        match command {
+            Command::Change(changes) => match changes.iter().find_map(refusal) {
+                Some(why) => cx.event(Event::Refused(why)),
+                None => self.change_published(config, &mut local, &changes, cx),
+            },
+            Command::Restore(id) => match local.settle(&id) {
+                Some(conflict) => {
+                    let set = conflict
+                        .fields
+                        .iter()
+                        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+                    let unset = conflict.fields.iter().filter(|(_, value)| value.is_none());
+                    let (set, unset) = (Fields(set.collect()), unset.map(|(name, _)| name.clone()).collect());
+                    let change = Change::Put { key: conflict.key.clone(), set, unset };
+                    self.change_published(config, &mut local, &[change], cx);
+                }
+                None => cx.event(Event::Refused(format!("there is no conflict `{id}`"))),
+            },
+            Command::Dismiss(id) => {
+                if local.settle(&id).is_none() {
+                    cx.event(Event::Refused(format!("there is no conflict `{id}`")));
+                }
+            }
+            Command::Import => {
+                let (found, problems) = import::folder(cx.fs());
+                self.import_published(&mut local, &found, problems, cx);
+            }
+            Command::ImportState(text) => match import::state(text.as_bytes()) {
+                Ok(found) => self.import_published(&mut local, &found, Vec::new(), cx),
+                Err(why) => cx.event(Event::Refused(format!("this is no state of an application: {why}"))),
+            },
+            Command::DryRun => {
+                let mut dry = local.clone();
+                let report = match dry.begin(config, cx.fs(), now) {
+                    Next::Done(report) => report,
+                    Next::Ops(_) => dry.report().clone(),
+                };
+                cx.event(Event::DryRun(report));
+            }
+            Command::Sync => {
+                let next = local.begin(config, cx.fs(), now);
+                self.next_published(next, cx);
+            }
+        }
+        self.local = Some(local);
+    }
+
+    fn change_published(
+        &mut self,
+        config: &Config,
+        local: &mut Local,
+        changes: &[Change],
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let (changed, op) = local.change(changes, &config.replica, cx.now());
+        let same = changes.iter().map(Change::key).filter(|key| !changed.contains(key));
+        same.for_each(|key| cx.event(Event::Unchanged(key.clone())));
+        if let Some(op) = op {
+            cx.op(op);
+            let told = changed.into_iter().map(|key| Event::Acknowledged { key, dot: None });
+            self.phase = Phase::Writing(Vec::new(), told.collect());
+        }
+    }
+
+    fn import_published(
+        &mut self,
+        local: &mut Local,
+        found: &[Imported],
+        problems: Vec<Problem>,
+        cx: &mut Cx<'_, Self>,
+    ) {
+        let mut new = 0;
+        for imported in found {
+            let Imported { key, version, at, by, deleted, fields } = imported.clone();
+            let item = Item { version, at: at.ms, by, deleted, fields };
+            new += u64::from(local.import(&key, item));
+        }
+        let told = Event::Imported { found: found.len() as u64, new, problems };
+        if new == 0 {
+            cx.event(told);
+            return;
+        }
+        cx.op(local.keep());
+        self.phase = Phase::Writing(Vec::new(), vec![told]);
+    }
+
+    fn next_published(&mut self, next: Next, cx: &mut Cx<'_, Self>) {
+        match next {
+            Next::Ops(ops) => {
+                ops.into_iter().for_each(|op| cx.op(op));
+                self.phase = Phase::Writing(Vec::new(), Vec::new());
+            }
+            Next::Done(report) => {
+                self.phase = Phase::Ready;
+                cx.event(Event::Synced(report));
+            }
+        }
+    }
+
+    fn go_on_published(&mut self, config: &Config, cx: &mut Cx<'_, Self>) {
+        if let Some(mut local) = self.local.take() {
+            if local.is_syncing() {
+                let mut next = local.go_on(config, cx.fs(), cx.now());
+                while matches!(&next, Next::Ops(ops) if ops.is_empty()) {
+                    next = local.go_on(config, cx.fs(), cx.now());
+                }
+                self.next_published(next, cx);
+            }
+            self.local = Some(local);
+        }
     }
 }
