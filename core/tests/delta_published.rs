@@ -3,8 +3,8 @@
 #[path = "support/replicas.rs"]
 mod replicas;
 
-use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Fields, Layout};
 use cloudchamber_core::delta::published::{Item, merge};
+use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Fields, Layout};
 use cloudchamber_core::{Content, MemoryFs, Path, Root};
 use replicas::{Client, Site};
 
@@ -55,7 +55,10 @@ fn files_are_those_of_the_plan() {
     assert_eq!(a.names(), ["entities/task_t1.json", "meta.json"]);
     assert_eq!(
         a.fs.disk.text("shared:entities/task_t1.json"),
-        format!(r#"{{"id":"t1","version":1,"lastModifiedAt":{},"lastModifiedBy":"a","isDone":false,"title":"t"}}"#, 1_764_374_400_002_i64)
+        format!(
+            r#"{{"id":"t1","version":1,"lastModifiedAt":{},"lastModifiedBy":"a","isDone":false,"title":"t"}}"#,
+            1_764_374_400_002_i64
+        )
     );
     let meta = a.fs.disk.text("shared:meta.json");
     assert!(meta.contains("\"globalUpdateCount\": 1") && meta.contains("\"t1\": 1"), "{meta}");
@@ -74,6 +77,26 @@ fn fields_of_two_versions_are_merged_against_the_base() {
     b.sync();
     assert_eq!(b.show("task", "t1"), r#"{"note":"b","title":"a","x":1}"#);
     assert_eq!(b.delta().get("task", "t1").unwrap().version, 4);
+}
+
+#[test]
+fn the_loser_of_one_field_is_kept_where_it_lost() {
+    let (mut a, mut b, mut client) = both(Layout::Split);
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    exchange(&mut client, &mut [&mut a, &mut b]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    a.sync();
+    b.wall += 1_000;
+    b.put("task", "t1", r#"{"title":"b","x":1}"#);
+    b.put("task", "t1", r#"{"title":"bb"}"#);
+    client.carry(&mut [&mut a, &mut b]);
+    assert_eq!(b.sync().conflicts, 1);
+    assert_eq!(b.conflicts(), ["task t1 title=\"a\""]);
+    // It survives a restart, and can be restored.
+    b.crash();
+    let id = b.delta().conflicts().next().unwrap().id();
+    b.ask(Command::Restore(id));
+    assert_eq!((b.show("task", "t1"), b.conflicts().len()), (r#"{"title":"a","x":1}"#.to_owned(), 0));
 }
 
 #[test]
@@ -200,7 +223,8 @@ fn ties_swap_the_values() {
 
 #[test]
 fn without_a_base_both_sides_changed_everything() {
-    let (a, b) = (item(2, 10, "a", r#"{"title":"y","note":"n"}"#), item(2, 20, "b", r#"{"title":"x","note":"m"}"#));
+    let (a, b) =
+        (item(2, 10, "a", r#"{"title":"y","note":"n"}"#), item(2, 20, "b", r#"{"title":"x","note":"m"}"#));
     let (merged, lost) = merge(None, &a, &b, "a");
     assert_eq!((merged.fields, lost.len()), (b.fields, 2));
 }
@@ -231,7 +255,10 @@ fn another_meta_file_in_the_meantime_is_seen_before_it_is_replaced() {
     assert!(a.settle(usize::MAX));
     assert_eq!(a.show("task", "t2"), r#"{"title":"two"}"#);
     let meta = a.fs.disk.text("shared:meta.json");
-    assert!(meta.contains("\"t2\": 1") && meta.contains("\"t3\": 1") && meta.contains("\"globalUpdateCount\": 3"), "{meta}");
+    assert!(
+        meta.contains("\"t2\": 1") && meta.contains("\"t3\": 1") && meta.contains("\"globalUpdateCount\": 3"),
+        "{meta}"
+    );
 }
 
 #[test]
@@ -266,7 +293,10 @@ fn a_dry_run_moves_nothing() {
     b.put("tag", "x", r#"{"title":"x"}"#);
     let before = b.fs.disk.clone();
     let told = b.ask(Command::DryRun);
-    assert!(matches!(&told[..], [Event::DryRun(report)] if report.to_string() == "1 task received; 1 tag sent"), "{told:?}");
+    assert!(
+        matches!(&told[..], [Event::DryRun(report)] if report.to_string() == "1 task received; 1 tag sent"),
+        "{told:?}"
+    );
     assert!(before == b.fs.disk);
     assert!(matches!(&b.ask(Change::put("tag", "x", r#"{"id":1}"#))[..], [Event::Refused(_)]));
 }

@@ -455,7 +455,11 @@ impl Delta {
                 None => cx.event(Event::Refused(format!("there is no conflict `{id}`"))),
             },
             Command::Dismiss(id) => {
-                if local.settle(&id).is_none() {
+                if let Some(conflict) = local.settle(&id) {
+                    cx.op(local.keep());
+                    let told = Event::Acknowledged { key: conflict.key, dot: None };
+                    self.phase = Phase::Writing(Vec::new(), vec![told]);
+                } else {
                     cx.event(Event::Refused(format!("there is no conflict `{id}`")));
                 }
             }

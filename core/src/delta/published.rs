@@ -235,6 +235,36 @@ fn write_items(items: &BTreeMap<Key, Item>) -> String {
     format!("[\n{}\n]", all.join(",\n"))
 }
 
+/// A value that lost, as an entity of what it said.
+fn write_lost(conflict: &Conflict) -> String {
+    let set = conflict.fields.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let item = Item {
+        version: conflict.dot.count,
+        at: conflict.at.ms,
+        by: conflict.dot.replica.0.clone(),
+        deleted: false,
+        fields: Fields(set.collect()),
+    };
+    let unset: Vec<_> =
+        conflict.fields.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+    format!("[{},{}]", item.text(&conflict.key, true), json!(unset))
+}
+
+fn read_lost(node: &Node) -> Option<Conflict> {
+    let [said, unset] = node.list()? else { return None };
+    let item = Item::of(said);
+    let set = item.fields.0.into_iter().map(|(name, value)| (name, Some(value)));
+    let unset = unset.list()?.iter().map(|name| Some((Arc::from(name.text()?), None)));
+    let fields = set.map(Some).chain(unset).collect::<Option<_>>()?;
+    Some(Conflict {
+        key: Key::new(said.get("kind")?.text()?, said.get("id")?.text()?),
+        dot: Dot { replica: ReplicaId(item.by), count: item.version },
+        at: Hybrid { ms: item.at, count: 0 },
+        reason: Reason::SameField,
+        fields,
+    })
+}
+
 impl Local {
     /// Reads the local files. Where there are none, nothing is known.
     ///
@@ -251,11 +281,14 @@ impl Local {
             node.as_ref().and_then(|node| items(node.get("entities")?)).unwrap_or_default()
         };
         let count = synced.as_ref().and_then(|node| node.get("globalUpdateCount")?.count()).unwrap_or(0);
-        Ok(Self { items: of(&data), synced: of(&synced), count, ..Self::default() })
+        let lost = data.as_ref().and_then(|node| node.get("lost")?.list()?.iter().map(read_lost).collect());
+        let lost = lost.unwrap_or_default();
+        Ok(Self { items: of(&data), synced: of(&synced), count, lost, ..Self::default() })
     }
 
     fn save(&self) -> FsOp {
-        let text = format!("{{\"entities\":{}}}", write_items(&self.items));
+        let lost: Vec<_> = self.lost.iter().map(write_lost).collect();
+        let text = format!("{{\"entities\":{},\"lost\":[{}]}}", write_items(&self.items), lost.join(","));
         FsOp::Replace { path: data_path(), content: Content::from(text) }
     }
 
