@@ -1,5 +1,7 @@
 //! The cases of `data/delta-cases`: each variant of each is played, and what it asks for has to hold.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 #[path = "support/replicas.rs"]
 mod replicas;
 

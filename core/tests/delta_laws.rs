@@ -1,5 +1,7 @@
 //! Laws of delta: the merge is a join, and whatever is carried when, nothing that was acknowledged is lost.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 #[path = "support/replicas.rs"]
 mod replicas;
 

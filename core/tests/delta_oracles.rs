@@ -1,6 +1,8 @@
 //! Rows that upstream's programs answered, where the rule is the same, and the fixtures of its migration
 //! (`data/super-productivity`). Every difference is named and counted.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 #[path = "support/replicas.rs"]
 mod replicas;
 

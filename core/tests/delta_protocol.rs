@@ -1,5 +1,7 @@
 //! Replicas of a delta folder in memory: what they tell, what they write, and what they make of what arrives.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 #[path = "support/replicas.rs"]
 mod replicas;
 

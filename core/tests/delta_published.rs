@@ -1,5 +1,7 @@
 //! The published design: what it does, and each of its known faults that needs no simulated folder to be seen.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 #[path = "support/replicas.rs"]
 mod replicas;
 

@@ -16,8 +16,9 @@
 //!
 //! # How
 //! Every shared file has one writer ([`layout`]). A replica publishes the entities it wrote itself, as states that are
-//! joined ([`merge`]); what it says of itself in its meta file is a hint ([`meta`]). A sync is planned as a whole and
-//! may be interrupted anywhere ([`sync`]).
+//! joined ([`merge`]); what it says of itself in its meta file is a hint ([`meta`]). A sync is planned as a whole, and
+//! may be interrupted between any two writes. A replica whose memory is older than what it did, because a backup was
+//! restored or its local directory copied, finds that out and goes on under another id.
 
 pub mod codec;
 pub mod entity;

@@ -93,10 +93,11 @@ impl Item {
     }
 
     fn same_content(&self, other: &Self) -> bool {
-        let same = |(one, two): ((&Arc<str>, &Json), (&Arc<str>, &Json))| one.0 == two.0 && one.1.same(two.1);
+        let has =
+            |(name, value): (&Arc<str>, &Json)| other.fields.get(name).is_some_and(|known| known.same(value));
         self.deleted == other.deleted
             && self.fields.0.len() == other.fields.0.len()
-            && self.fields.0.iter().zip(&other.fields.0).all(same)
+            && self.fields.0.iter().all(has)
     }
 }
 

@@ -226,7 +226,7 @@ impl Store {
     /// Whether the log is much longer than what it says.
     fn is_long(&self, more: usize) -> bool {
         let lines = u64::try_from(self.records.len()).unwrap_or(u64::MAX).saturating_add(16);
-        self.log_len.saturating_add(more as u64) > lines.saturating_mul(4_096).max(1 << 20)
+        self.log_len.saturating_add(more as u64) > lines.saturating_mul(1_024).max(1 << 20)
     }
 
     /// Makes a change that was written.
