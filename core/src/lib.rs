@@ -72,6 +72,7 @@ pub mod delta;
 pub mod failover;
 pub mod journal;
 pub mod kit;
+pub mod notes;
 
 pub use clock::{Mono, Now, WallMs};
 pub use content::{Content, Parsed};

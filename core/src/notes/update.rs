@@ -1,0 +1,354 @@
+//! Yjs updates, looked at before a decoder sees them.
+//!
+//! A decoder of untrusted bytes may be asked by a length for more memory than there is, and by nested values for more
+//! stack than there is; neither can be caught. So [`check`] walks over an update (the v1 encoding of Yjs 13) without
+//! allocating: what it lets pass is complete, ends where the bytes end, holds nothing deeper than [`DEPTH_MAX`], no
+//! number outside what Yjs can count to, and nothing that refers to itself or to what comes after it.
+//!
+//! # What it finds of a damaged file
+//! No proper prefix of an update is one. An update whose end is zeros instead of its own bytes is refused, but where
+//! the zeros were its own bytes or stand for the end of a number that is no text: text with NUL characters, empty
+//! ranges and padded numbers are refused, since no Yjs writes them.
+
+use std::ops::Range;
+
+use super::varint::{Varint, read_varint, varint_len};
+
+/// How deep values may be nested.
+pub const DEPTH_MAX: usize = 64;
+
+/// The first client id that JavaScript cannot count to.
+const CLIENT_END: u64 = 1 << 53;
+
+/// Why bytes are no update that a decoder should see.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
+pub enum Flaw {
+    /// It ends within.
+    #[error("the update is cut")]
+    Cut,
+    /// A number has more than 64 bits, or is written longer than needed.
+    #[error("a number of the update is not written as Yjs writes it")]
+    Number,
+    /// A text is not UTF-8, or holds NUL characters.
+    #[error("a text of the update is no text")]
+    Text,
+    /// It has content of a kind that there is not, or that is not supported.
+    #[error("the update has content of kind {0}, which is not known")]
+    Content(u8),
+    /// Values are nested deeper than [`DEPTH_MAX`].
+    #[error("values of the update are nested too deep")]
+    Depth,
+    /// A client is beyond what can be counted.
+    #[error("a client of the update is beyond 2^53")]
+    Client,
+    /// A clock is beyond what can be counted.
+    #[error("a clock of the update is beyond 2^32")]
+    Clock,
+    /// An item refers to itself or to what its client wrote later.
+    #[error("an item of the update refers to itself")]
+    Itself,
+    /// A range or a skip is empty.
+    #[error("a range of the update is empty")]
+    Empty,
+    /// Something follows it.
+    #[error("{0} bytes follow the update")]
+    Rest(usize),
+}
+
+/// One struct of an update: what one client wrote at one place of its clock.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Struct {
+    /// The client.
+    pub client: u64,
+    /// Its clock where the struct begins.
+    pub clock: u64,
+    /// How far the clock goes on.
+    pub len: u64,
+    /// Whether it says something: neither collected garbage nor a gap.
+    pub is_item: bool,
+    /// Where it stands.
+    pub bytes: Range<usize>,
+}
+
+/// Looks at an update.
+///
+/// # Errors
+/// The first flaw.
+pub fn check(bytes: &[u8]) -> Result<(), Flaw> {
+    walk(bytes, &mut |_| {})
+}
+
+/// The structs of an update.
+///
+/// # Errors
+/// As [`check`].
+pub fn structs(bytes: &[u8]) -> Result<Vec<Struct>, Flaw> {
+    let mut found = Vec::new();
+    walk(bytes, &mut |one| found.push(one))?;
+    Ok(found)
+}
+
+fn walk(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
+    let mut walk = Walk { bytes, at: 0 };
+    for _ in 0..walk.number()? {
+        let structs = walk.number()?;
+        let client = walk.client()?;
+        let mut clock = walk.clock()?;
+        for _ in 0..structs {
+            let from = walk.at;
+            let (len, is_item) = walk.one_struct(client, clock)?;
+            seen(Struct { client, clock, len, is_item, bytes: from..walk.at });
+            clock = clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
+        }
+    }
+    for _ in 0..walk.number()? {
+        walk.client()?;
+        for _ in 0..walk.number()? {
+            let (clock, len) = (walk.clock()?, walk.clock()?);
+            if len == 0 {
+                return Err(Flaw::Empty);
+            }
+            if clock + len > u64::from(u32::MAX) {
+                return Err(Flaw::Clock);
+            }
+        }
+    }
+    match bytes.len() - walk.at {
+        0 => Ok(()),
+        rest => Err(Flaw::Rest(rest)),
+    }
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn byte(&mut self) -> Result<u8, Flaw> {
+        let byte = self.bytes.get(self.at).copied().ok_or(Flaw::Cut)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<u64, Flaw> {
+        match read_varint(&self.bytes[self.at..]) {
+            Varint::Number(number, len) if len == varint_len(number) => {
+                self.at += len;
+                Ok(number)
+            }
+            Varint::Number(..) | Varint::Overflow => Err(Flaw::Number),
+            Varint::Cut => Err(Flaw::Cut),
+        }
+    }
+
+    fn client(&mut self) -> Result<u64, Flaw> {
+        Some(self.number()?).filter(|&client| client < CLIENT_END).ok_or(Flaw::Client)
+    }
+
+    fn clock(&mut self) -> Result<u64, Flaw> {
+        Some(self.number()?).filter(|&clock| clock <= u64::from(u32::MAX)).ok_or(Flaw::Clock)
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], Flaw> {
+        let rest = &self.bytes[self.at..];
+        let taken = usize::try_from(len).ok().and_then(|len| rest.get(..len)).ok_or(Flaw::Cut)?;
+        self.at += taken.len();
+        Ok(taken)
+    }
+
+    fn text(&mut self) -> Result<&'a str, Flaw> {
+        let len = self.number()?;
+        let text = self.take(len)?;
+        if memchr::memchr(0, text).is_some() {
+            return Err(Flaw::Text);
+        }
+        std::str::from_utf8(text).map_err(|_| Flaw::Text)
+    }
+
+    /// A reference of the item at `clock` of `client`.
+    fn reference(&mut self, client: u64, clock: u64) -> Result<(), Flaw> {
+        let (to, at) = (self.client()?, self.clock()?);
+        if to == client && at >= clock { Err(Flaw::Itself) } else { Ok(()) }
+    }
+
+    /// Returns how far the struct's clock goes on, and whether it is an item.
+    fn one_struct(&mut self, client: u64, clock: u64) -> Result<(u64, bool), Flaw> {
+        let info = self.byte()?;
+        if matches!(info, info::GC | info::SKIP) {
+            let len = Some(self.clock()?).filter(|&len| len > 0).ok_or(Flaw::Empty)?;
+            return Ok((len, false));
+        }
+        if info & info::ORIGIN != 0 {
+            self.reference(client, clock)?;
+        }
+        if info & info::RIGHT_ORIGIN != 0 {
+            self.reference(client, clock)?;
+        }
+        if info & (info::ORIGIN | info::RIGHT_ORIGIN) == 0 {
+            match self.number()? {
+                1 => drop(self.text()?),
+                0 => self.reference(client, clock)?,
+                _ => return Err(Flaw::Number),
+            }
+            if info & info::PARENT_SUB != 0 {
+                self.text()?;
+            }
+        }
+        self.content(info & info::CONTENT).map(|len| (len, true))
+    }
+
+    fn content(&mut self, kind: u8) -> Result<u64, Flaw> {
+        match kind {
+            info::DELETED => Some(self.clock()?).filter(|&len| len > 0).ok_or(Flaw::Empty),
+            info::BINARY => {
+                let len = self.number()?;
+                self.take(len)?;
+                Ok(1)
+            }
+            // Yjs counts as JavaScript does.
+            info::STRING => Ok(self.text()?.encode_utf16().count() as u64),
+            info::EMBED => self.text().map(|_| 1),
+            info::FORMAT => {
+                self.text()?;
+                self.text().map(|_| 1)
+            }
+            info::TYPE => {
+                match self.byte()? {
+                    0 | 1 | 2 | 4 | 6 => {}
+                    // An element and a hook have a name.
+                    3 | 5 => drop(self.text()?),
+                    _ => return Err(Flaw::Content(kind)),
+                }
+                Ok(1)
+            }
+            info::ANY => {
+                let len = self.clock()?;
+                for _ in 0..len {
+                    self.any(0)?;
+                }
+                Ok(len)
+            }
+            info::DOC => {
+                self.text()?;
+                self.any(0)?;
+                Ok(1)
+            }
+            // Among them 2, the JSON of Yjs before 13, which decoders disagree on.
+            _ => Err(Flaw::Content(kind)),
+        }
+    }
+
+    fn any(&mut self, depth: usize) -> Result<(), Flaw> {
+        if depth > DEPTH_MAX {
+            return Err(Flaw::Depth);
+        }
+        let kind = self.byte()?;
+        match kind {
+            // undefined, null, and the truth values
+            127 | 126 | 121 | 120 => {}
+            // an integer, its sign in the second highest bit of its first byte
+            125 => while self.byte()? & 0x80 != 0 {},
+            124 => drop(self.take(4)?),
+            123 | 122 => drop(self.take(8)?),
+            119 => drop(self.text()?),
+            118 => {
+                for _ in 0..self.number()? {
+                    self.text()?;
+                    self.any(depth + 1)?;
+                }
+            }
+            117 => {
+                for _ in 0..self.number()? {
+                    self.any(depth + 1)?;
+                }
+            }
+            116 => {
+                let len = self.number()?;
+                self.take(len)?;
+            }
+            _ => return Err(Flaw::Content(kind)),
+        }
+        Ok(())
+    }
+}
+
+/// The first byte of a struct (yjs 13, `src/structs/Item.js`).
+mod info {
+    pub(super) const GC: u8 = 0;
+    pub(super) const SKIP: u8 = 10;
+    pub(super) const CONTENT: u8 = 0x1f;
+    pub(super) const PARENT_SUB: u8 = 0x20;
+    pub(super) const RIGHT_ORIGIN: u8 = 0x40;
+    pub(super) const ORIGIN: u8 = 0x80;
+
+    pub(super) const DELETED: u8 = 1;
+    pub(super) const BINARY: u8 = 3;
+    pub(super) const STRING: u8 = 4;
+    pub(super) const EMBED: u8 = 5;
+    pub(super) const FORMAT: u8 = 6;
+    pub(super) const TYPE: u8 = 7;
+    pub(super) const ANY: u8 = 8;
+    pub(super) const DOC: u8 = 9;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use yrs::updates::decoder::Decode;
+    use yrs::{Doc, Options, ReadTxn, StateVector, Text, Transact};
+
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let doc =
+            Doc::with_options(Options::with_guid_and_client_id("doc".into(), yrs::block::ClientID::new(7)));
+        let text = doc.get_or_insert_text("t");
+        let mut txn = doc.transact_mut();
+        text.insert(&mut txn, 0, "hello");
+        text.remove_range(&mut txn, 1, 2);
+        text.insert(&mut txn, 3, "é");
+        drop(txn);
+        doc.transact().encode_state_as_update_v1(&StateVector::default())
+    }
+
+    #[test]
+    fn an_update_is_let_pass_and_no_part_of_it() {
+        let bytes = sample();
+        assert_eq!(check(&bytes), Ok(()));
+        for cut in 0..bytes.len() {
+            assert_eq!(check(&bytes[..cut]), Err(Flaw::Cut), "{cut}");
+        }
+        assert_eq!(check(&[&bytes[..], &[0]].concat()), Err(Flaw::Rest(1)));
+        let found = structs(&bytes).unwrap();
+        assert_eq!(found.iter().map(|one| one.len).sum::<u64>(), 6);
+        assert!(found.iter().all(|one| one.client == 7));
+    }
+
+    #[test]
+    fn an_update_whose_end_is_zeros_is_refused() {
+        let bytes = sample();
+        for cut in 0..bytes.len() {
+            let zeroed = [&bytes[..cut], &vec![0; bytes.len() - cut]].concat();
+            assert!(zeroed == bytes || check(&zeroed).is_err(), "{cut}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is let pass, a decoder takes without harm, or says why not.
+        #[test]
+        fn what_is_let_pass_does_no_harm(
+            bytes in prop::collection::vec(prop_oneof![0..12_u8, any::<u8>()], 0..40), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut changed = sample();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            for bytes in [bytes, changed] {
+                if check(&bytes).is_ok() {
+                    let _ = yrs::Update::decode_v1(&bytes);
+                }
+            }
+        }
+    }
+}
