@@ -302,8 +302,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Vec<u8> {
-        let doc =
-            Doc::with_options(Options::with_guid_and_client_id("doc".into(), yrs::block::ClientID::new(7)));
+        let doc = Doc::with_options(Options::with_guid_and_client_id("doc".into(), yrs::ClientID::new(7)));
         let text = doc.get_or_insert_text("t");
         let mut txn = doc.transact_mut();
         text.insert(&mut txn, 0, "hello");

@@ -1,0 +1,515 @@
+//! The machine of the hardened design.
+//!
+//! # What it writes, and when it says so
+//! A change is a record: first in the shadow, flushed, then in the own log, flushed, then a line of the activity log;
+//! only then it is told as written. A deletion for good is a line of the local list of deletions, flushed, then one of
+//! the own deletion log, flushed. Whoever learns of a deletion writes it into his own log too, so that no single
+//! file has to survive for a note to stay deleted, and removes his own files of the note, never others'.
+//!
+//! # What it reads, and when
+//! Hints shorten waiting and decide nothing: while a hinted record is not here, the folder is looked at again after
+//! 500 ms, doubled each time up to the usual time between looks; nothing is ever given up. Every file is read again in
+//! a full scan, which is slow, and after a wake.
+
+mod own;
+mod write;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use own::{Opening, Own, Settled, tombstones_path};
+
+use super::Notes;
+use super::config::Config;
+use super::document::Document;
+use super::lines::{self, By, activity_log, deletion_log};
+use super::load::Loaded;
+use super::names::{ACTIVITY, DELETED, FOLDERS, NOTES, SD_ID};
+use super::problem::{Problem, ProblemKind};
+use super::protocol::{Command, Event, Note, State};
+use super::shelf::{Look, Looking, NoteFiles, Shelf};
+use crate::kit::watermark::Numbers;
+use crate::{Content, Cx, FsError, Input, Mono, Path};
+
+/// What the instance is doing.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Phase {
+    /// It cannot write now; it tries again at the next look.
+    Closed,
+    /// Its own files are being made whole.
+    Settling,
+    /// It can write.
+    Ready,
+    /// It writes: what is told once all is on disk.
+    Writing(Vec<Event>),
+}
+
+/// An instance of the hardened design.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Instance {
+    shelf: Shelf,
+    own: Option<Box<Own>>,
+    /// Notes that are deleted for good, and when, as far as that can be read.
+    gone: BTreeMap<Arc<str>, Option<u64>>,
+    /// Those of them that the local list names.
+    gone_saved: BTreeSet<Arc<str>>,
+    /// Those of them whose own files are removed.
+    gone_cleaned: BTreeSet<Arc<str>>,
+    /// Whether the local list ends without a newline.
+    gone_gap: bool,
+    phase: Phase,
+    queue: VecDeque<Command>,
+    /// The numbers of each note and instance that are here.
+    known: BTreeMap<Arc<str>, BTreeMap<String, Numbers>>,
+    /// The largest numbers that hints tell of.
+    hinted: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    /// The files that the ops of this batch are about.
+    writing: Vec<Path>,
+    /// Files that could not be written. What can wait is not tried again until the next full scan.
+    blocked: BTreeSet<Path>,
+    /// Looks for hinted records without a change.
+    attempts: u32,
+    next_look: Mono,
+    next_full: Mono,
+    /// When the folder is looked at because the machine woke.
+    wake_look: Option<Mono>,
+    /// Whether trash was looked through since the last full scan.
+    is_purged: bool,
+    /// Why it cannot write, as it was told.
+    away: Option<String>,
+}
+
+type Context<'a, 'b> = &'a mut Cx<'b, Notes>;
+
+impl Instance {
+    pub(super) fn open(config: &Config, cx: Context<'_, '_>) -> Self {
+        let now = cx.now().mono;
+        let mut instance = Self {
+            shelf: Shelf::default(),
+            own: None,
+            gone: BTreeMap::new(),
+            gone_saved: BTreeSet::new(),
+            gone_cleaned: BTreeSet::new(),
+            gone_gap: false,
+            phase: Phase::Closed,
+            queue: VecDeque::new(),
+            known: BTreeMap::new(),
+            hinted: BTreeMap::new(),
+            writing: Vec::new(),
+            blocked: BTreeSet::new(),
+            attempts: 0,
+            next_look: now,
+            next_full: now,
+            wake_look: None,
+            is_purged: false,
+            away: None,
+        };
+        instance.start(config, cx);
+        instance
+    }
+
+    pub(super) fn step(&mut self, config: &Config, input: Input<Notes>, cx: Context<'_, '_>) {
+        match input {
+            Input::Applied => match std::mem::replace(&mut self.phase, Phase::Ready) {
+                Phase::Writing(events) => {
+                    events.into_iter().for_each(|event| cx.event(event));
+                    self.go_on(config, cx);
+                }
+                _ => self.start(config, cx),
+            },
+            Input::Failed { op, .. } => self.failed(op, cx),
+            Input::Changed => {
+                self.look(config, false, cx);
+                self.after_look(config, cx);
+            }
+            Input::Timer => self.timer(config, cx),
+            Input::Command(command) => {
+                if self.phase == Phase::Closed {
+                    self.start(config, cx);
+                }
+                match &self.phase {
+                    Phase::Closed => {
+                        let why = self.away.clone().unwrap_or_else(|| "the folder is not here".to_owned());
+                        cx.event(Event::Refused(why));
+                    }
+                    _ => self.queue.push_back(command),
+                }
+                self.go_on(config, cx);
+            }
+            Input::Reply(never) => match never {},
+        }
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Mono> {
+        [Some(self.next_look), Some(self.next_full), self.wake_look].into_iter().flatten().min()
+    }
+
+    /// What is on disk now is found out by opening the files anew, at the next look.
+    fn failed(&mut self, op: u32, cx: Context<'_, '_>) {
+        cx.event(Event::Failed);
+        let path = usize::try_from(op).ok().and_then(|op| self.writing.get(op));
+        self.blocked.extend(path.cloned());
+        (self.phase, self.own) = (Phase::Closed, None);
+    }
+
+    fn timer(&mut self, config: &Config, cx: Context<'_, '_>) {
+        let (now, timing) = (cx.now().mono, &config.timing);
+        let due = self.wake_at().unwrap_or(now);
+        if now.since(due) >= timing.asleep_ms {
+            cx.event(Event::Woke);
+            self.wake_look = Some(now.plus(timing.wake_ms));
+        }
+        let woken = self.wake_look.is_some_and(|at| at <= now);
+        if woken {
+            self.wake_look = None;
+        }
+        let full = woken || self.next_full <= now;
+        if full {
+            self.blocked.clear();
+        }
+        self.look(config, full, cx);
+        self.after_look(config, cx);
+    }
+
+    /// Looks at all there is, and opens the own files.
+    fn start(&mut self, config: &Config, cx: Context<'_, '_>) {
+        self.phase = Phase::Closed;
+        self.own = None;
+        self.look(config, true, cx);
+        self.after_look(config, cx);
+    }
+
+    /// Opens the own files if they are not open, and goes on.
+    fn after_look(&mut self, config: &Config, cx: Context<'_, '_>) {
+        if self.phase == Phase::Closed && self.away.is_none() {
+            self.settle(config, cx);
+        }
+        self.go_on(config, cx);
+    }
+
+    fn settle(&mut self, config: &Config, cx: Context<'_, '_>) {
+        let gone = &self.gone;
+        let fs = cx.fs();
+        let opening = Opening {
+            fs,
+            config,
+            shelf: &self.shelf,
+            is_gone: &|note| gone.contains_key(note),
+            wall: cx.now().wall,
+        };
+        match own::settle(&opening, cx.rng()) {
+            Ok(Settled::Owned(own, ops, words)) => {
+                words.into_iter().for_each(|what| cx.event(Event::Repaired(what)));
+                if ops.is_empty() {
+                    cx.event(Event::Started { instance: own.instance().into() });
+                    self.phase = Phase::Ready;
+                    self.own = Some(own);
+                    self.recount_own(config);
+                } else {
+                    ops.into_iter().for_each(|op| cx.op(op));
+                    self.phase = Phase::Settling;
+                }
+            }
+            Ok(Settled::Moves(ops, instance, why)) => {
+                if !why.is_empty() {
+                    cx.event(Event::Moved { instance: instance.into(), why });
+                }
+                ops.into_iter().for_each(|op| cx.op(op));
+                self.phase = Phase::Settling;
+            }
+            Err((path, error)) => self.be_away(format!("{path}: {error}"), cx),
+        }
+    }
+
+    /// Takes note that the folder cannot be used, and tells it once.
+    fn be_away(&mut self, why: String, cx: Context<'_, '_>) {
+        if self.away.as_ref() != Some(&why) {
+            cx.event(Event::Away(why.clone()));
+        }
+        self.away = Some(why);
+        if !matches!(self.phase, Phase::Writing(_) | Phase::Settling) {
+            (self.phase, self.own) = (Phase::Closed, None);
+        }
+    }
+
+    /// Looks at the folder.
+    fn look(&mut self, config: &Config, full: bool, cx: Context<'_, '_>) {
+        let now = cx.now().mono;
+        if full {
+            self.next_full = now.plus(config.timing.full_scan_ms);
+            self.is_purged = false;
+        }
+        let before = self.awaited_count();
+        match self.look_at_files(full, cx) {
+            Ok(look) => {
+                self.away = None;
+                self.take_in(config, &look, cx);
+            }
+            Err(why) => self.be_away(why, cx),
+        }
+        let awaited = self.awaited_count();
+        self.attempts = if awaited == before { self.attempts.saturating_add(1) } else { 0 };
+        let again = if awaited > 0 { config.timing.retry_after(self.attempts) } else { u64::MAX };
+        self.next_look = now.plus(again.min(config.timing.scan_ms));
+    }
+
+    fn look_at_files(&mut self, full: bool, cx: Context<'_, '_>) -> Result<Look, String> {
+        let fs = cx.fs();
+        self.read_gone(cx).map_err(|error| format!("{}: {error}", tombstones_path()))?;
+        let root = fs.list(&Path::shared("")).map_err(|error| format!("the folder: {error}"))?;
+        let marks = [NOTES, ACTIVITY, DELETED, FOLDERS, SD_ID];
+        let has_own = self.own.as_ref().is_some_and(|own| own.notes().next().is_some())
+            || !self.gone_saved.is_empty()
+            || own::has_shadows(fs);
+        if has_own && !root.iter().any(|entry| marks.contains(&entry.name())) {
+            return Err("the folder is empty, and this machine has written notes there: wait until it has arrived, or \
+                        choose the right one"
+                .to_owned());
+        }
+        let lengths = self.own.as_ref().map(|own| own.lengths()).unwrap_or_default();
+        let gone = &self.gone;
+        let looking = Looking { full, copies: true, own: &lengths, is_gone: &|note| gone.contains_key(note) };
+        let look = self.shelf.look(fs, &looking).map_err(|error| format!("{NOTES}: {error}"))?;
+        Ok(look)
+    }
+
+    /// Reads the local list of deletions, once.
+    fn read_gone(&mut self, cx: Context<'_, '_>) -> Result<(), FsError> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        let content = match cx.read(&tombstones_path()) {
+            Ok(content) => content,
+            Err(FsError::NotFound) => Content::new([]),
+            Err(error) => return Err(error),
+        };
+        let file = deletion_log(content.bytes());
+        self.gone_gap = file.end != lines::LineEnd::Whole;
+        self.gone_saved = file.entries.iter().map(|(_, entry)| entry.note.clone()).collect();
+        for (_, entry) in file.entries {
+            self.gone.entry(entry.note).or_insert(entry.time_ms);
+        }
+        Ok(())
+    }
+
+    /// Takes over what a look has found.
+    fn take_in(&mut self, config: &Config, look: &Look, cx: Context<'_, '_>) {
+        if look.deleted {
+            for log in self.shelf.deleted.values() {
+                for (_, entry) in deletion_log(log.held.content.bytes()).entries {
+                    if let Entry::Vacant(new) = self.gone.entry(entry.note) {
+                        cx.event(Event::Gone { note: new.key().clone() });
+                        new.insert(entry.time_ms);
+                    }
+                }
+            }
+        }
+        let gone: Vec<_> =
+            self.shelf.notes.keys().filter(|note| self.gone.contains_key(*note)).cloned().collect();
+        for note in gone {
+            self.shelf.notes.remove(&note);
+            self.known.remove(&note);
+        }
+        for note in &look.notes {
+            if self.shelf.notes.contains_key(note) {
+                self.recount(config, note, cx);
+            }
+        }
+        if look.activity {
+            self.read_hints();
+        }
+        if (look.own || self.is_outdone(config, look)) && self.phase == Phase::Ready {
+            // What stands in an own file is not what was written there.
+            (self.phase, self.own) = (Phase::Closed, None);
+        }
+    }
+
+    /// Whether a file that has the own id holds records that this instance did not write.
+    fn is_outdone(&self, config: &Config, look: &Look) -> bool {
+        let Some(own) = &self.own else { return false };
+        let files = look.notes.iter().filter_map(|note| self.shelf.notes.get_key_value(note));
+        files.into_iter().any(|(note, files)| {
+            let mine = files.logs.values().filter(|file| file.name.owner.instance == own.instance());
+            mine.into_iter().any(|file| !own.knows(note, config.kind, &file.held.content))
+        })
+    }
+
+    /// Counts a note's records, and tells what came.
+    fn recount(&mut self, config: &Config, note: &Arc<str>, cx: Context<'_, '_>) {
+        let numbers = self.loaded(config, note).numbers;
+        let before = self.known.get(note);
+        let up_to: Vec<(Arc<str>, u64)> = numbers
+            .iter()
+            .filter(|(instance, now)| before.and_then(|before| before.get(*instance)) != Some(now))
+            .map(|(instance, now)| (Arc::from(&**instance), now.contiguous()))
+            .collect();
+        if !up_to.is_empty() {
+            cx.event(Event::Loaded { note: note.clone(), up_to });
+        }
+        self.know(note, numbers);
+    }
+
+    /// What was here once counts as here: it is kept.
+    fn know(&mut self, note: &Arc<str>, numbers: BTreeMap<String, Numbers>) {
+        let known = self.known.entry(note.clone()).or_default();
+        for (instance, numbers) in numbers {
+            known.entry(instance).or_default().join(&numbers);
+        }
+    }
+
+    fn recount_own(&mut self, config: &Config) {
+        let own = self.own.as_ref().map(|own| own.notes().map(|(note, _)| note.clone()).collect::<Vec<_>>());
+        for note in own.into_iter().flatten().filter(|note| !self.gone.contains_key(note)).collect::<Vec<_>>()
+        {
+            let numbers = self.loaded(config, &note).numbers;
+            self.know(&note, numbers);
+        }
+    }
+
+    fn read_hints(&mut self) {
+        let own = self.own.as_ref().map(|own| own.instance());
+        let mut hinted: BTreeMap<_, u64> = BTreeMap::new();
+        for log in self.shelf.activity.values() {
+            for ((note, by), seq) in &*log.held.content.parsed(largest) {
+                let instance: Arc<str> = match by {
+                    By::Instance(instance) => instance.clone(),
+                    By::Profile(_) => log.owner.instance.as_str().into(),
+                };
+                if Some(&*instance) != own {
+                    let most = hinted.entry((note.clone(), instance)).or_default();
+                    *most = (*most).max(*seq);
+                }
+            }
+        }
+        self.hinted = hinted;
+    }
+
+    fn is_awaited(&self, note: &Arc<str>, instance: &str, seq: u64) -> bool {
+        let here = self.known.get(note).and_then(|known| known.get(instance)).map_or(0, Numbers::contiguous);
+        here < seq && !self.gone.contains_key(note)
+    }
+
+    fn awaited_count(&self) -> usize {
+        self.hinted.iter().filter(|((note, instance), seq)| self.is_awaited(note, instance, **seq)).count()
+    }
+
+    /// What the files and the own shadows say of a note.
+    fn loaded(&self, config: &Config, note: &str) -> Loaded<'_> {
+        static NONE: NoteFiles = NoteFiles::EMPTY;
+        let files = self.shelf.notes.get(note).map(|files| &**files);
+        let own = self.own.iter().flat_map(|own| own.logs(note, files));
+        files.unwrap_or(&NONE).load(config.kind, own)
+    }
+
+    pub(super) fn note(&self, config: &Config, id: &str) -> Option<Note> {
+        if let Some((id, _)) = self.gone.get_key_value(id) {
+            return Some(Note {
+                id: id.clone(),
+                state: State::Deleted,
+                document: Document::default(),
+                is_incomplete: false,
+                numbers: BTreeMap::new(),
+                problems: Vec::new(),
+            });
+        }
+        let loaded = self.loaded(config, id);
+        if loaded.numbers.is_empty() && !self.shelf.notes.contains_key(id) {
+            return None;
+        }
+        let document = config.kind.document(&loaded.parts);
+        let state = match (document.is_begun, document.is_trashed) {
+            (false, _) => State::NotYet,
+            (true, true) => State::Trashed,
+            (true, false) => State::Live,
+        };
+        let Loaded { numbers, mut problems, .. } = loaded;
+        let name = format!("{NOTES}/{id}");
+        for (instance, numbers) in &numbers {
+            let gaps = numbers.missing().map(|gap| {
+                Problem::of(
+                    name.as_str(),
+                    ProblemKind::SequenceGap,
+                    format!("{} to {} of {instance} are not here", gap.start(), gap.end()),
+                )
+            });
+            problems.extend(gaps);
+        }
+        if document.waits {
+            problems.push(Problem::of(name.as_str(), ProblemKind::Waits, ""));
+        }
+        for (instance, seq) in &document.refused {
+            let detail = format!("number {seq} of {instance} cannot be applied");
+            problems.push(Problem::of(name.as_str(), ProblemKind::BadRecord, detail));
+        }
+        problems.sort();
+        problems.dedup();
+        let id: Arc<str> = id.into();
+        let hinted = self.hinted.iter().filter(|((note, _), _)| *note == id);
+        let awaited = hinted.into_iter().any(|((note, instance), seq)| self.is_awaited(note, instance, *seq));
+        let gaps = numbers.values().any(|numbers| numbers.missing().next().is_some());
+        let is_incomplete = state == State::NotYet || document.waits || awaited || gaps;
+        Some(Note { id, state, document, is_incomplete, numbers, problems })
+    }
+
+    pub(super) fn ids(&self) -> Vec<Arc<str>> {
+        let own = self.own.iter().flat_map(|own| own.notes()).map(|(note, _)| note);
+        let all: BTreeSet<_> = self.shelf.notes.keys().chain(self.gone.keys()).chain(own).cloned().collect();
+        all.into_iter().collect()
+    }
+
+    pub(super) fn is_gone(&self, id: &str) -> bool {
+        self.gone.contains_key(id)
+    }
+
+    pub(super) fn instance(&self) -> Option<&str> {
+        self.own.as_ref().map(|own| own.instance())
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
+    }
+
+    pub(super) fn awaited(&self) -> Vec<(Arc<str>, Arc<str>, u64)> {
+        let all = self.hinted.iter().filter(|((note, instance), seq)| self.is_awaited(note, instance, **seq));
+        all.map(|((note, instance), seq)| (note.clone(), instance.clone(), *seq)).collect()
+    }
+
+    pub(super) fn problems(&self, config: &Config) -> Vec<Problem> {
+        let mut problems = self.shelf.problems.clone();
+        for id in self.ids() {
+            problems.extend(self.note(config, &id).into_iter().flat_map(|note| note.problems));
+        }
+        for (path, log) in &self.shelf.activity {
+            problems.extend(super::load::line_problems(
+                path.name(),
+                log.is_copy,
+                &activity_log(log.held.content.bytes()),
+            ));
+        }
+        for (path, log) in &self.shelf.deleted {
+            problems.extend(super::load::line_problems(
+                path.name(),
+                log.is_copy,
+                &deletion_log(log.held.content.bytes()),
+            ));
+        }
+        problems.sort();
+        problems.dedup();
+        problems
+    }
+
+    pub(super) fn files_read(&self) -> u64 {
+        self.shelf.files_read
+    }
+}
+
+/// The largest number that an activity log names, of each note and author.
+fn largest(bytes: &[u8]) -> BTreeMap<(Arc<str>, By), u64> {
+    let mut found = BTreeMap::new();
+    for (_, entry) in activity_log(bytes).entries {
+        let most = found.entry((entry.note, entry.by)).or_default();
+        *most = entry.seq.max(*most);
+    }
+    found
+}

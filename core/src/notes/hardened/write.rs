@@ -1,0 +1,341 @@
+//! What an instance writes when it can: deletions first, then what it is asked, then what keeps the folder in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Context, Instance, Phase};
+use crate::notes::config::Config;
+use crate::notes::document::{Author, Deed};
+use crate::notes::lines;
+use crate::notes::load::{CheckedLog, End};
+use crate::notes::names::{ACTIVITY, DELETED, is_id, new_id, snapshot_file_name, snapshots_dir};
+use crate::notes::protocol::{Command, Done, Event};
+use crate::notes::snapshot::{ClockEntry, Seal, SnapshotFile, sealed_snapshot};
+use crate::{Content, FsOp};
+
+use super::own::tombstones_path;
+
+impl Instance {
+    /// Does what is to be done next, if it can write and nothing else is going on.
+    pub(super) fn go_on(&mut self, config: &Config, cx: Context<'_, '_>) {
+        while self.phase == Phase::Ready && self.own.is_some() {
+            if self.save_gone(config, cx) || self.remove_gone(cx) {
+                return;
+            }
+            let Some(command) = self.queue.pop_front() else { break };
+            self.carry_out(config, command, cx);
+        }
+        if self.phase == Phase::Ready && self.own.is_some() {
+            let _ = self.hint_again(config, cx)
+                || self.compact(config, cx)
+                || self.snapshot_by_itself(config, cx)
+                || self.purge(config, cx);
+        }
+    }
+
+    fn write(&mut self, ops: Vec<FsOp>, events: Vec<Event>, cx: Context<'_, '_>) {
+        self.writing = ops.iter().map(|op| op.path().clone()).collect();
+        ops.into_iter().for_each(|op| cx.op(op));
+        self.phase = Phase::Writing(events);
+    }
+
+    fn refuse(why: impl Into<String>, cx: Context<'_, '_>) {
+        cx.event(Event::Refused(why.into()));
+    }
+
+    fn carry_out(&mut self, config: &Config, command: Command, cx: Context<'_, '_>) {
+        match command {
+            Command::Create { note, text } => {
+                let note = note.unwrap_or_else(|| new_id(cx.rng()));
+                if !is_id(&note) {
+                    return Self::refuse(
+                        format!("`{note}` is no id: 1 to 64 letters, digits, `_` and `-`"),
+                        cx,
+                    );
+                }
+                if self.known.get(&*note).is_some_and(|known| !known.is_empty()) {
+                    return Self::refuse(format!("{note} is there already: edit it"), cx);
+                }
+                self.act(config, &note.clone().into(), Deed::Create(&note, &text), Done::Created, cx);
+            }
+            Command::Edit { note, change } => {
+                self.act(config, &note.into(), Deed::Edit(&change), Done::Edited, cx)
+            }
+            Command::Delete { note } => self.act(config, &note.into(), Deed::Trash, Done::Trashed, cx),
+            Command::Restore { note } => self.act(config, &note.into(), Deed::Restore, Done::Restored, cx),
+            Command::PermanentlyDelete { note } => self.delete(config, &note.into(), cx),
+            Command::Snapshot { note } => {
+                if let Err(why) = self.snapshot(config, &note.into(), cx) {
+                    Self::refuse(why, cx);
+                }
+            }
+            Command::Sync => {
+                self.blocked.clear();
+                self.look(config, true, cx);
+                if self.phase == Phase::Closed && self.away.is_none() {
+                    self.settle(config, cx);
+                }
+            }
+        }
+    }
+
+    /// Writes a record.
+    fn act(&mut self, config: &Config, note: &Arc<str>, deed: Deed<'_>, done: Done, cx: Context<'_, '_>) {
+        if self.gone.contains_key(note) {
+            return Self::refuse(format!("{note} is deleted for good: make another note"), cx);
+        }
+        let now = cx.now().wall;
+        let Some(own) = &self.own else { return };
+        let seq = own.next_seq(note);
+        let author = Author {
+            instance: own.instance(),
+            seq,
+            client: own.client,
+            now_ms: u64::try_from(now.0).unwrap_or(0),
+        };
+        let loaded = self.loaded(config, note);
+        if loaded.parts.is_empty() && done != Done::Created {
+            return Self::refuse(format!("{note} is not here: make it, or wait until it has arrived"), cx);
+        }
+        let data = match config.kind.record(&loaded.parts, &author, deed) {
+            Ok(Some(data)) => data,
+            Ok(None) => return cx.event(Event::Unchanged { note: note.clone() }),
+            Err(why) => return Self::refuse(format!("{note}: {why}"), cx),
+        };
+        let Some(own) = &mut self.own else { return };
+        let appended = own.append(&config.profile, note, &data, now);
+        let mut ops = appended.ops;
+        let seq = appended.seq;
+        let instance: Arc<str> = own.instance().into();
+        let hint = own.hint(&config.profile, note, seq);
+        ops.extend(Some(hint).filter(|op| !self.blocked.contains(op.path())));
+        self.known.entry(note.clone()).or_default().entry(instance.to_string()).or_default().insert(seq);
+        self.write(ops, vec![Event::Written { done, note: note.clone(), instance, seq }], cx);
+    }
+
+    /// Deletes a note for good.
+    fn delete(&mut self, config: &Config, note: &Arc<str>, cx: Context<'_, '_>) {
+        if !is_id(note) {
+            return Self::refuse(format!("`{note}` is no id"), cx);
+        }
+        if self.gone.contains_key(note) {
+            return cx.event(Event::Unchanged { note: note.clone() });
+        }
+        let ms = u64::try_from(cx.now().wall.0).unwrap_or(0);
+        self.gone.insert(note.clone(), Some(ms));
+        self.shelf.notes.remove(note);
+        self.known.remove(note);
+        let ops = self.gone_ops(config, vec![(note.clone(), ms)]);
+        self.write(ops, vec![Event::Deleted { note: note.clone() }], cx);
+    }
+
+    /// The ops that name deleted notes in the local list and in the own deletion log.
+    fn gone_ops(&mut self, config: &Config, notes: Vec<(Arc<str>, u64)>) -> Vec<FsOp> {
+        let mut ops = Vec::new();
+        let unsaved: Vec<_> =
+            notes.iter().filter(|(note, _)| !self.gone_saved.contains(note)).cloned().collect();
+        if !unsaved.is_empty() {
+            let gap = if std::mem::take(&mut self.gone_gap) { "\n" } else { "" };
+            let text: String = unsaved.iter().map(|(note, ms)| lines::deletion_line(note, *ms)).collect();
+            let path = tombstones_path();
+            ops.push(FsOp::Append { path: path.clone(), bytes: Content::from(format!("{gap}{text}")) });
+            ops.push(FsOp::Flush { path });
+            self.gone_saved.extend(unsaved.into_iter().map(|(note, _)| note));
+        }
+        if let Some(own) = &mut self.own {
+            let untold: Vec<_> =
+                notes.into_iter().filter(|(note, _)| !own.told_deleted.contains(note)).collect();
+            if !untold.is_empty() && !self.blocked.contains(&own.lines_path(DELETED, &config.profile)) {
+                ops.extend(own.tell_deleted(&config.profile, &untold));
+            }
+        }
+        ops
+    }
+
+    /// Writes down deletions that it has learned of.
+    fn save_gone(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
+        let Some(own) = &self.own else { return false };
+        let can_tell = !self.blocked.contains(&own.lines_path(DELETED, &config.profile));
+        let new: Vec<_> = self
+            .gone
+            .iter()
+            .filter(|(note, _)| {
+                !self.gone_saved.contains(*note) || can_tell && !own.told_deleted.contains(*note)
+            })
+            .map(|(note, ms)| (note.clone(), ms.unwrap_or(0)))
+            .collect();
+        if new.is_empty() {
+            return false;
+        }
+        let ops = self.gone_ops(config, new);
+        self.write(ops, Vec::new(), cx);
+        true
+    }
+
+    /// Removes the own files of notes that are deleted.
+    fn remove_gone(&mut self, cx: Context<'_, '_>) -> bool {
+        let Some(own) = &mut self.own else { return false };
+        let uncleaned: Vec<_> =
+            self.gone.keys().filter(|note| !self.gone_cleaned.contains(*note)).cloned().collect();
+        for note in uncleaned {
+            let ops = own.remove(cx.fs(), &note);
+            self.gone_cleaned.insert(note);
+            if !ops.is_empty() {
+                self.write(ops, Vec::new(), cx);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Writes hints that a crash has lost.
+    fn hint_again(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
+        let Some(own) = &mut self.own else { return false };
+        if self.blocked.contains(&own.lines_path(ACTIVITY, &config.profile)) {
+            return false;
+        }
+        let hinted = |note: &Arc<str>| own.hinted.get(note).copied().unwrap_or(0);
+        let missing: Vec<_> = own
+            .notes()
+            .filter(|(note, seq)| hinted(note) < *seq && !self.gone.contains_key(*note))
+            .map(|(note, seq)| (note.clone(), seq))
+            .collect();
+        if missing.is_empty() {
+            return false;
+        }
+        let ops = missing.iter().map(|(note, seq)| own.hint(&config.profile, note, *seq)).collect();
+        self.write(ops, Vec::new(), cx);
+        true
+    }
+
+    /// Puts a shorter activity log in place of one that has grown to twice its length: the last line of each note.
+    fn compact(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
+        let Some(own) = &mut self.own else { return false };
+        let path = own.lines_path(ACTIVITY, &config.profile);
+        let Some(log) = self.shelf.activity.get(&path) else { return false };
+        let file = lines::activity_log(log.held.content.bytes());
+        let most = config.activity_lines_max.saturating_mul(2);
+        if file.lines <= most || own.hinted.len() as u64 >= u64::from(most) || self.blocked.contains(&path) {
+            return false;
+        }
+        let text: String =
+            own.hinted.iter().map(|(note, seq)| lines::activity_line(note, &config.profile, *seq)).collect();
+        self.shelf.activity.remove(&path);
+        self.write(vec![FsOp::Replace { path, content: Content::from(text) }], Vec::new(), cx);
+        true
+    }
+
+    fn snapshot_by_itself(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
+        let (Some(every), Some(own)) = (config.snapshot_records, &self.own) else { return false };
+        let due = own.notes().map(|(note, _)| note.clone());
+        let due: Vec<_> = due.filter(|note| own.since_snapshot(note) >= every).collect();
+        due.iter().any(|note| self.snapshot(config, note, cx).is_ok())
+    }
+
+    /// Writes a snapshot of all that is here, and removes the own ones before the one before it.
+    ///
+    /// # Errors
+    /// If something is missing or waits: a snapshot would claim more than it holds.
+    fn snapshot(&mut self, config: &Config, note: &Arc<str>, cx: Context<'_, '_>) -> Result<(), String> {
+        if self.gone.contains_key(note) {
+            return Err(format!("{note} is deleted for good"));
+        }
+        let loaded = self.loaded(config, note);
+        if loaded.parts.is_empty() {
+            return Err(format!("{note} is not here"));
+        }
+        if loaded.numbers.values().any(|numbers| numbers.missing().next().is_some()) {
+            return Err(format!(
+                "{note}: records are missing, and a snapshot would claim them: wait until they are here"
+            ));
+        }
+        let state = config.kind.state(&loaded.parts);
+        let state =
+            state.ok_or_else(|| format!("{note}: records wait for others: wait until they are here"))?;
+        let clock: Vec<_> = loaded
+            .numbers
+            .iter()
+            .map(|(instance, numbers)| {
+                let End { file, offset, .. } = loaded.ends.get(instance).cloned().unwrap_or_default();
+                ClockEntry { instance: instance.clone(), seq: numbers.contiguous(), offset, file }
+            })
+            .collect();
+        let Some(own) = &mut self.own else { return Err("this machine cannot write now".to_owned()) };
+        own.snapshot_taken(note);
+        let (instance, dir) = (own.instance(), snapshots_dir(note));
+        let mut old: Vec<_> = self
+            .shelf
+            .notes
+            .get(note)
+            .into_iter()
+            .flat_map(|files| &files.snapshots)
+            .filter(|(_, file)| file.name.owner.instance == instance && !file.name.is_copy)
+            .collect();
+        old.sort_by_key(|(_, file)| file.name.time_ms);
+        let after = old.last().map_or(0, |(_, file)| file.name.time_ms.saturating_add(1));
+        let time_ms = u64::try_from(cx.now().wall.0).unwrap_or(0).max(after);
+        let path = dir.join(&snapshot_file_name(instance, time_ms));
+        let content = Content::new(sealed_snapshot(&clock, &state));
+        let mut ops = vec![FsOp::CreateNew { path: path.clone(), content }, FsOp::Flush { path }];
+        // One of ours that is whole; of upstream's nothing is removed.
+        old.pop();
+        let sealed = |content: &Content| {
+            SnapshotFile::read(content.bytes()).is_ok_and(|file| file.seal == Seal::Sound)
+        };
+        let removed = old.into_iter().filter(|(_, file)| sealed(&file.held.content));
+        ops.extend(removed.map(|(path, _)| FsOp::Remove { path: path.clone() }));
+        self.write(ops, vec![Event::SnapshotWritten { note: note.clone() }], cx);
+        Ok(())
+    }
+
+    /// Deletes what has lain in the trash for long, once nobody can have taken it out without this instance knowing.
+    fn purge(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
+        let Some(trash_ms) = config.timing.trash_ms.filter(|_| !self.is_purged) else { return false };
+        self.is_purged = true;
+        let now = u64::try_from(cx.now().wall.0).unwrap_or(0);
+        let Some(before) = now.checked_sub(trash_ms) else { return false };
+        let notes: Vec<_> = self.shelf.notes.keys().cloned().collect();
+        for note in notes {
+            let loaded = self.loaded(config, &note);
+            let document = config.kind.document(&loaded.parts);
+            let Some(modified) = document.modified_ms.filter(|ms| document.is_trashed && *ms < before) else {
+                continue;
+            };
+            if self.is_caught_up(config, modified.saturating_add(trash_ms)) {
+                self.delete(config, &note, cx);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether of every other instance of the folder all is here that it has hinted at, and something that it wrote at
+    /// `since_ms` or later: then what it did before has come as well, since its hints stand in the order of its records.
+    fn is_caught_up(&self, config: &Config, since_ms: u64) -> bool {
+        let Some(own) = &self.own else { return false };
+        let mine = |instance: &str| own.is_mine(instance);
+        let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+        for log in self.shelf.activity.values().chain(self.shelf.deleted.values()) {
+            newest.entry(&log.owner.instance).or_default();
+        }
+        for files in self.shelf.notes.values() {
+            for file in files.snapshots.values() {
+                newest.entry(&file.name.owner.instance).or_default();
+            }
+            for file in files.logs.values() {
+                let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
+                let time_ms = checked.good().map(|record| record.time_ms).max().unwrap_or(0);
+                let newest = newest.entry(&file.name.owner.instance).or_default();
+                *newest = time_ms.max(*newest);
+            }
+        }
+        let awaited = self.awaited();
+        let gap = |instance: &str| {
+            let numbers = self.known.values().filter_map(|known| known.get(instance));
+            numbers.into_iter().any(|numbers| numbers.missing().next().is_some())
+        };
+        newest.into_iter().filter(|(instance, _)| !mine(instance)).all(|(instance, newest)| {
+            newest >= since_ms && !gap(instance) && awaited.iter().all(|(_, other, _)| **other != *instance)
+        })
+    }
+}

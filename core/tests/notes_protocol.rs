@@ -1,0 +1,250 @@
+//! Instances of the hardened design on files in memory.
+
+use cloudchamber_core::notes::snapshot::SEAL_BYTES;
+use cloudchamber_core::notes::{Change, Command, Event, Kind, State};
+use cloudchamber_core::{Design, FsError, Path};
+use notes_support::{Replica, carry, exchange};
+
+mod notes_support;
+
+const A: &str = "instaaaaaaaaaaaaaaaaaa";
+const B: &str = "instbbbbbbbbbbbbbbbbbb";
+const NOTE: &str = "note-1";
+
+fn pair(kind: Kind) -> [Replica; 2] {
+    [A, B].map(|id| Replica::started(Design::Hardened, kind, id))
+}
+
+fn texts(replicas: &[Replica]) -> Vec<String> {
+    replicas.iter().map(|replica| replica.text(NOTE).unwrap_or_default()).collect()
+}
+
+fn note(note: &str) -> String {
+    note.to_owned()
+}
+
+#[test]
+fn what_one_types_the_other_reads() {
+    for kind in [Kind::Yjs, Kind::Records] {
+        let mut both = pair(kind);
+        let told = both[0].create(NOTE, "Hello");
+        assert!(matches!(told[..], [Event::Written { seq: 1, .. }]), "{told:?}");
+        exchange(&mut both);
+        assert_eq!(texts(&both), ["Hello", "Hello"]);
+        both[0].append(NOTE, " world");
+        both[1]
+            .command(Command::Edit { note: note(NOTE), change: Change::Append("!\nTwo lines".to_owned()) });
+        exchange(&mut both);
+        let [a, b] = &texts(&both)[..] else { panic!("two") };
+        assert_eq!(a, b);
+        assert!(a.contains(" world") && a.contains("Two lines"), "{a:?}");
+        assert!(both.iter().all(|one| one.notes().awaited().is_empty()));
+        assert_eq!(both[1].notes().problems(&both[1].config), vec![]);
+    }
+}
+
+#[test]
+fn texts_are_edited_in_any_place() {
+    let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
+    one.create(NOTE, "one\ntwo\nthree");
+    let edit = |one: &mut Replica, change: Change| one.command(Command::Edit { note: note(NOTE), change });
+    edit(&mut one, Change::Insert { at: 3, text: " and a half".to_owned() });
+    assert_eq!(one.text(NOTE).unwrap(), "one and a half\ntwo\nthree");
+    edit(&mut one, Change::Remove { at: 3, len: 12 });
+    assert_eq!(one.text(NOTE).unwrap(), "onetwo\nthree");
+    edit(&mut one, Change::Insert { at: 3, text: "\nnew\n𝄞".to_owned() });
+    assert_eq!(one.text(NOTE).unwrap(), "one\nnew\n𝄞two\nthree");
+    edit(&mut one, Change::Remove { at: 8, len: 2 });
+    assert_eq!(one.text(NOTE).unwrap(), "one\nnew\nwo\nthree");
+    edit(&mut one, Change::Set(String::new()));
+    assert_eq!(one.text(NOTE).unwrap(), "");
+    edit(&mut one, Change::Append("last".to_owned()));
+    assert_eq!(one.text(NOTE).unwrap(), "last");
+    let told = edit(&mut one, Change::Set("last".to_owned()));
+    assert_eq!(told, [Event::Unchanged { note: NOTE.into() }]);
+    let told = edit(&mut one, Change::Insert { at: 9, text: "x".to_owned() });
+    assert!(matches!(&told[..], [Event::Refused(why)] if why.contains("4 characters")), "{told:?}");
+}
+
+#[test]
+fn the_trash_gives_back_and_a_deletion_for_good_does_not() {
+    for kind in [Kind::Yjs, Kind::Records] {
+        let mut both = pair(kind);
+        both[0].create(NOTE, "Hello");
+        exchange(&mut both);
+        both[1].command(Command::Delete { note: note(NOTE) });
+        exchange(&mut both);
+        let state = |one: &Replica| one.notes().note(&one.config, NOTE).unwrap().state;
+        assert_eq!([state(&both[0]), state(&both[1])], [State::Trashed; 2]);
+        both[0].command(Command::Restore { note: note(NOTE) });
+        exchange(&mut both);
+        assert_eq!([state(&both[0]), state(&both[1])], [State::Live; 2]);
+        let late = both[0].shared();
+        let told = both[1].command(Command::PermanentlyDelete { note: note(NOTE) });
+        assert!(told.contains(&Event::Deleted { note: NOTE.into() }));
+        assert!(both[0].append(NOTE, " more").iter().any(|event| matches!(event, Event::Written { .. })));
+        exchange(&mut both);
+        exchange(&mut both);
+        assert_eq!([state(&both[0]), state(&both[1])], [State::Deleted; 2]);
+        for one in &mut both {
+            // All the files come back, and every process starts again.
+            for (path, content) in &late {
+                one.fs.files.insert(path.clone(), content.clone());
+            }
+            one.fs.files.retain(|path, _| !path.name().starts_with("deleted/"));
+            one.start();
+            one.sync();
+            assert_eq!(one.text(NOTE), None);
+            assert!(one.append(NOTE, "x").iter().any(|event| matches!(event, Event::Refused(_))));
+            let own = one.notes().instance().unwrap().to_owned();
+            let left: Vec<_> =
+                one.fs.files.keys().filter(|path| path.name().starts_with("notes/note-1/logs")).collect();
+            assert!(left.iter().all(|path| !path.name().contains(&own)), "{left:?}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_folder_is_away_and_nothing_is_written_to_it() {
+    let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
+    one.create(NOTE, "Hello");
+    let all = one.fs.clone();
+    one.fs.files.retain(|path, _| path.root() == cloudchamber_core::Root::Local);
+    one.start();
+    assert!(matches!(one.events.last(), Some(Event::Away(_))), "{:?}", one.events);
+    assert!(matches!(one.append(NOTE, "x")[..], [Event::Refused(_)]));
+    assert_eq!(one.shared(), vec![]);
+    one.fs.files = all.files;
+    one.pass(5_000);
+    one.append(NOTE, " again");
+    assert_eq!(one.text(NOTE).unwrap(), "Hello again");
+}
+
+#[test]
+fn a_lost_and_a_torn_file_are_made_whole_from_the_shadow() {
+    let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
+    one.create(NOTE, "Hello");
+    one.append(NOTE, " world");
+    let (path, whole) = one.shared().into_iter().find(|(path, _)| path.name().ends_with(".crdtlog")).unwrap();
+    let len = whole.len();
+    for cut in 0..len {
+        let nul = [whole.prefix(cut).bytes(), &vec![0; len - cut]].concat();
+        for bytes in [whole.prefix(cut).bytes().to_vec(), nul] {
+            one.put(&path.to_string(), bytes);
+            one.start();
+            assert_eq!(
+                one.fs.files[&path],
+                whole,
+                "cut at {cut}: {:?}",
+                one.events.iter().filter(|e| matches!(e, Event::Moved { .. })).collect::<Vec<_>>()
+            );
+        }
+    }
+    one.fs.files.remove(&path);
+    one.start();
+    assert_eq!(one.fs.files[&path], whole);
+    one.append(NOTE, "!");
+    assert_eq!(one.text(NOTE).unwrap(), "Hello world!");
+    assert!(!one.events.iter().any(|event| matches!(event, Event::Moved { .. })));
+}
+
+#[test]
+fn a_restored_backup_goes_on_as_another_instance_and_loses_nothing() {
+    for kind in [Kind::Yjs, Kind::Records] {
+        let mut both = pair(kind);
+        both[0].create(NOTE, "Hello");
+        let backup: Vec<_> = both[0].fs.files.clone().into_iter().collect();
+        both[0].append(NOTE, " world");
+        exchange(&mut both);
+        // The local folder is an older one, and so is the shared one until the client has brought the rest.
+        both[0].fs.files = backup.into_iter().collect();
+        both[0].start();
+        both[0].append(NOTE, " again");
+        let lost: Vec<_> = both[1].shared().into_iter().filter(|(path, _)| path.name().contains(A)).collect();
+        for (path, content) in lost {
+            both[0].fs.files.insert(path, content);
+        }
+        both[0].sync();
+        assert!(
+            both[0].events.iter().any(|event| matches!(event, Event::Moved { .. })),
+            "{:?}",
+            both[0].events
+        );
+        exchange(&mut both);
+        exchange(&mut both);
+        let [a, b] = &texts(&both)[..] else { panic!("two") };
+        assert_eq!(a, b, "{kind:?}");
+        for word in ["Hello", " world", " again"] {
+            assert!(a.contains(word), "{kind:?}: {a:?} lacks {word:?}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_hinted_at_is_awaited_without_an_end() {
+    let mut both = pair(Kind::Yjs);
+    both[0].create(NOTE, "Hello");
+    let [a, b] = &mut both;
+    carry(a, b, |name| name.starts_with("activity/"));
+    b.sync();
+    assert_eq!(b.notes().awaited(), [(NOTE.into(), A.into(), 1)]);
+    b.pass(3_600_000);
+    assert_eq!(b.notes().awaited().len(), 1);
+    carry(a, b, |name| name.starts_with("notes/"));
+    b.pass(3_000);
+    assert_eq!((b.text(NOTE).as_deref(), b.notes().awaited()), (Some("Hello"), vec![]));
+}
+
+#[test]
+fn a_snapshot_is_written_where_nothing_is_missing_and_read_where_logs_are() {
+    for kind in [Kind::Yjs, Kind::Records] {
+        let mut both = pair(kind);
+        both[0].create(NOTE, "Hello");
+        both[0].append(NOTE, " world");
+        let told = both[0].command(Command::Snapshot { note: note(NOTE) });
+        assert_eq!(told, [Event::SnapshotWritten { note: NOTE.into() }]);
+        let [a, b] = &mut both;
+        carry(a, b, |name| name.contains("snapshots"));
+        b.sync();
+        assert_eq!(b.text(NOTE).as_deref(), Some("Hello world"));
+        let snapshot = Path::shared(&format!("notes/{NOTE}/snapshots"));
+        let path = b.fs.files.keys().find(|path| path.below(&snapshot).is_some()).unwrap().clone();
+        let whole = b.fs.files[&path].clone();
+        for cut in 0..whole.len() {
+            let nul = [whole.prefix(cut).bytes(), &vec![0; whole.len() - cut]].concat();
+            for bytes in [whole.prefix(cut).bytes().to_vec(), nul] {
+                let mut c = Replica::started(Design::Hardened, kind, B);
+                c.put(&path.to_string(), bytes);
+                c.sync();
+                // Without its seal it is as upstream writes it, and whole.
+                let text = c.text(NOTE);
+                assert!(
+                    text.is_none()
+                        || text.as_deref() == Some("Hello world") && cut == whole.len() - SEAL_BYTES
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failed_op_is_told_and_leaves_no_hole() {
+    let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
+    one.create(NOTE, "Hello");
+    for at in 0..5 {
+        one.feed(cloudchamber_core::Input::Command(Command::Edit {
+            note: note(NOTE),
+            change: Change::Append(format!(" {at}")),
+        }));
+        for _ in 0..at {
+            one.apply(None);
+        }
+        one.apply(Some(FsError::NoSpace));
+        one.settle();
+        assert!(one.events.contains(&Event::Failed));
+        one.pass(10_000);
+        let numbers = one.notes().note(&one.config, NOTE).unwrap().numbers[A].clone();
+        assert_eq!(numbers.contiguous(), numbers.max());
+    }
+    assert_eq!(one.notes().problems(&one.config), vec![]);
+}
