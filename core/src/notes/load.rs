@@ -232,26 +232,31 @@ impl<'a> Loaded<'a> {
 
     /// Tells where one Yjs client wrote two different things at one place of its clock.
     fn find_reused_clients(&mut self, by_number: &BTreeMap<(&'a str, u64), BTreeMap<&'a [u8], &'a str>>) {
-        let mut seen: BTreeMap<(u64, u64), (u64, &[u8], &str)> = BTreeMap::new();
-        let mut told = BTreeSet::new();
         let updates: BTreeMap<&[u8], &str> =
             by_number.values().flatten().map(|(data, name)| (*data, *name)).collect();
+        let mut all = Vec::new();
         for (data, name) in updates {
-            for Struct { client, clock, len, is_item, bytes } in update::structs(data).unwrap_or_default() {
-                if !is_item {
+            let structs = update::structs(data).unwrap_or_default();
+            let items = structs.into_iter().filter(|one| one.kind.is_some());
+            all.extend(items.map(|one| (one, data, name)));
+        }
+        all.sort_by_key(|(one, _, _)| (one.client, one.clock));
+        let mut told = BTreeSet::new();
+        let mut furthest: Option<&(Struct, &[u8], &str)> = None;
+        for now in &all {
+            let (one, data, name) = now;
+            let meets = |(before, _, _): &&(Struct, &[u8], &str)| {
+                before.client == one.client && one.clock < before.clock + before.len
+            };
+            if let Some((before, before_data, before_name)) = furthest.filter(meets) {
+                if !one.agrees(data, before, before_data) {
+                    told.extend([(one.client, *before_name), (one.client, *name)]);
+                }
+                if one.clock + one.len <= before.clock + before.len {
                     continue;
                 }
-                let bytes = &data[bytes];
-                match seen.get(&(client, clock)) {
-                    // Where one goes on further, the shorter one may be a part of it.
-                    Some((other_len, other, other_name)) if *other_len == len && *other != bytes => {
-                        told.insert((client, *other_name));
-                        told.insert((client, name));
-                    }
-                    Some(_) => {}
-                    None => drop(seen.insert((client, clock), (len, bytes, name))),
-                }
             }
+            furthest = Some(now);
         }
         for (client, name) in told {
             self.tell(name, ProblemKind::ClientReuse, &format!("client {client}"));

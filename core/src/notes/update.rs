@@ -64,10 +64,38 @@ pub struct Struct {
     pub clock: u64,
     /// How far the clock goes on.
     pub len: u64,
-    /// Whether it says something: neither collected garbage nor a gap.
-    pub is_item: bool,
-    /// Where it stands.
-    pub bytes: Range<usize>,
+    /// The kind of its content; `None` if it has none, being collected garbage or a gap.
+    pub kind: Option<u8>,
+    /// Where its content stands.
+    pub content: Range<usize>,
+}
+
+impl Struct {
+    /// Whether this and another one may be what one client wrote, where their clocks meet: what each says there is the
+    /// same, or one of them does not say it any more. `bytes` and `others` are the updates that they stand in.
+    #[must_use]
+    pub fn agrees(&self, bytes: &[u8], other: &Self, others: &[u8]) -> bool {
+        let (Some(kind), Some(other_kind)) = (self.kind, other.kind) else { return true };
+        if kind == info::DELETED || other_kind == info::DELETED {
+            return true;
+        }
+        if kind != other_kind {
+            return false;
+        }
+        let (content, other_content) = (&bytes[self.content.clone()], &others[other.content.clone()]);
+        if kind != info::STRING {
+            return (self.clock, self.len) != (other.clock, other.len) || content == other_content;
+        }
+        // One may be a part of the other.
+        let (from, to) = (self.clock.max(other.clock), (self.clock + self.len).min(other.clock + other.len));
+        let units = |one: &Self, content: &[u8]| -> Vec<u16> {
+            let text = Walk { bytes: content, at: 0 }.text().unwrap_or("");
+            let skipped = usize::try_from(from - one.clock).unwrap_or(usize::MAX);
+            let len = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+            text.encode_utf16().skip(skipped).take(len).collect()
+        };
+        units(self, content) == units(other, other_content)
+    }
 }
 
 /// Looks at an update.
@@ -95,9 +123,8 @@ fn walk(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
         let client = walk.client()?;
         let mut clock = walk.clock()?;
         for _ in 0..structs {
-            let from = walk.at;
-            let (len, is_item) = walk.one_struct(client, clock)?;
-            seen(Struct { client, clock, len, is_item, bytes: from..walk.at });
+            let (len, kind, from) = walk.one_struct(client, clock)?;
+            seen(Struct { client, clock, len, kind, content: from..walk.at });
             clock = clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
         }
     }
@@ -173,12 +200,12 @@ impl<'a> Walk<'a> {
         if to == client && at >= clock { Err(Flaw::Itself) } else { Ok(()) }
     }
 
-    /// Returns how far the struct's clock goes on, and whether it is an item.
-    fn one_struct(&mut self, client: u64, clock: u64) -> Result<(u64, bool), Flaw> {
+    /// Returns how far the struct's clock goes on, the kind of its content, and where that begins.
+    fn one_struct(&mut self, client: u64, clock: u64) -> Result<(u64, Option<u8>, usize), Flaw> {
         let info = self.byte()?;
         if matches!(info, info::GC | info::SKIP) {
             let len = Some(self.clock()?).filter(|&len| len > 0).ok_or(Flaw::Empty)?;
-            return Ok((len, false));
+            return Ok((len, None, self.at));
         }
         if info & info::ORIGIN != 0 {
             self.reference(client, clock)?;
@@ -196,7 +223,8 @@ impl<'a> Walk<'a> {
                 self.text()?;
             }
         }
-        self.content(info & info::CONTENT).map(|len| (len, true))
+        let (kind, from) = (info & info::CONTENT, self.at);
+        self.content(kind).map(|len| (len, Some(kind), from))
     }
 
     fn content(&mut self, kind: u8) -> Result<u64, Flaw> {
