@@ -2,6 +2,8 @@
 //!
 //! `core/tests/data/notecove/SOURCE` says where they come from.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where its data is not what it says")]
+
 use cloudchamber_core::notes::crdt_log::{LOG_END, LOG_HEADER, LogFile, LogTail, log_record};
 use cloudchamber_core::notes::snapshot::{
     ClockEntry, SNAPSHOT_HEADER, Seal, SnapshotFile, SnapshotFlaw, snapshot, status,

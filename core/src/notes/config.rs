@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::document::Kind;
-use super::names::is_id;
+use super::names::{Form, is_id};
 use crate::Design;
 
 /// What does not change while an instance runs.
@@ -24,6 +26,20 @@ pub struct Config {
     pub activity_lines_max: u32,
     /// How many own records lie between two snapshots; none are written by themselves if `None`.
     pub snapshot_records: Option<u32>,
+    /// How published names its logs, and so whether it goes on in a file of an earlier process.
+    pub form: Form,
+    /// Where published looks for the deletions that its discovery heeds.
+    pub heeded: Heeded,
+}
+
+/// Where published looks for the deletions that its discovery heeds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heeded {
+    /// In the deletion logs, as the document says.
+    Deleted,
+    /// In `deletions/`, where nobody writes any, as upstream's code does (note-discovery.ts at 2f4f888).
+    Deletions,
 }
 
 /// All durations, in milliseconds.
@@ -94,6 +110,8 @@ impl Config {
             timing: Timing::UPSTREAM,
             activity_lines_max: 1_000,
             snapshot_records: None,
+            form: Form::Dots,
+            heeded: Heeded::Deleted,
         }
     }
 

@@ -161,6 +161,21 @@ impl Kind {
         }
     }
 
+    /// How many bytes of these a decoder takes for a record or a merged state, whatever follows: what a reader asks
+    /// that trusts its files.
+    ///
+    /// # Errors
+    /// What the decoder throws, in words.
+    pub fn taken(self, data: &[u8]) -> Result<usize, String> {
+        match self {
+            Self::Records => {
+                let known = plain::check(data).or_else(|_| plain::check_state(data));
+                known.map(|()| data.len()).map_err(str::to_owned)
+            }
+            Self::Yjs => super::update::taken(data).map_err(|flaw| flaw.to_string()),
+        }
+    }
+
     /// Looks at a merged state before it counts.
     ///
     /// # Errors
@@ -204,6 +219,15 @@ impl Kind {
         match self {
             Self::Records => plain::record(parts, author, deed),
             Self::Yjs => yjs::record(parts, author, deed),
+        }
+    }
+
+    /// The merged state of these parts, what waits among it; `None` if something was refused.
+    #[must_use]
+    pub fn state_with_pending(self, parts: &Parts<'_>) -> Option<Vec<u8>> {
+        match self {
+            Self::Records => Some(plain::state_with_pending(parts)),
+            Self::Yjs => yjs::state_with_pending(parts),
         }
     }
 

@@ -250,7 +250,10 @@ impl<'a> Loaded<'a> {
             };
             if let Some((before, before_data, before_name)) = furthest.filter(meets) {
                 if !one.agrees(data, before, before_data) {
-                    told.extend([(one.client, *before_name), (one.client, *name)]);
+                    let texts = [before.text(before_data), one.text(data)];
+                    let texts: Vec<_> = texts.into_iter().flatten().map(|text| format!("{text:?}")).collect();
+                    let detail = format!("client {} wrote {}", one.client, texts.join(" and "));
+                    told.extend([(*before_name, detail.clone()), (*name, detail)]);
                 }
                 if one.clock + one.len <= before.clock + before.len {
                     continue;
@@ -258,8 +261,8 @@ impl<'a> Loaded<'a> {
             }
             furthest = Some(now);
         }
-        for (client, name) in told {
-            self.tell(name, ProblemKind::ClientReuse, &format!("client {client}"));
+        for (name, detail) in told {
+            self.tell(name, ProblemKind::ClientReuse, &detail);
         }
     }
 

@@ -14,8 +14,10 @@ pub mod varint;
 
 mod plain;
 mod protocol;
+mod published;
 mod yjs;
 
-pub use config::{Config, ConfigError, Timing};
+pub use config::{Config, ConfigError, Heeded, Timing};
 pub use document::{Change, Document, Kind};
+pub use names::Form;
 pub use protocol::{Command, Done, Event, Note, Notes, State};

@@ -9,6 +9,8 @@
 //! Ids are 22 characters of base64url, which may hold `_` themselves, UUIDs, or `ios-` and more
 //! (drewcsillag/notecove at 2f4f888; the change of the delimiter is its 107fd9a).
 
+use serde::{Deserialize, Serialize};
+
 use crate::kit::names::{Client, originals};
 use crate::{Path, Rng};
 
@@ -75,7 +77,8 @@ pub struct Owner {
 }
 
 /// How the parts of a name are put together.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// With dots.
     Dots,

@@ -176,6 +176,13 @@ fn state_parts(data: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
     Ok(found)
 }
 
+/// The merged state, with what waits.
+pub(super) fn state_with_pending(parts: &Parts<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Woven::all(parts).iter().for_each(|data| put(&mut bytes, data));
+    sealed(bytes)
+}
+
 /// The merged state; `None` if something waits.
 pub(super) fn state(parts: &Parts<'_>) -> Option<Vec<u8>> {
     let woven = Woven::of(parts);
@@ -202,11 +209,17 @@ struct Woven<'a> {
 }
 
 impl<'a> Woven<'a> {
-    fn of(parts: &Parts<'a>) -> Self {
+    /// Every record, those of merged states among them.
+    fn all(parts: &Parts<'a>) -> BTreeSet<&'a [u8]> {
         let mut all: BTreeSet<&[u8]> = parts.records.iter().map(|part| part.data).collect();
         for state in &parts.states {
             all.extend(state_parts(state).unwrap_or_default());
         }
+        all
+    }
+
+    fn of(parts: &Parts<'a>) -> Self {
+        let all = Self::all(parts);
         let mut read: Vec<_> =
             all.into_iter().filter_map(|data| read(data).ok().map(|plain| (plain, data))).collect();
         let mut numbers: BTreeMap<&str, Numbers> = BTreeMap::new();

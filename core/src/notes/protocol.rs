@@ -9,6 +9,7 @@ use super::config::Config;
 use super::document::{Change, Document};
 use super::hardened::Instance;
 use super::problem::Problem;
+use super::published::Published;
 use crate::kit::watermark::Numbers;
 use crate::{Cx, Design, Input, Mono, Never, Protocol};
 
@@ -201,6 +202,7 @@ pub struct Notes(Machine);
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Machine {
     Hardened(Box<Instance>),
+    Published(Box<Published>),
 }
 
 impl Notes {
@@ -209,6 +211,7 @@ impl Notes {
     pub fn note(&self, config: &Config, id: &str) -> Option<Note> {
         match &self.0 {
             Machine::Hardened(machine) => machine.note(config, id),
+            Machine::Published(machine) => machine.note(config, id),
         }
     }
 
@@ -217,6 +220,7 @@ impl Notes {
     pub fn ids(&self) -> Vec<Arc<str>> {
         match &self.0 {
             Machine::Hardened(machine) => machine.ids(),
+            Machine::Published(machine) => machine.ids(),
         }
     }
 
@@ -239,6 +243,7 @@ impl Notes {
     pub fn is_deleted(&self, id: &str) -> bool {
         match &self.0 {
             Machine::Hardened(machine) => machine.is_gone(id),
+            Machine::Published(machine) => machine.is_gone(id),
         }
     }
 
@@ -247,6 +252,7 @@ impl Notes {
     pub fn instance(&self) -> Option<&str> {
         match &self.0 {
             Machine::Hardened(machine) => machine.instance(),
+            Machine::Published(machine) => Some(machine.instance()),
         }
     }
 
@@ -255,6 +261,7 @@ impl Notes {
     pub fn is_idle(&self) -> bool {
         match &self.0 {
             Machine::Hardened(machine) => machine.is_idle(),
+            Machine::Published(machine) => machine.is_idle(),
         }
     }
 
@@ -263,14 +270,16 @@ impl Notes {
     pub fn awaited(&self) -> Vec<(Arc<str>, Arc<str>, u64)> {
         match &self.0 {
             Machine::Hardened(machine) => machine.awaited(),
+            Machine::Published(machine) => machine.awaited(),
         }
     }
 
-    /// What is wrong with the files of the folder.
+    /// What is wrong with the files of the folder; nothing in the published design, which does not look.
     #[must_use]
     pub fn problems(&self, config: &Config) -> Vec<Problem> {
         match &self.0 {
             Machine::Hardened(machine) => machine.problems(config),
+            Machine::Published(_) => Vec::new(),
         }
     }
 
@@ -279,6 +288,7 @@ impl Notes {
     pub fn files_read(&self) -> u64 {
         match &self.0 {
             Machine::Hardened(machine) => machine.files_read(),
+            Machine::Published(machine) => machine.files_read(),
         }
     }
 }
@@ -292,21 +302,22 @@ impl Protocol for Notes {
 
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         match config.design {
-            Design::Hardened | Design::Published => {
-                Self(Machine::Hardened(Box::new(Instance::open(config, cx))))
-            }
+            Design::Hardened => Self(Machine::Hardened(Box::new(Instance::open(config, cx)))),
+            Design::Published => Self(Machine::Published(Box::new(Published::open(config, cx)))),
         }
     }
 
     fn step(&mut self, config: &Config, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         match &mut self.0 {
             Machine::Hardened(machine) => machine.step(config, input, cx),
+            Machine::Published(machine) => machine.step(config, input, cx),
         }
     }
 
     fn wake_at(&self) -> Option<Mono> {
         match &self.0 {
             Machine::Hardened(machine) => machine.wake_at(),
+            Machine::Published(machine) => machine.wake_at(),
         }
     }
 }

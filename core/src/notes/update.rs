@@ -71,6 +71,13 @@ pub struct Struct {
 }
 
 impl Struct {
+    /// Its text; `None` if it holds something else. `bytes` is the update that it stands in.
+    #[must_use]
+    pub fn text<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
+        let content = bytes.get(self.content.clone()).filter(|_| self.kind == Some(info::STRING))?;
+        Walk { bytes: content, at: 0, is_lax: true }.text().ok()
+    }
+
     /// Whether this and another one may be what one client wrote, where their clocks meet: what each says there is the
     /// same, or one of them does not say it any more. `bytes` and `others` are the updates that they stand in.
     #[must_use]
@@ -89,7 +96,7 @@ impl Struct {
         // One may be a part of the other.
         let (from, to) = (self.clock.max(other.clock), (self.clock + self.len).min(other.clock + other.len));
         let units = |one: &Self, content: &[u8]| -> Vec<u16> {
-            let text = Walk { bytes: content, at: 0 }.text().unwrap_or("");
+            let text = Walk { bytes: content, at: 0, is_lax: true }.text().unwrap_or("");
             let skipped = usize::try_from(from - one.clock).unwrap_or(usize::MAX);
             let len = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
             text.encode_utf16().skip(skipped).take(len).collect()
@@ -103,7 +110,19 @@ impl Struct {
 /// # Errors
 /// The first flaw.
 pub fn check(bytes: &[u8]) -> Result<(), Flaw> {
-    walk(bytes, &mut |_| {})
+    match walk(bytes, false, &mut |_| {})? {
+        0 => Ok(()),
+        rest => Err(Flaw::Rest(rest)),
+    }
+}
+
+/// How many bytes of these a decoder of Yjs takes for an update: it asks for neither the shortest numbers nor for text
+/// without NUL characters, and does not look at what follows. What could harm it is refused all the same.
+///
+/// # Errors
+/// The first flaw that it has, too.
+pub fn taken(bytes: &[u8]) -> Result<usize, Flaw> {
+    walk(bytes, true, &mut |_| {}).map(|rest| bytes.len() - rest)
 }
 
 /// The structs of an update.
@@ -112,12 +131,13 @@ pub fn check(bytes: &[u8]) -> Result<(), Flaw> {
 /// As [`check`].
 pub fn structs(bytes: &[u8]) -> Result<Vec<Struct>, Flaw> {
     let mut found = Vec::new();
-    walk(bytes, &mut |one| found.push(one))?;
+    walk(bytes, true, &mut |one| found.push(one))?;
     Ok(found)
 }
 
-fn walk(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
-    let mut walk = Walk { bytes, at: 0 };
+/// Returns how many bytes are left.
+fn walk(bytes: &[u8], is_lax: bool, seen: &mut dyn FnMut(Struct)) -> Result<usize, Flaw> {
+    let mut walk = Walk { bytes, at: 0, is_lax };
     for _ in 0..walk.number()? {
         let structs = walk.number()?;
         let client = walk.client()?;
@@ -132,7 +152,7 @@ fn walk(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
         walk.client()?;
         for _ in 0..walk.number()? {
             let (clock, len) = (walk.clock()?, walk.clock()?);
-            if len == 0 {
+            if len == 0 && !is_lax {
                 return Err(Flaw::Empty);
             }
             if clock + len > u64::from(u32::MAX) {
@@ -140,15 +160,14 @@ fn walk(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
             }
         }
     }
-    match bytes.len() - walk.at {
-        0 => Ok(()),
-        rest => Err(Flaw::Rest(rest)),
-    }
+    Ok(bytes.len() - walk.at)
 }
 
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether it takes what Yjs takes.
+    is_lax: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -161,7 +180,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn number(&mut self) -> Result<u64, Flaw> {
         match read_varint(&self.bytes[self.at..]) {
-            Varint::Number(number, len) if len == varint_len(number) => {
+            Varint::Number(number, len) if self.is_lax || len == varint_len(number) => {
                 self.at += len;
                 Ok(number)
             }
@@ -188,7 +207,7 @@ impl<'a> Walk<'a> {
     fn text(&mut self) -> Result<&'a str, Flaw> {
         let len = self.number()?;
         let text = self.take(len)?;
-        if memchr::memchr(0, text).is_some() {
+        if !self.is_lax && memchr::memchr(0, text).is_some() {
             return Err(Flaw::Text);
         }
         std::str::from_utf8(text).map_err(|_| Flaw::Text)

@@ -130,6 +130,13 @@ pub(super) fn document(parts: &Parts<'_>) -> Document {
     }
 }
 
+/// The merged state, with what waits, as Yjs encodes it.
+pub(super) fn state_with_pending(parts: &Parts<'_>) -> Option<Vec<u8>> {
+    let (doc, refused) = load(parts, READER);
+    let txn = doc.transact();
+    refused.is_empty().then(|| txn.encode_state_as_update_v1(&StateVector::default()))
+}
+
 pub(super) fn state(parts: &Parts<'_>) -> Option<Vec<u8>> {
     let (doc, refused) = load(parts, READER);
     let txn = doc.transact();

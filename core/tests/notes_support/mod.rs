@@ -1,6 +1,7 @@
 //! One instance on files in memory, with a clock that a test turns.
 
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its data is not what it says")]
 
 use cloudchamber_core::notes::{Command, Config, Event, Kind, Notes};
 use cloudchamber_core::{
