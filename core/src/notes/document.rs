@@ -13,8 +13,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{plain, yjs};
+use crate::Rng;
 
 /// What records hold.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -124,6 +126,12 @@ pub struct Author<'a> {
     pub client: u64,
     /// The time, in ms since 1970.
     pub now_ms: u64,
+}
+
+/// The Yjs client of a process: drawn, below 2^53, and another one for each instance, however few draws there are.
+#[must_use]
+pub fn client(instance: &str, rng: &mut dyn Rng) -> u64 {
+    1 + (xxh3_64_with_seed(instance.as_bytes(), rng.bits()) >> 12)
 }
 
 /// Why a change cannot be made.

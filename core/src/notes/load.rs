@@ -203,7 +203,9 @@ impl<'a> Loaded<'a> {
             self.parts.records.insert(Part { instance: log.instance, seq: record.seq, data });
             by_number.entry((log.instance, record.seq)).or_default().entry(data).or_insert(log.name);
         }
-        self.numbers.entry(log.instance.to_owned()).or_default().join(&numbers);
+        if numbers != Numbers::default() {
+            self.numbers.entry(log.instance.to_owned()).or_default().join(&numbers);
+        }
         if !log.is_copy {
             let file = log.name.rsplit('/').next().unwrap_or("").to_owned();
             let end = End { time_ms: log.time_ms, file, offset: checked.file.good_end };

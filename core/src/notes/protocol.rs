@@ -282,15 +282,6 @@ impl Notes {
             Machine::Published(_) => Vec::new(),
         }
     }
-
-    /// How many files were read since the start.
-    #[must_use]
-    pub fn files_read(&self) -> u64 {
-        match &self.0 {
-            Machine::Hardened(machine) => machine.files_read(),
-            Machine::Published(machine) => machine.files_read(),
-        }
-    }
 }
 
 impl Protocol for Notes {

@@ -110,8 +110,6 @@ pub struct Shelf {
     pub deleted: BTreeMap<Path, LineLog>,
     /// What is wrong with directories and with files that cannot be read.
     pub problems: Vec<Problem>,
-    /// How many files were read.
-    pub files_read: u64,
 }
 
 /// What a look found.
@@ -123,8 +121,10 @@ pub struct Look {
     pub activity: bool,
     /// Whether a deletion log changed.
     pub deleted: bool,
-    /// Whether an own file has not the length that the instance gave it.
+    /// Whether an own log has not the length that the instance gave it, or, in a full look, is missing.
     pub own: bool,
+    /// How many own logs are there.
+    own_count: usize,
 }
 
 /// How a look reads.
@@ -136,6 +136,8 @@ pub struct Looking<'a> {
     pub copies: bool,
     /// Files whose lengths the instance knows, since it has written them.
     pub own: &'a BTreeMap<Path, u64>,
+    /// The instance. Of its activity and deletion logs the newest version is held, not the longest.
+    pub me: Option<&'a str>,
     /// Whether a note's files are of no interest: it is deleted.
     pub is_gone: &'a dyn Fn(&str) -> bool,
 }
@@ -149,6 +151,7 @@ impl Shelf {
         let mut look = Look::default();
         self.problems.clear();
         self.look_at_notes(fs, looking, &mut look)?;
+        look.own |= looking.full && look.own_count < looking.own.len();
         let (mut activity, mut deleted) =
             (std::mem::take(&mut self.activity), std::mem::take(&mut self.deleted));
         look.activity = self.look_at_lines(fs, looking, ACTIVITY, &mut activity);
@@ -230,10 +233,13 @@ impl Shelf {
                 self.problems.push(Problem::of(entry.path.name(), ProblemKind::Foreign, what));
                 continue;
             }
-            look.own |= looking.own.get(&entry.path).is_some_and(|&len| len != entry.len);
+            if let Some(&len) = looking.own.get(&entry.path) {
+                look.own |= len != entry.len;
+                look.own_count += 1;
+            }
             let held = if is_log { &files.logs } else { &files.snapshots };
             let held = held.get(&entry.path).map(|file| &file.held);
-            match self.read(fs, looking, &entry, BINARY_BYTES_MAX, held) {
+            match self.read(fs, looking, &entry, BINARY_BYTES_MAX, held, false) {
                 Ok(None) => changed |= note_unread(files, &entry.path, Ok(())),
                 Ok(Some(held)) => {
                     note_unread(files, &entry.path, Ok(()));
@@ -271,7 +277,8 @@ impl Shelf {
                 continue;
             };
             let held = logs.get(&entry.path).map(|log| &log.held);
-            match self.read(fs, looking, &entry, LINES_BYTES_MAX, held) {
+            let mine = looking.me == Some(&name.owner.instance);
+            match self.read(fs, looking, &entry, LINES_BYTES_MAX, held, mine) {
                 Ok(None) => {}
                 Ok(Some(held)) => {
                     logs.insert(entry.path, LineLog { owner: name.owner, is_copy: name.is_copy, held });
@@ -283,7 +290,8 @@ impl Shelf {
         changed
     }
 
-    /// Reads a file; `None` if what is held of it is all that there is.
+    /// Reads a file; `None` if what is held of it is all that there is. Of two versions the newest counts, or else the
+    /// longer one if the other is a part of it.
     fn read(
         &mut self,
         fs: &dyn Fs,
@@ -291,6 +299,7 @@ impl Shelf {
         entry: &Entry,
         len_max: u64,
         held: Option<&Held>,
+        newest: bool,
     ) -> Result<Option<Held>, FsError> {
         let known = held.is_some_and(|held| held.len == entry.len && held.modified == entry.modified);
         let own = looking.own.get(&entry.path).is_some_and(|&len| len == entry.len);
@@ -306,11 +315,11 @@ impl Shelf {
             return Ok(None);
         }
         let content = fs.read(&entry.path, 0)?;
-        self.files_read += 1;
         let Some(old) = held else {
             return Ok(Some(Held { content, len: entry.len, modified: entry.modified }));
         };
-        let less = content.len() < old.content.len() && is_part(content.bytes(), old.content.bytes());
+        let less =
+            !newest && content.len() < old.content.len() && is_part(content.bytes(), old.content.bytes());
         let content = if less || content == old.content { old.content.clone() } else { content };
         let new = Held { content, len: entry.len, modified: entry.modified };
         Ok(Some(new).filter(|new| new != old))

@@ -47,7 +47,7 @@ enum Phase {
 
 /// An instance of the hardened design.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Instance {
+pub(super) struct Instance {
     shelf: Shelf,
     own: Option<Box<Own>>,
     /// Notes that are deleted for good, and when, as far as that can be read.
@@ -79,6 +79,9 @@ pub struct Instance {
     /// Why it cannot write, as it was told.
     away: Option<String>,
 }
+
+/// From so many looks on the time between two of them does not grow.
+const ATTEMPTS_MAX: u32 = 32;
 
 type Context<'a, 'b> = &'a mut Cx<'b, Notes>;
 
@@ -150,7 +153,7 @@ impl Instance {
         cx.event(Event::Failed);
         let path = usize::try_from(op).ok().and_then(|op| self.writing.get(op));
         self.blocked.extend(path.cloned());
-        (self.phase, self.own) = (Phase::Closed, None);
+        self.phase = Phase::Closed;
     }
 
     fn timer(&mut self, config: &Config, cx: Context<'_, '_>) {
@@ -175,7 +178,6 @@ impl Instance {
     /// Looks at all there is, and opens the own files.
     fn start(&mut self, config: &Config, cx: Context<'_, '_>) {
         self.phase = Phase::Closed;
-        self.own = None;
         self.look(config, true, cx);
         self.after_look(config, cx);
     }
@@ -229,7 +231,7 @@ impl Instance {
         }
         self.away = Some(why);
         if !matches!(self.phase, Phase::Writing(_) | Phase::Settling) {
-            (self.phase, self.own) = (Phase::Closed, None);
+            self.phase = Phase::Closed;
         }
     }
 
@@ -249,7 +251,8 @@ impl Instance {
             Err(why) => self.be_away(why, cx),
         }
         let awaited = self.awaited_count();
-        self.attempts = if awaited == before { self.attempts.saturating_add(1) } else { 0 };
+        let waits_on = awaited > 0 && awaited == before;
+        self.attempts = if waits_on { (self.attempts + 1).min(ATTEMPTS_MAX) } else { 0 };
         let again = if awaited > 0 { config.timing.retry_after(self.attempts) } else { u64::MAX };
         self.next_look = now.plus(again.min(config.timing.scan_ms));
     }
@@ -259,9 +262,7 @@ impl Instance {
         self.read_gone(cx).map_err(|error| format!("{}: {error}", tombstones_path()))?;
         let root = fs.list(&Path::shared("")).map_err(|error| format!("the folder: {error}"))?;
         let marks = [NOTES, ACTIVITY, DELETED, FOLDERS, SD_ID];
-        let has_own = self.own.as_ref().is_some_and(|own| own.notes().next().is_some())
-            || !self.gone_saved.is_empty()
-            || own::has_shadows(fs);
+        let has_own = fs.read(&own::begun_path(), 0).is_ok();
         if has_own && !root.iter().any(|entry| marks.contains(&entry.name())) {
             return Err("the folder is empty, and this machine has written notes there: wait until it has arrived, or \
                         choose the right one"
@@ -269,14 +270,16 @@ impl Instance {
         }
         let lengths = self.own.as_ref().map(|own| own.lengths()).unwrap_or_default();
         let gone = &self.gone;
-        let looking = Looking { full, copies: true, own: &lengths, is_gone: &|note| gone.contains_key(note) };
+        let me = self.own.as_ref().map(|own| own.instance());
+        let looking =
+            Looking { full, copies: true, own: &lengths, me, is_gone: &|note| gone.contains_key(note) };
         let look = self.shelf.look(fs, &looking).map_err(|error| format!("{NOTES}: {error}"))?;
         Ok(look)
     }
 
     /// Reads the local list of deletions, once.
     fn read_gone(&mut self, cx: Context<'_, '_>) -> Result<(), FsError> {
-        if self.own.is_some() {
+        if self.phase != Phase::Closed {
             return Ok(());
         }
         let content = match cx.read(&tombstones_path()) {
@@ -295,6 +298,9 @@ impl Instance {
 
     /// Takes over what a look has found.
     fn take_in(&mut self, config: &Config, look: &Look, cx: Context<'_, '_>) {
+        if let Some(own) = self.own.as_mut().filter(|_| look.activity || look.deleted) {
+            own.read_lines(&self.shelf);
+        }
         if look.deleted {
             for log in self.shelf.deleted.values() {
                 for (_, entry) in deletion_log(log.held.content.bytes()).entries {
@@ -321,7 +327,7 @@ impl Instance {
         }
         if (look.own || self.is_outdone(config, look)) && self.phase == Phase::Ready {
             // What stands in an own file is not what was written there.
-            (self.phase, self.own) = (Phase::Closed, None);
+            self.phase = Phase::Closed;
         }
     }
 
@@ -497,10 +503,6 @@ impl Instance {
         problems.sort();
         problems.dedup();
         problems
-    }
-
-    pub(super) fn files_read(&self) -> u64 {
-        self.shelf.files_read
     }
 }
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::notes::config::Config;
-use crate::notes::crdt_log::{LOG_END, LOG_HEADER, LogFile, LogTail, ROTATE_BYTES, log_record};
-use crate::notes::document::Kind;
+use crate::notes::crdt_log::{LOG_END, LOG_HEADER, LogFile, LogHeader, LogTail, ROTATE_BYTES, log_record};
+use crate::notes::document::{Kind, client};
 use crate::notes::lines::{self, LineEnd, Oddity, deletion_log};
 use crate::notes::load::{CheckedLog, Log};
 use crate::notes::names::{
@@ -68,6 +68,8 @@ struct OwnNote {
     seq: u64,
     /// Records since the last snapshot of this process.
     since_snapshot: u32,
+    /// When the last snapshot of this process was made, as its name says.
+    snapshot_ms: u64,
 }
 
 /// A record that was planned.
@@ -85,6 +87,8 @@ pub(super) struct Own {
     /// The Yjs client of this process.
     pub(super) client: u64,
     notes: BTreeMap<Arc<str>, OwnNote>,
+    /// Whether the local folder says that something was written to the shared one.
+    has_begun: bool,
     /// Notes that the own deletion log names.
     pub(super) told_deleted: BTreeSet<Arc<str>>,
     /// What stands before the next line of the activity log.
@@ -138,9 +142,9 @@ fn another_id(old: &str, wall: WallMs, rng: &mut dyn Rng) -> String {
     new_id(&mut Mixed(rng, mix))
 }
 
-/// Whether this machine has written anything.
-pub(super) fn has_shadows(fs: &dyn Fs) -> bool {
-    fs.list(&Path::local("notes/shadow")).is_ok_and(|entries| !entries.is_empty())
+/// The file that says that this machine has written to the folder, so that an empty one is not the right one.
+pub(super) fn begun_path() -> Path {
+    Path::local("notes/begun")
 }
 
 /// What opening needs to know of the folder.
@@ -167,11 +171,12 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         let op = become_op(&Identity { instance: instance.clone(), before: Vec::new() });
         return Ok(Settled::Moves(vec![op], instance, why));
     };
-    let client = 1 + (xxh3_64_with_seed(identity.instance.as_bytes(), rng.bits()) >> 12);
+    let client = client(&identity.instance, rng);
     let mut own = Own {
         identity,
         client,
         notes: BTreeMap::new(),
+        has_begun: fs.read(&begun_path(), 0).is_ok(),
         told_deleted: BTreeSet::new(),
         activity_gap: false,
         deleted_gap: false,
@@ -180,7 +185,7 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
     let mut repair = Repair { opening, ops: Vec::new(), words: Vec::new(), outdone: None };
     own.open_shadows(&mut repair)?;
     own.open_strangers(&mut repair);
-    own.open_lines(&mut repair);
+    repair.outdone = repair.outdone.take().or_else(|| own.read_lines(shelf));
     if let Some(why) = repair.outdone {
         let old = own.identity.instance.clone();
         let instance = another_id(&old, opening.wall, rng);
@@ -232,7 +237,7 @@ impl Own {
             let mut own = OwnNote::default();
             for shadow in list(fs, &directory)? {
                 let content = fs.read(&shadow, 0).map_err(|error| (shadow.clone(), error))?;
-                let content = whole_shadow(&shadow, &content, repair);
+                let Some(content) = whole_shadow(&shadow, &content, repair) else { continue };
                 let file = LogFile::read(content.bytes());
                 own.seq = own.seq.max(file.records.iter().map(|record| record.seq).max().unwrap_or(0));
                 let name = shadow.file_name().to_owned();
@@ -283,17 +288,18 @@ impl Own {
         checked.good().all(|record| written.contains(&(record.seq, &content.bytes()[record.data.clone()])))
     }
 
-    /// Looks at the own activity and deletion logs.
-    fn open_lines(&mut self, repair: &mut Repair<'_>) {
-        let shelf = repair.opening.shelf;
+    /// Reads the own activity and deletion logs. Returns why they are somebody else's too, if they are.
+    pub(super) fn read_lines(&mut self, shelf: &Shelf) -> Option<String> {
+        let mut outdone = None;
+        self.hinted.clear();
+        self.told_deleted.clear();
+        (self.activity_gap, self.deleted_gap) = (false, false);
         let mine = |owner: &Owner| owner.instance == self.identity.instance;
         for log in shelf.activity.values().filter(|log| mine(&log.owner)) {
             let file = lines::activity_log(log.held.content.bytes());
             self.activity_gap |= file.end != LineEnd::Whole && !log.is_copy;
             if file.odd.iter().any(|(_, odd)| *odd == Oddity::Utf16) {
-                repair
-                    .outdone
-                    .get_or_insert_with(|| "its activity log was written anew as UTF-16".to_owned());
+                outdone = Some("its activity log was written anew as UTF-16".to_owned());
             }
             for (_, entry) in file.entries {
                 let seq = self.hinted.entry(entry.note).or_default();
@@ -304,14 +310,13 @@ impl Own {
             let file = deletion_log(log.held.content.bytes());
             self.deleted_gap |= file.end != LineEnd::Whole && !log.is_copy;
             if file.odd.iter().any(|(_, odd)| *odd == Oddity::Utf16) {
-                repair
-                    .outdone
-                    .get_or_insert_with(|| "its deletion log was written anew as UTF-16".to_owned());
+                outdone = Some("its deletion log was written anew as UTF-16".to_owned());
             }
             // A line without its newline is written again.
             let whole = file.entries.into_iter().filter(|(_, entry)| entry.time_ms.is_some());
             self.told_deleted.extend(whole.map(|(_, entry)| entry.note));
         }
+        outdone
     }
 
     /// Plans to write again what an earlier identity acknowledged and only its shadow has.
@@ -396,10 +401,14 @@ impl Own {
         self.notes.get(note).map_or(0, |own| own.since_snapshot)
     }
 
-    pub(super) fn snapshot_taken(&mut self, note: &str) {
-        if let Some(own) = self.notes.get_mut(note) {
-            own.since_snapshot = 0;
-        }
+    /// The time of one more snapshot of a note: later than that of any own one, the last of which the folder has at
+    /// `last_ms`.
+    pub(super) fn snapshot_time(&mut self, note: &Arc<str>, now_ms: u64, last_ms: Option<u64>) -> u64 {
+        let own = self.notes.entry(note.clone()).or_default();
+        own.since_snapshot = 0;
+        let last_ms = last_ms.unwrap_or(0).max(own.snapshot_ms);
+        own.snapshot_ms = now_ms.max(last_ms.saturating_add(1));
+        own.snapshot_ms
     }
 
     /// Plans one more record.
@@ -444,6 +453,13 @@ impl Own {
             }
         }
         Appended { seq: own.seq, ops }
+    }
+
+    /// The op that says that something was written to the folder; nothing if that was said before.
+    pub(super) fn begin(&mut self) -> Option<FsOp> {
+        let begun = std::mem::replace(&mut self.has_begun, true);
+        let content = Content::from("this machine has written notes to its folder\n");
+        (!begun).then(|| FsOp::Replace { path: begun_path(), content })
     }
 
     /// Plans a line of the activity log.
@@ -543,17 +559,22 @@ impl Repair<'_> {
     }
 }
 
-/// What of a shadow counts: its whole records. What a crash has left behind them was never acknowledged.
-fn whole_shadow(path: &Path, content: &Content, repair: &mut Repair<'_>) -> Content {
+/// What of a shadow counts: its whole records; `None` if it has none. What a crash has left behind them was never
+/// acknowledged.
+fn whole_shadow(path: &Path, content: &Content, repair: &mut Repair<'_>) -> Option<Content> {
     let file = LogFile::read(content.bytes());
+    if file.header != LogHeader::Whole || file.records.is_empty() {
+        repair.ops.push(FsOp::Remove { path: path.clone() });
+        return None;
+    }
     let end = match file.tail {
-        LogTail::Open | LogTail::Closed if file.foreign.is_empty() => return content.clone(),
+        LogTail::Open | LogTail::Closed if file.foreign.is_empty() => return Some(content.clone()),
         _ => usize::try_from(file.good_end).expect("an offset within the bytes"),
     };
     let whole = content.prefix(end);
     repair.ops.push(FsOp::Replace { path: path.clone(), content: whole.clone() });
     repair.words.push(format!("{path}: a record that was cut by a crash before it counted is dropped"));
-    whole
+    Some(whole)
 }
 
 /// What a local directory holds; nothing if it was never made.

@@ -8,7 +8,8 @@ use crate::notes::config::Config;
 use crate::notes::document::{Author, Deed};
 use crate::notes::lines;
 use crate::notes::load::{CheckedLog, End};
-use crate::notes::names::{ACTIVITY, DELETED, is_id, new_id, snapshot_file_name, snapshots_dir};
+use crate::notes::names::{ACTIVITY, DELETED, Owner, is_id, new_id, snapshot_file_name, snapshots_dir};
+use crate::notes::problem::ProblemKind;
 use crate::notes::protocol::{Command, Done, Event};
 use crate::notes::snapshot::{ClockEntry, Seal, SnapshotFile, sealed_snapshot};
 use crate::{Content, FsOp};
@@ -52,6 +53,13 @@ impl Instance {
                         format!("`{note}` is no id: 1 to 64 letters, digits, `_` and `-`"),
                         cx,
                     );
+                }
+                let mut others = self.shelf.notes.keys();
+                if let Some(other) =
+                    others.find(|other| ***other != *note && other.eq_ignore_ascii_case(&note))
+                {
+                    let why = format!("{note} differs from {other} in case only: choose another id");
+                    return Self::refuse(why, cx);
                 }
                 if self.known.get(&*note).is_some_and(|known| !known.is_empty()) {
                     return Self::refuse(format!("{note} is there already: edit it"), cx);
@@ -109,6 +117,7 @@ impl Instance {
         let instance: Arc<str> = own.instance().into();
         let hint = own.hint(&config.profile, note, seq);
         ops.extend(Some(hint).filter(|op| !self.blocked.contains(op.path())));
+        ops.extend(own.begin());
         self.known.entry(note.clone()).or_default().entry(instance.to_string()).or_default().insert(seq);
         self.write(ops, vec![Event::Written { done, note: note.clone(), instance, seq }], cx);
     }
@@ -120,6 +129,14 @@ impl Instance {
         }
         if self.gone.contains_key(note) {
             return cx.event(Event::Unchanged { note: note.clone() });
+        }
+        let problems = self.loaded(config, note).problems;
+        if let Some(two) = problems.iter().find(|problem| problem.kind == ProblemKind::TwoNotes) {
+            let why = format!(
+                "{}: {}: move those of the other note to a directory of its own first",
+                two.file, two.detail
+            );
+            return Self::refuse(why, cx);
         }
         let ms = u64::try_from(cx.now().wall.0).unwrap_or(0);
         self.gone.insert(note.clone(), Some(ms));
@@ -147,6 +164,7 @@ impl Instance {
                 notes.into_iter().filter(|(note, _)| !own.told_deleted.contains(note)).collect();
             if !untold.is_empty() && !self.blocked.contains(&own.lines_path(DELETED, &config.profile)) {
                 ops.extend(own.tell_deleted(&config.profile, &untold));
+                ops.extend(own.begin());
             }
         }
         ops
@@ -261,20 +279,15 @@ impl Instance {
             })
             .collect();
         let Some(own) = &mut self.own else { return Err("this machine cannot write now".to_owned()) };
-        own.snapshot_taken(note);
-        let (instance, dir) = (own.instance(), snapshots_dir(note));
-        let mut old: Vec<_> = self
-            .shelf
-            .notes
-            .get(note)
-            .into_iter()
-            .flat_map(|files| &files.snapshots)
-            .filter(|(_, file)| file.name.owner.instance == instance && !file.name.is_copy)
-            .collect();
+        let files = self.shelf.notes.get(note).into_iter().flat_map(|files| &files.snapshots);
+        let mine = |owner: &Owner| owner.instance == own.instance();
+        let mut old: Vec<_> =
+            files.filter(|(_, file)| mine(&file.name.owner) && !file.name.is_copy).collect();
         old.sort_by_key(|(_, file)| file.name.time_ms);
-        let after = old.last().map_or(0, |(_, file)| file.name.time_ms.saturating_add(1));
-        let time_ms = u64::try_from(cx.now().wall.0).unwrap_or(0).max(after);
-        let path = dir.join(&snapshot_file_name(instance, time_ms));
+        let now_ms = u64::try_from(cx.now().wall.0).unwrap_or(0);
+        let time_ms = own.snapshot_time(note, now_ms, old.last().map(|(_, file)| file.name.time_ms));
+        let instance = own.instance();
+        let path = snapshots_dir(note).join(&snapshot_file_name(instance, time_ms));
         let content = Content::new(sealed_snapshot(&clock, &state));
         let mut ops = vec![FsOp::CreateNew { path: path.clone(), content }, FsOp::Flush { path }];
         // One of ours that is whole; of upstream's nothing is removed.

@@ -27,7 +27,7 @@ use row::Row;
 
 use super::Notes;
 use super::config::{Config, Heeded};
-use super::document::Document;
+use super::document::{Document, client};
 use super::lines::{By, LineEnd, activity_log, deletion_log};
 use super::names::{ACTIVITY, DELETED, DELETIONS, NOTES, line_log_name, note_of};
 use super::protocol::{Command, Event, Note, State};
@@ -90,7 +90,6 @@ pub(super) struct Published {
     next_deletions: Mono,
     /// When notes are discovered because the machine woke.
     discovery: Option<Mono>,
-    files_read: u64,
 }
 
 impl Published {
@@ -98,7 +97,7 @@ impl Published {
         let now = cx.now().mono;
         let mut instance = Self {
             instance: "".into(),
-            client: 1 + (cx.rng().bits() >> 12),
+            client: 0,
             rows: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             seen: BTreeMap::new(),
@@ -112,9 +111,9 @@ impl Published {
             next_look: now.plus(config.timing.scan_ms),
             next_deletions: now,
             discovery: None,
-            files_read: 0,
         };
         instance.become_somebody(config, cx);
+        instance.client = client(&instance.instance, cx.rng());
         instance.read_rows(cx);
         cx.event(Event::Started { instance: instance.instance.clone() });
         for note in instance.rows.keys().cloned().collect::<Vec<_>>() {
@@ -194,7 +193,6 @@ impl Published {
                 continue;
             }
             let Ok(content) = cx.read(&path) else { continue };
-            self.files_read += 1;
             let file = activity_log(content.bytes());
             let seen = self.seen.get(&path).copied().unwrap_or(0);
             // What comes behind is new, before any of it has come.
@@ -352,10 +350,6 @@ impl Published {
 
     pub(super) fn awaited(&self) -> Vec<(Arc<str>, Arc<str>, u64)> {
         self.polls.iter().map(|poll| (poll.note.clone(), poll.instance.clone(), poll.seq)).collect()
-    }
-
-    pub(super) fn files_read(&self) -> u64 {
-        self.files_read
     }
 }
 
