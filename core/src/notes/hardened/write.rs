@@ -296,7 +296,11 @@ impl Instance {
             SnapshotFile::read(content.bytes()).is_ok_and(|file| file.seal == Seal::Sound)
         };
         let removed = old.into_iter().filter(|(_, file)| sealed(&file.held.content));
-        ops.extend(removed.map(|(path, _)| FsOp::Remove { path: path.clone() }));
+        let removed: Vec<_> = removed.map(|(path, _)| path.clone()).collect();
+        if let Some(files) = self.shelf.notes.get_mut(note).map(Arc::make_mut) {
+            files.snapshots.retain(|path, _| !removed.contains(path));
+        }
+        ops.extend(removed.into_iter().map(|path| FsOp::Remove { path }));
         self.write(ops, vec![Event::SnapshotWritten { note: note.clone() }], cx);
         Ok(())
     }
