@@ -44,8 +44,8 @@ pub struct Part<'a> {
 pub struct Parts<'a> {
     /// Merged states.
     pub states: BTreeSet<&'a [u8]>,
-    /// Records. Two of one number are two lives of one instance.
-    pub records: BTreeSet<Part<'a>>,
+    /// Records, sorted, each once. Two of one number are two lives of one instance.
+    pub records: Vec<Part<'a>>,
 }
 
 impl Parts<'_> {

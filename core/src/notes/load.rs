@@ -12,70 +12,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::crdt_log::{LogFile, LogHeader, LogRecord, LogTail};
+use super::checked::{CheckedLog, ends_in_zeros};
+use super::crdt_log::{LogHeader, LogTail};
 use super::document::{Kind, Part, Parts};
 use super::lines::{LineEnd, LineFile, Oddity};
 use super::problem::{Problem, ProblemKind};
 use super::snapshot::{Seal, SnapshotFile, SnapshotFlaw};
 use super::update::{self, Struct};
-use super::yjs;
 use crate::Content;
 use crate::kit::watermark::Numbers;
-
-/// A log file with what is wrong with its updates.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CheckedLog {
-    /// The file.
-    pub file: LogFile,
-    /// Records that do not count, as places in the list of records, and why.
-    pub bad: BTreeMap<usize, String>,
-    /// Whether the last record does not count because its end may not have come.
-    pub is_last_doubtful: bool,
-}
-
-/// So many zeros at the end of a file are taken for bytes that have not come. An update may end with zeros of its own:
-/// an empty list of deletions after a time in ms, which as a float ends with two. In one of 2^20 times there are more,
-/// and such a record counts once another one follows it. With fewer zeros a time may be wrong by 4 seconds.
-pub const ZEROS_MAX: usize = 5;
-
-fn ends_in_zeros(bytes: &[u8]) -> bool {
-    bytes.len() >= ZEROS_MAX && bytes[bytes.len() - ZEROS_MAX..].iter().all(|&byte| byte == 0)
-}
-
-impl CheckedLog {
-    /// Reads a log and looks at each update.
-    #[must_use]
-    pub fn read(kind: Kind, bytes: &[u8]) -> Self {
-        let file = LogFile::read(bytes);
-        let bad =
-            file.records.iter().enumerate().filter_map(|(at, record)| {
-                kind.check(&bytes[record.data.clone()]).err().map(|why| (at, why))
-            });
-        let bad = bad.collect();
-        let last = file.records.last().filter(|_| kind == Kind::Yjs && ends_in_zeros(bytes));
-        let is_last_doubtful = last.is_some_and(|last| {
-            let end = last.data.end;
-            bytes[..end].ends_with(&[0]) && bytes[end..].iter().all(|&byte| byte == 0)
-        });
-        Self { file, bad, is_last_doubtful }
-    }
-
-    /// How a content is parsed, for [`Content::parsed`].
-    #[must_use]
-    pub fn parser(kind: Kind) -> fn(&[u8]) -> Self {
-        match kind {
-            Kind::Records => |bytes| Self::read(Kind::Records, bytes),
-            Kind::Yjs => |bytes| Self::read(Kind::Yjs, bytes),
-        }
-    }
-
-    /// The records that count, in the order of the file.
-    pub fn good(&self) -> impl Iterator<Item = &LogRecord> {
-        let certain = self.file.records.len() - usize::from(self.is_last_doubtful);
-        let certain = self.file.records[..certain].iter().enumerate();
-        certain.filter(|(at, _)| !self.bad.contains_key(at)).map(|(_, record)| record)
-    }
-}
 
 /// One version of a log file.
 #[derive(Clone, Debug)]
@@ -156,21 +101,26 @@ impl<'a> Loaded<'a> {
         snapshots: impl IntoIterator<Item = Snapshot<'a>>,
     ) -> Self {
         let mut loaded = Self::default();
-        let mut by_number: BTreeMap<(&str, u64), BTreeMap<&[u8], &str>> = BTreeMap::new();
+        let mut found = Vec::new();
+        let mut runs = Vec::new();
+        let mut ids = BTreeMap::new();
         for log in logs {
-            loaded.take(kind, &log, &mut by_number);
-        }
-        for ((instance, seq), versions) in &by_number {
-            if versions.len() > 1 {
-                let files: BTreeSet<_> = versions.values().copied().collect();
-                let detail = format!("{} records have number {seq} of {instance}", versions.len());
-                files.into_iter().for_each(|name| loaded.tell(name, ProblemKind::SequenceReuse, &detail));
+            let checked = log.content.parsed(CheckedLog::parser(kind));
+            loaded.take(&log, &checked, &mut found);
+            let data = |record: usize| &log.content.bytes()[checked.file.records[record].data.clone()];
+            runs.extend(
+                checked.runs.iter().map(|run| (run.client, run.from, run.to, data(run.record), log.name)),
+            );
+            for id in &checked.ids {
+                ids.entry(id.clone()).or_insert(log.name);
             }
         }
-        if kind == Kind::Yjs {
-            loaded.find_reused_clients(&by_number);
-            loaded.find_two_notes(&by_number);
-        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        loaded.find_reused_numbers(&found);
+        loaded.find_reused_clients(runs);
+        loaded.find_two_notes(&ids);
+        loaded.parts.records = found.into_iter().map(|(part, _)| part).collect();
+        loaded.parts.records.dedup();
         loaded.take_snapshots(kind, snapshots.into_iter().collect());
         loaded
     }
@@ -179,14 +129,8 @@ impl<'a> Loaded<'a> {
         self.problems.push(Problem::of(name, kind, detail));
     }
 
-    fn take(
-        &mut self,
-        kind: Kind,
-        log: &Log<'a>,
-        by_number: &mut BTreeMap<(&'a str, u64), BTreeMap<&'a [u8], &'a str>>,
-    ) {
+    fn take(&mut self, log: &Log<'a>, checked: &CheckedLog, found: &mut Vec<(Part<'a>, &'a str)>) {
         let bytes = log.content.bytes();
-        let checked = log.content.parsed(CheckedLog::parser(kind));
         let file = &checked.file;
         if log.is_copy {
             self.tell(log.name, ProblemKind::ConflictCopy, "");
@@ -196,15 +140,11 @@ impl<'a> Loaded<'a> {
             LogHeader::Cut => return self.tell(log.name, ProblemKind::Torn, "its header has not come"),
             LogHeader::Foreign => return self.tell(log.name, ProblemKind::Foreign, "no log of version 1"),
         }
-        let mut numbers = Numbers::default();
-        for record in checked.good() {
-            let data = &bytes[record.data.clone()];
-            numbers.insert(record.seq);
-            self.parts.records.insert(Part { instance: log.instance, seq: record.seq, data });
-            by_number.entry((log.instance, record.seq)).or_default().entry(data).or_insert(log.name);
-        }
-        if numbers != Numbers::default() {
-            self.numbers.entry(log.instance.to_owned()).or_default().join(&numbers);
+        let part = |data: &'a [u8], seq| Part { instance: log.instance, seq, data };
+        let good = checked.good().map(|record| (part(&bytes[record.data.clone()], record.seq), log.name));
+        found.extend(good);
+        if checked.numbers != Numbers::default() {
+            self.numbers.entry(log.instance.to_owned()).or_default().join(&checked.numbers);
         }
         if !log.is_copy {
             let file = log.name.rsplit('/').next().unwrap_or("").to_owned();
@@ -232,12 +172,41 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    /// Tells where one Yjs client wrote two different things at one place of its clock.
-    fn find_reused_clients(&mut self, by_number: &BTreeMap<(&'a str, u64), BTreeMap<&'a [u8], &'a str>>) {
-        let updates: BTreeMap<&[u8], &str> =
-            by_number.values().flatten().map(|(data, name)| (*data, *name)).collect();
+    /// Tells where two different records have one number. They are sorted.
+    fn find_reused_numbers(&mut self, found: &[(Part<'a>, &'a str)]) {
+        for pair in found.windows(2) {
+            let [(one, one_name), (other, other_name)] = pair else { continue };
+            if (one.instance, one.seq) == (other.instance, other.seq) && one.data != other.data {
+                let detail = format!("two records have number {} of {}", one.seq, one.instance);
+                for name in BTreeSet::from([one_name, other_name]) {
+                    self.tell(name, ProblemKind::SequenceReuse, &detail);
+                }
+            }
+        }
+    }
+
+    /// Tells where one Yjs client wrote two different things at one place of its clock. The runs are client, clocks,
+    /// update and file.
+    fn find_reused_clients(&mut self, mut runs: Vec<(u64, u64, u64, &'a [u8], &'a str)>) {
+        runs.sort_by_key(|(client, from, ..)| (*client, *from));
+        // Where no two different updates meet, there is nothing to look at.
+        let mut meeting: BTreeMap<&[u8], &str> = BTreeMap::new();
+        let mut furthest: Option<(u64, u64, &[u8], &str)> = None;
+        for (client, from, to, data, name) in runs {
+            if let Some((_, end, before, before_name)) =
+                furthest.filter(|(before, end, ..)| *before == client && from < *end)
+            {
+                if before != data {
+                    meeting.extend([(before, before_name), (data, name)]);
+                }
+                if to <= end {
+                    continue;
+                }
+            }
+            furthest = Some((client, to, data, name));
+        }
         let mut all = Vec::new();
-        for (data, name) in updates {
+        for (data, name) in meeting {
             let structs = update::structs(data).unwrap_or_default();
             let items = structs.into_iter().filter(|one| one.kind.is_some());
             all.extend(items.map(|one| (one, data, name)));
@@ -269,15 +238,9 @@ impl<'a> Loaded<'a> {
     }
 
     /// Tells where records name more than one note.
-    fn find_two_notes(&mut self, by_number: &BTreeMap<(&'a str, u64), BTreeMap<&'a [u8], &'a str>>) {
-        let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
-        for (data, name) in by_number.values().flatten() {
-            for id in yjs::ids(data) {
-                ids.entry(id).or_insert(name);
-            }
-        }
+    fn find_two_notes(&mut self, ids: &BTreeMap<String, &'a str>) {
         if ids.len() > 1 {
-            let all: Vec<_> = ids.keys().copied().collect();
+            let all: Vec<_> = ids.keys().map(String::as_str).collect();
             let detail = format!("records of {}", all.join(" and of "));
             ids.values().for_each(|name| self.tell(name, ProblemKind::TwoNotes, &detail));
         }

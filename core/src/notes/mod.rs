@@ -29,9 +29,10 @@
 //!
 //! # What is not
 //! A record has no checksum of its own, since upstream's format has no room for one: [`update`] says what damage it
-//! finds, and [`load::ZEROS_MAX`] what may remain of it. A deletion without a newline counts once its id is whole. Logs
+//! finds, and [`checked::ZEROS_MAX`] what may remain of it. A deletion without a newline counts once its id is whole. Logs
 //! are never removed while their note lives: upstream's readers with a cached state would miss what they held.
 
+pub mod checked;
 pub mod config;
 pub mod crdt_log;
 pub mod document;

@@ -110,7 +110,12 @@ impl Struct {
 /// # Errors
 /// The first flaw.
 pub fn check(bytes: &[u8]) -> Result<(), Flaw> {
-    match walk(bytes, false, &mut |_| {})? {
+    walk_over(bytes, &mut |_| {})
+}
+
+/// Looks at an update, and hands over each struct that comes before the first flaw.
+pub(super) fn walk_over(bytes: &[u8], seen: &mut dyn FnMut(Struct)) -> Result<(), Flaw> {
+    match walk(bytes, false, seen)? {
         0 => Ok(()),
         rest => Err(Flaw::Rest(rest)),
     }

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
 use crate::notes::crdt_log::{LOG_END, LOG_HEADER, LogFile, LogHeader, LogTail, ROTATE_BYTES, log_record};
 use crate::notes::document::{Kind, client};
 use crate::notes::lines::{self, LineEnd, Oddity, deletion_log};
-use crate::notes::load::{CheckedLog, Log};
+use crate::notes::load::Log;
 use crate::notes::names::{
     ACTIVITY, DELETED, Form, Owner, is_id, line_log_file_name, log_file_name, log_name, logs_dir, new_id,
     snapshot_name, snapshots_dir,

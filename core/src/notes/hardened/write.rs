@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Context, Instance, Phase};
+use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
 use crate::notes::document::{Author, Deed};
 use crate::notes::lines;
-use crate::notes::load::{CheckedLog, End};
+use crate::notes::load::End;
 use crate::notes::names::{ACTIVITY, DELETED, Owner, is_id, new_id, snapshot_file_name, snapshots_dir};
 use crate::notes::problem::ProblemKind;
 use crate::notes::protocol::{Command, Done, Event};
