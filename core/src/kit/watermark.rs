@@ -163,6 +163,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_is_its_numbers() {
+        let mut numbers = Numbers::default();
+        numbers.add(0..=0);
+        assert_eq!(numbers, Numbers::default());
+        numbers.add(0..=3);
+        numbers.add(7..=8);
+        assert_eq!((numbers.contiguous(), numbers.max(), numbers.contains(0)), (3, 8, false));
+        numbers.add(4..=6);
+        assert_eq!(numbers, Numbers::up_to(8));
+    }
+
+    #[test]
     fn gaps_are_named_and_closed() {
         let mut numbers = Numbers::default();
         assert_eq!((numbers.contiguous(), numbers.max()), (0, 0));
