@@ -1,8 +1,8 @@
 //! Instances of the hardened design on files in memory.
 
 use cloudchamber_core::notes::snapshot::SEAL_BYTES;
-use cloudchamber_core::notes::{Change, Command, Event, Kind, State};
-use cloudchamber_core::{Design, FsError, Path};
+use cloudchamber_core::notes::{Change, Command, Event, Kind, Notes, State};
+use cloudchamber_core::{Content, Design, Draw, Entry, Fs, FsError, Input, MemoryFs, Path, Root};
 use notes_support::{Replica, carry, exchange};
 
 mod notes_support;
@@ -109,7 +109,7 @@ fn an_empty_folder_is_away_and_nothing_is_written_to_it() {
     let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
     one.create(NOTE, "Hello");
     let all = one.fs.clone();
-    one.fs.files.retain(|path, _| path.root() == cloudchamber_core::Root::Local);
+    one.fs.files.retain(|path, _| path.root() == Root::Local);
     one.start();
     assert!(matches!(one.events.last(), Some(Event::Away(_))), "{:?}", one.events);
     assert!(matches!(one.append(NOTE, "x")[..], [Event::Refused(_)]));
@@ -232,7 +232,7 @@ fn a_failed_op_is_told_and_leaves_no_hole() {
     let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
     one.create(NOTE, "Hello");
     for at in 0..5 {
-        one.feed(cloudchamber_core::Input::Command(Command::Edit {
+        one.feed(Input::Command(Command::Edit {
             note: note(NOTE),
             change: Change::Append(format!(" {at}")),
         }));
@@ -247,4 +247,46 @@ fn a_failed_op_is_told_and_leaves_no_hole() {
         assert_eq!(numbers.contiguous(), numbers.max());
     }
     assert_eq!(one.notes().problems(&one.config), vec![]);
+}
+
+/// Files that count how often they are read.
+struct Counted<'a> {
+    fs: &'a MemoryFs,
+    read: std::cell::RefCell<Vec<Path>>,
+}
+
+impl Fs for Counted<'_> {
+    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
+        self.read.borrow_mut().push(path.clone());
+        self.fs.read(path, from)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        self.fs.list(dir)
+    }
+}
+
+/// Of many notes those are read that are new, and in the full scan every file once.
+#[test]
+fn a_look_reads_only_what_it_must() {
+    let mut a = Replica::started(Design::Hardened, Kind::Records, A);
+    (0..200).for_each(|count| drop(a.create(&format!("note-{count}"), "x")));
+    let mut b = Replica::started(Design::Hardened, Kind::Records, B);
+    carry(&a, &mut b, |_| true);
+    b.sync();
+    (200..210).for_each(|count| drop(a.create(&format!("note-{count}"), "x")));
+    carry(&a, &mut b, |_| true);
+    let count = |b: &mut Replica, input: Input<Notes>| {
+        let counted = Counted { fs: &b.fs, read: std::cell::RefCell::default() };
+        let driver = b.driver.as_mut().unwrap();
+        driver.feed(&b.config, input, b.now, Draw::Seed(1), &counted, &mut b.events);
+        let mut read = counted.read.into_inner();
+        read.retain(|path| path.root() == Root::Shared);
+        read.len()
+    };
+    // Ten logs, and the one that hints at them.
+    assert_eq!(count(&mut b, Input::Changed), 11);
+    assert_eq!(count(&mut b, Input::Changed), 0);
+    assert_eq!(b.text("note-209").as_deref(), Some("x"));
+    assert_eq!(count(&mut b, Input::Command(Command::Sync)), 211);
 }

@@ -67,6 +67,7 @@ impl CheckedLog {
         });
         let records = std::mem::take(&mut log.file.records);
         let certain = records.len() - usize::from(log.is_last_doubtful);
+        let mut range: Option<(u64, u64)> = None;
         for (at, record) in records.iter().enumerate() {
             let data = &bytes[record.data.clone()];
             let before = log.runs.len();
@@ -75,9 +76,13 @@ impl CheckedLog {
                 Kind::Yjs => log.look_at(at, data),
             };
             match checked {
-                Ok(()) if at < certain => {
-                    log.numbers.insert(record.seq);
-                }
+                Ok(()) if at < certain => match &mut range {
+                    // A log nearly always counts on.
+                    Some((_, last)) if last.checked_add(1) == Some(record.seq) => *last = record.seq,
+                    _ => {
+                        log.count(range.replace((record.seq, record.seq)));
+                    }
+                },
                 Ok(()) => log.runs.truncate(before),
                 Err(why) => {
                     log.runs.truncate(before);
@@ -85,11 +90,18 @@ impl CheckedLog {
                 }
             }
         }
+        log.count(range);
         if kind == Kind::Yjs {
             log.ids = yjs::ids(bytes).map(str::to_owned).collect();
         }
         log.file.records = records;
         log
+    }
+
+    fn count(&mut self, range: Option<(u64, u64)>) {
+        if let Some((first, last)) = range {
+            self.numbers.add(first..=last);
+        }
     }
 
     /// Looks at an update of Yjs, and takes note of what its clients have written.

@@ -115,7 +115,7 @@ impl<'a> Loaded<'a> {
                 ids.entry(id.clone()).or_insert(log.name);
             }
         }
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found.sort_by_key(|(part, _)| *part);
         loaded.find_reused_numbers(&found);
         loaded.find_reused_clients(runs);
         loaded.find_two_notes(&ids);
