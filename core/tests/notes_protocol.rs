@@ -1,5 +1,6 @@
 //! Instances of the hardened design on files in memory.
 
+use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::notes::snapshot::SEAL_BYTES;
 use cloudchamber_core::notes::{Change, Command, Event, Kind, Notes, State};
 use cloudchamber_core::{Content, Design, Draw, Entry, Fs, FsError, Input, MemoryFs, Path, Root};
@@ -247,6 +248,45 @@ fn a_failed_op_is_told_and_leaves_no_hole() {
         assert_eq!(numbers.contiguous(), numbers.max());
     }
     assert_eq!(one.notes().problems(&one.config), vec![]);
+}
+
+#[test]
+fn a_copy_of_the_local_directory_goes_on_as_another_instance() {
+    let place =
+        |host: &str| Some(Place { host: host.to_owned(), directory: "/home/ann".to_owned(), number: None });
+    let mut one = Replica::new(Design::Hardened, Kind::Yjs, A);
+    one.config.place = place("mac");
+    one.start();
+    one.create(NOTE, "Hello");
+    one.start();
+    assert_eq!(one.notes().instance(), Some(A));
+    one.config.place = place("other");
+    one.start();
+    assert_ne!(one.notes().instance(), Some(A));
+    one.append(NOTE, " world");
+    one.start();
+    assert_eq!(one.text(NOTE).as_deref(), Some("Hello world"));
+    let moves = one.events.iter().filter(|event| matches!(event, Event::Moved { .. })).count();
+    assert_eq!(moves, 1);
+}
+
+#[test]
+fn copies_of_upper_directories_count() {
+    let mut a = Replica::started(Design::Hardened, Kind::Yjs, A);
+    a.create(NOTE, "Hello");
+    a.create("note-2", "x");
+    a.command(Command::PermanentlyDelete { note: note("note-2") });
+    let mut b = Replica::started(Design::Hardened, Kind::Yjs, B);
+    b.create("note-2", "y");
+    for (path, content) in a.shared() {
+        let (upper, rest) = path.name().split_once('/').unwrap();
+        b.put(&format!("shared:{upper} 2/{rest}"), content.bytes());
+    }
+    b.sync();
+    assert_eq!(b.text(NOTE).as_deref(), Some("Hello"));
+    assert!(b.notes().is_deleted("note-2"));
+    let told = b.notes().problems(&b.config);
+    assert!(told.iter().any(|problem| problem.file.starts_with("notes 2/")), "{told:?}");
 }
 
 /// Files that count how often they are read.

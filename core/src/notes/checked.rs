@@ -119,7 +119,7 @@ impl CheckedLog {
         checked.map_err(|flaw| flaw.to_string())
     }
 
-    /// How a content is parsed, for [`Content::parsed`].
+    /// How a content is parsed, for [`Content::parsed`](crate::Content::parsed).
     #[must_use]
     pub fn parser(kind: Kind) -> fn(&[u8]) -> Self {
         match kind {

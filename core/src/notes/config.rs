@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Kind;
 use super::names::{Form, is_id};
 use crate::Design;
+use crate::kit::identity::Place;
 
 /// What does not change while an instance runs.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Config {
     pub profile: Arc<str>,
     /// The id that the instance takes when it starts for the first time; drawn if `None`.
     pub instance: Option<Arc<str>>,
+    /// Where the local directory lies, which tells a copy of it from the original; `None` if that is not known.
+    pub place: Option<Place>,
     /// All durations.
     pub timing: Timing,
     /// How many lines an activity log keeps (1000: upstream, drewcsillag/notecove, sync-mechanism).
@@ -107,6 +110,7 @@ impl Config {
             kind,
             profile: profile.into(),
             instance: None,
+            place: None,
             timing: Timing::UPSTREAM,
             activity_lines_max: 1_000,
             snapshot_records: None,

@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use super::names::is_id;
 use crate::kit::log::{Line, Lines, Place};
-
-/// The byte order mark that editors put before UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
+use crate::kit::text::without_mark;
 
 /// A hint: an instance has written a record about a note.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -109,7 +107,7 @@ fn read<T>(bytes: &[u8], meaning: impl Fn(&str, bool) -> Reading<T>) -> LineFile
         found.odd.push((0, Oddity::Utf16));
         return found;
     }
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     let mut take = |line: Line<'_>, whole| {
         let text = line.text.trim_ascii();
         let (clean, nul) = without_nul(text);

@@ -15,6 +15,7 @@ use super::document::Kind;
 use super::load::{Loaded, Log, Snapshot};
 use super::names::{ACTIVITY, DELETED, Dated, NOTES, Owner, line_log_name, log_name, note_of, snapshot_name};
 use super::problem::{Problem, ProblemKind};
+use crate::kit::names::{Client, copy_of};
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path, WallMs};
 
 /// The longest log or snapshot that is read, in bytes: more than six times what makes a writer begin another file.
@@ -161,11 +162,17 @@ impl Shelf {
     }
 
     fn look_at_notes(&mut self, fs: &dyn Fs, looking: &Looking<'_>, look: &mut Look) -> Result<(), FsError> {
-        let directories = match fs.list(&Path::shared(NOTES)) {
+        let mut directories = match fs.list(&Path::shared(NOTES)) {
             Ok(entries) => entries,
-            Err(FsError::NotFound) => return Ok(()),
+            Err(FsError::NotFound) => Vec::new(),
             Err(error) => return Err(error),
         };
+        for copy in self.copies_of(fs, looking, NOTES) {
+            match fs.list(&copy) {
+                Ok(entries) => directories.extend(entries),
+                Err(error) => self.problems.push(unread(&copy, error)),
+            }
+        }
         let mut folded: BTreeMap<String, String> = BTreeMap::new();
         for entry in directories {
             let Some((note, is_copy)) = note_of(entry.name()).filter(|_| entry.kind == EntryKind::Dir) else {
@@ -181,6 +188,7 @@ impl Shelf {
             if is_copy && !looking.copies {
                 continue;
             }
+            let is_copy = is_copy || entry.path.parent() != Some(Path::shared(NOTES));
             if !is_copy && let Some(other) = folded.insert(note.to_lowercase(), note.clone()) {
                 for (one, other) in [(&note, &other), (&other, &note)] {
                     let name = format!("{NOTES}/{one}");
@@ -207,6 +215,17 @@ impl Shelf {
             }
         }
         Ok(())
+    }
+
+    /// The copies that clients have made of a directory of the root.
+    fn copies_of(&self, fs: &dyn Fs, looking: &Looking<'_>, name: &str) -> Vec<Path> {
+        if !looking.copies {
+            return Vec::new();
+        }
+        let entries = fs.list(&Path::shared("")).unwrap_or_default();
+        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
+        let is_copy = |copy: &str| copy_of(copy, name).is_some_and(|mark| mark.by != Client::Unknown);
+        directories.filter(|entry| is_copy(entry.name())).map(|entry| entry.path).collect()
     }
 
     /// Looks at the logs or the snapshots of a note, and says whether any changed.
@@ -261,15 +280,15 @@ impl Shelf {
         dir: &str,
         logs: &mut BTreeMap<Path, LineLog>,
     ) -> bool {
-        let dir = Path::shared(dir);
-        let entries = match fs.list(&dir) {
-            Ok(entries) => entries,
-            Err(FsError::NotFound) => return false,
-            Err(error) => {
-                self.problems.push(unread(&dir, error));
-                return false;
+        let main = Path::shared(dir);
+        let mut entries = Vec::new();
+        for dir in std::iter::once(main.clone()).chain(self.copies_of(fs, looking, dir)) {
+            match fs.list(&dir) {
+                Ok(found) => entries.extend(found),
+                Err(FsError::NotFound) => {}
+                Err(error) => self.problems.push(unread(&dir, error)),
             }
-        };
+        }
         let mut changed = false;
         for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::File) {
             let Some(name) = line_log_name(entry.name()).filter(|name| looking.copies || !name.is_copy)
@@ -277,11 +296,12 @@ impl Shelf {
                 continue;
             };
             let held = logs.get(&entry.path).map(|log| &log.held);
-            let mine = looking.me == Some(&name.owner.instance);
+            let is_copy = name.is_copy || entry.path.parent().as_ref() != Some(&main);
+            let mine = looking.me == Some(&name.owner.instance) && !is_copy;
             match self.read(fs, looking, &entry, LINES_BYTES_MAX, held, mine) {
                 Ok(None) => {}
                 Ok(Some(held)) => {
-                    logs.insert(entry.path, LineLog { owner: name.owner, is_copy: name.is_copy, held });
+                    logs.insert(entry.path, LineLog { owner: name.owner, is_copy, held });
                     changed = true;
                 }
                 Err(error) => self.problems.push(unread(&entry.path, error)),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::kit::identity::Place;
 use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
 use crate::notes::crdt_log::{LOG_END, LOG_HEADER, LogFile, LogHeader, LogTail, ROTATE_BYTES, log_record};
@@ -33,6 +34,9 @@ pub(super) struct Identity {
     /// The ids that it had before.
     #[serde(default)]
     pub(super) before: Vec<String>,
+    /// Where the local directory lay when it took the last one; `None` if that was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<Place>,
 }
 
 fn identity_path() -> Path {
@@ -169,7 +173,11 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         let instance = free.unwrap_or_else(|| another_id(base, opening.wall, rng));
         let why =
             if fresh { String::new() } else { format!("files of {base} are here, and nothing local is") };
-        let op = become_op(&Identity { instance: instance.clone(), before: Vec::new() });
+        let op = become_op(&Identity {
+            instance: instance.clone(),
+            before: Vec::new(),
+            place: config.place.clone(),
+        });
         return Ok(Settled::Moves(vec![op], instance, why));
     };
     let client = client(&identity.instance, rng);
@@ -184,6 +192,11 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         hinted: BTreeMap::new(),
     };
     let mut repair = Repair { opening, ops: Vec::new(), words: Vec::new(), outdone: None };
+    if let (Some(here), Some(there)) = (&config.place, &own.identity.place)
+        && !here.is(there)
+    {
+        repair.outdone = Some(format!("the local directory is a copy of {there}"));
+    }
     own.open_shadows(&mut repair)?;
     own.open_strangers(&mut repair);
     repair.outdone = repair.outdone.take().or_else(|| own.read_lines(shelf));
@@ -192,7 +205,7 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         let instance = another_id(&old, opening.wall, rng);
         let mut before = own.identity.before.clone();
         before.push(old);
-        let op = become_op(&Identity { instance: instance.clone(), before });
+        let op = become_op(&Identity { instance: instance.clone(), before, place: config.place.clone() });
         return Ok(Settled::Moves(vec![op], instance, why));
     }
     own.republish(&mut repair)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Context, Instance, Phase};
+use crate::kit::portable::unportable;
 use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
 use crate::notes::document::{Author, Deed};
@@ -54,6 +55,9 @@ impl Instance {
                         format!("`{note}` is no id: 1 to 64 letters, digits, `_` and `-`"),
                         cx,
                     );
+                }
+                if let Some(why) = unportable(&note) {
+                    return Self::refuse(format!("`{note}` is no id: {why}"), cx);
                 }
                 let mut others = self.shelf.notes.keys();
                 if let Some(other) =
