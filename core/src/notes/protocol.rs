@@ -215,6 +215,16 @@ impl Notes {
         }
     }
 
+    /// A number that changes whenever the files may say something else of a note: who keeps what it has read, such as an
+    /// index, looks again then. `None` if nothing is known of it.
+    #[must_use]
+    pub fn digest(&self, id: &str) -> Option<u64> {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.digest(id),
+            Machine::Published(machine) => machine.digest(id),
+        }
+    }
+
     /// The ids of all notes that anything is known of, deleted ones among them.
     #[must_use]
     pub fn ids(&self) -> Vec<Arc<str>> {
@@ -253,6 +263,15 @@ impl Notes {
         match &self.0 {
             Machine::Hardened(machine) => machine.instance(),
             Machine::Published(machine) => Some(machine.instance()),
+        }
+    }
+
+    /// The number that the next own record of a note gets; `None` while it cannot write, and in the published design.
+    #[must_use]
+    pub fn next_seq(&self, id: &str) -> Option<u64> {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.next_seq(id),
+            Machine::Published(_) => None,
         }
     }
 

@@ -65,6 +65,11 @@ impl NoteFiles {
         unread: BTreeMap::new(),
     };
 
+    /// Numbers that change with the bytes of the files.
+    pub fn digests(&self) -> impl Iterator<Item = u64> {
+        self.logs.values().chain(self.snapshots.values()).map(|file| file.held.content.digest())
+    }
+
     /// What the files say of the note, with more logs beside them.
     #[must_use]
     pub fn load<'a>(&'a self, kind: Kind, more: impl IntoIterator<Item = Log<'a>>) -> Loaded<'a> {

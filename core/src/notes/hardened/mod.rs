@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use own::{Opening, Own, Settled, tombstones_path};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Notes;
 use super::config::Config;
@@ -149,8 +150,15 @@ impl Instance {
     }
 
     /// What is on disk now is found out by opening the files anew, at the next look.
+    ///
+    /// Commands that were not begun are refused, so that none is carried out after whoever gave it was told of a failure.
     fn failed(&mut self, op: u32, cx: Context<'_, '_>) {
         cx.event(Event::Failed);
+        for _ in self.queue.drain(..) {
+            cx.event(Event::Refused(
+                "a file could not be written before this was begun: try again".to_owned(),
+            ));
+        }
         let path = usize::try_from(op).ok().and_then(|op| self.writing.get(op));
         self.blocked.extend(path.cloned());
         self.phase = Phase::Closed;
@@ -462,6 +470,24 @@ impl Instance {
         let own = self.own.iter().flat_map(|own| own.notes()).map(|(note, _)| note);
         let all: BTreeSet<_> = self.shelf.notes.keys().chain(self.gone.keys()).chain(own).cloned().collect();
         all.into_iter().collect()
+    }
+
+    /// A number that changes with what the files say of a note; `None` if nothing is known of it.
+    pub(super) fn digest(&self, id: &str) -> Option<u64> {
+        if self.gone.contains_key(id) {
+            return Some(0);
+        }
+        let files = self.shelf.notes.get(id).map(|files| &**files);
+        let shared = files.into_iter().flat_map(NoteFiles::digests);
+        let own = self.own.iter().flat_map(|own| own.logs(id, files)).map(|log| log.content.digest());
+        let mut all: Vec<u64> = shared.chain(own).collect();
+        all.sort_unstable();
+        let bytes: Vec<u8> = all.iter().flat_map(|digest| digest.to_be_bytes()).collect();
+        (files.is_some() || !bytes.is_empty()).then(|| xxh3_64(&bytes))
+    }
+
+    pub(super) fn next_seq(&self, id: &str) -> Option<u64> {
+        self.own.as_ref().map(|own| own.next_seq(id))
     }
 
     pub(super) fn is_gone(&self, id: &str) -> bool {

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use row::Row;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Notes;
 use super::config::{Config, Heeded};
@@ -32,7 +33,7 @@ use super::lines::{By, LineEnd, activity_log, deletion_log};
 use super::names::{ACTIVITY, DELETED, DELETIONS, NOTES, line_log_name, note_of};
 use super::protocol::{Command, Event, Note, State};
 use crate::kit::watermark::Numbers;
-use crate::{Cx, EntryKind, FsError, Input, Mono, Path};
+use crate::{Content, Cx, EntryKind, FsError, Input, Mono, Path};
 
 type Context<'a, 'b> = &'a mut Cx<'b, Notes>;
 
@@ -334,6 +335,13 @@ impl Published {
     pub(super) fn ids(&self) -> Vec<Arc<str>> {
         let all: BTreeSet<_> = self.rows.keys().chain(&self.processed).cloned().collect();
         all.into_iter().collect()
+    }
+
+    pub(super) fn digest(&self, id: &str) -> Option<u64> {
+        let Some(row) = self.rows.get(id) else { return self.processed.contains(id).then_some(0) };
+        let all: Vec<_> = row.states.iter().chain(row.records.values()).map(Content::digest).collect();
+        let bytes: Vec<u8> = all.iter().flat_map(|digest| digest.to_be_bytes()).collect();
+        Some(xxh3_64(&bytes))
     }
 
     pub(super) fn is_gone(&self, id: &str) -> bool {
