@@ -19,7 +19,8 @@ use clap::{Parser, Subcommand};
                   cloudchamber-agent status --folder ~/Sync/team\n  \
                   cloudchamber-agent journal init --folder ~/Sync/project --machine laptop\n  \
                   cloudchamber-agent journal append --folder ~/Sync/project --from opus --say 'hello @dev@server'\n  \
-                  cloudchamber-agent journal show --folder ~/Sync/project\n\n\
+                  cloudchamber-agent journal show --folder ~/Sync/project\n  \
+                  cloudchamber-agent notes new --folder ~/Sync/notes 'Shopping'\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
 )]
 struct Agent {
@@ -33,12 +34,15 @@ enum Group {
     Failover(cli::failover::Failover),
     /// Per-machine journals: messages, threads, questions and agents' state, merged from every machine.
     Journal(cli::journal::Journal),
+    /// Notes that several machines write at once: what all have typed, merged, with a search.
+    Notes(cli::notes::Notes),
 }
 
 fn main() -> ExitCode {
     let result = match Agent::parse().group {
         Group::Failover(failover) => failover.run(),
         Group::Journal(journal) => journal.run(),
+        Group::Notes(notes) => notes.run(),
     };
     match result {
         Ok(code) => code,

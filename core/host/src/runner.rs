@@ -40,7 +40,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use cloudchamber_core::{Driver, FsError, FsMut, FsOp, Input, Never, Path, Protocol};
+use cloudchamber_core::{Driver, Fs, FsError, FsMut, FsOp, Input, Never, Path, Protocol};
 
 use crate::{Lock, OsFs, clock};
 
@@ -101,6 +101,21 @@ impl<P: Protocol, F: FsMut> Runner<P, F> {
         let runner = Self { config, fs, driver, lock: Some(lock) };
         runner.tell(&events, heard);
         runner
+    }
+
+    /// Starts the protocol again from what the files say, as another process would: where another one wrote while this one
+    /// rested, and what is known of the files may be wrong.
+    ///
+    /// # Panics
+    /// If it rests, or an op is pending.
+    pub fn reopen(&mut self, heard: Heard<'_, P>) {
+        assert!(
+            self.lock.is_some() && self.driver.pending_op().is_none(),
+            "a runner was to start again at work"
+        );
+        let mut events = Vec::new();
+        self.driver = Driver::open(&self.config, clock::now(), clock::draw(), &self.fs, &mut events);
+        self.tell(&events, heard);
     }
 
     /// Does the next thing that is to be done before anything may be fed.
@@ -195,6 +210,13 @@ impl<P: Protocol, F: FsMut> Runner<P, F> {
     fn tell(&self, events: &[P::Event], heard: Heard<'_, P>) {
         events.iter().for_each(|event| heard(self.driver.protocol(), event));
     }
+}
+
+/// What a protocol makes of the files, without writing anything: its state, what it tells, and whether it would write.
+pub fn look<P: Protocol>(config: &P::Config, fs: &dyn Fs) -> (P, Vec<P::Event>, bool) {
+    let mut events = Vec::new();
+    let driver = Driver::<P>::open(config, clock::now(), clock::draw(), fs, &mut events);
+    (driver.protocol().clone(), events, driver.pending_op().is_some())
 }
 
 impl<P: Protocol<Call = Never>, F: FsMut> Runner<P, F> {

@@ -2,93 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Manage, Settings, Told, Viewing};
 use cloudchamber_core::journal::schema::{Field, Kind};
-use cloudchamber_core::{Content, Entry, Fs, FsError, FsMut, FsOp, Input, MemoryFs, Path, Root};
+use cloudchamber_core::{Input, MemoryFs, Root};
 use cloudchamber_host::{Lock, Runner, clock};
+use support::disk::{Disk, ERRORS, Fault, Part};
 
-/// How much of an op was done when it failed.
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    Nothing,
-    Half,
-    Everything,
-}
-
-/// Which op fails, and how.
-#[derive(Clone, Copy, Debug)]
-struct Fault {
-    at: u32,
-    error: FsError,
-    part: Part,
-}
-
-/// Files of which one op fails.
-#[derive(Clone)]
-struct Disk {
-    files: Rc<RefCell<MemoryFs>>,
-    fault: Rc<Cell<Option<Fault>>>,
-    /// How many ops were tried.
-    tried: Rc<Cell<u32>>,
-}
-
-impl Disk {
-    fn of(files: MemoryFs) -> Self {
-        Self { files: Rc::new(RefCell::new(files)), fault: Rc::default(), tried: Rc::default() }
-    }
-
-    fn part_of(op: &FsOp, part: Part) -> Option<FsOp> {
-        let half = |content: &Content| content.prefix(content.len() / 2);
-        match (part, op) {
-            (Part::Nothing, _) => None,
-            (Part::Everything, op) => Some(op.clone()),
-            (Part::Half, FsOp::Append { path, bytes }) => {
-                Some(FsOp::Append { path: path.clone(), bytes: half(bytes) })
-            }
-            (Part::Half, FsOp::CreateNew { path, content }) => {
-                Some(FsOp::CreateNew { path: path.clone(), content: half(content) })
-            }
-            (Part::Half, FsOp::Overwrite { path, content }) => {
-                Some(FsOp::Overwrite { path: path.clone(), content: half(content) })
-            }
-            (
-                Part::Half,
-                FsOp::Flush { .. } | FsOp::Remove { .. } | FsOp::Rename { .. } | FsOp::Replace { .. },
-            ) => None,
-        }
-    }
-}
-
-impl Fs for Disk {
-    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        self.files.borrow().read(path, from)
-    }
-
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        self.files.borrow().list(dir)
-    }
-}
-
-impl FsMut for Disk {
-    fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
-        let at = self.tried.replace(self.tried.get() + 1);
-        match self.fault.get().filter(|fault| fault.at == at) {
-            None => self.files.borrow_mut().apply(op),
-            Some(fault) => {
-                if let Some(op) = Self::part_of(op, fault.part) {
-                    let _ = self.files.borrow_mut().apply(&op);
-                }
-                Err(fault.error)
-            }
-        }
-    }
-}
+mod support;
 
 /// A process of the machine, from its start to its end.
 struct Process {
@@ -160,15 +84,6 @@ fn event(kind: Kind, id: &str) -> Event {
     let field = if kind == Kind::Message { Field::Id } else { Field::Guid };
     Event::new(kind).with_text(field, id)
 }
-
-const ERRORS: [FsError; 6] = [
-    FsError::Exists,
-    FsError::NoSpace,
-    FsError::NotFound,
-    FsError::NotLocal,
-    FsError::Refused,
-    FsError::Unavailable,
-];
 
 /// What a command is tried on, what it is given, and under which id it starts.
 struct Tried {

@@ -2,6 +2,7 @@
 
 pub(crate) mod failover;
 pub(crate) mod journal;
+pub(crate) mod notes;
 
 use std::cell::RefCell;
 use std::io::IsTerminal;

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
+pub(crate) mod disk;
+pub(crate) mod syncthing;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,15 +17,13 @@ pub(crate) fn agent() -> Command {
 }
 
 pub(crate) fn run(folder: &Path, local: &Path, args: &[&str]) -> Output {
+    run_group("journal", folder, local, args)
+}
+
+/// Runs a command of a group.
+pub(crate) fn run_group(group: &str, folder: &Path, local: &Path, args: &[&str]) -> Output {
     let mut command = agent();
-    command
-        .arg("journal")
-        .arg(args[0])
-        .arg("--folder")
-        .arg(folder)
-        .arg("--local")
-        .arg(local)
-        .args(&args[1..]);
+    command.arg(group).arg(args[0]).arg("--folder").arg(folder).arg("--local").arg(local).args(&args[1..]);
     command.output().unwrap()
 }
 

@@ -2,15 +2,14 @@
 
 use std::path::Path as OsPath;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::Context;
 use cloudchamber_core::journal::protocol::{Joining, Told};
 use cloudchamber_core::journal::refusal::Refusal;
 use cloudchamber_host::Lock;
+use cloudchamber_host::changes::Changes;
 use cloudchamber_host::machine::Machine;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
 
 use super::super::say;
@@ -18,12 +17,9 @@ use super::place::{Place, Roots};
 use super::rebuild::rebuild;
 use super::{DesignName, report, warn};
 
-/// Notices come in heaps: it waits until none has come for so long.
-const HEAP: Duration = Duration::from_millis(100);
-
 pub(super) fn run(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
     let (roots, every) = (place.writing(None)?, Duration::from_secs(every.max(1)));
-    let mut changes = Changes::of(&roots.folder)?;
+    let mut notices = changes(&roots.folder)?;
     let mut heard = Heard::default();
     let lock = Lock::wait(&roots.local)?;
     let mut machine = Machine::open(roots.fs.clone(), &roots.local, lock, Joining::AsKnown, &mut |told| {
@@ -35,14 +31,14 @@ pub(super) fn run(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
         if std::mem::take(&mut heard.looked) && !show(place, &roots)? {
             return Ok(ExitCode::SUCCESS);
         }
-        changes.wait(every);
+        notices.wait(every);
         if !roots.folder.is_dir() {
             eprintln!("warning: {}: the shared folder is gone: waiting for it", roots.folder.display());
             while !roots.folder.is_dir() {
                 std::thread::sleep(every.min(Duration::from_secs(5)));
             }
             eprintln!("{}: the shared folder is back", roots.folder.display());
-            changes = Changes::of(&roots.folder)?;
+            notices = changes(&roots.folder)?;
         }
         machine.resume(Lock::wait(&roots.local)?);
         if let Err(error) = machine.look(&mut |told| heard.hear(told)) {
@@ -94,30 +90,9 @@ impl Heard {
     }
 }
 
-/// Notices of changes below a folder. They are hints: they come late, in heaps or not at all.
-struct Changes {
-    notices: Receiver<notify::Result<notify::Event>>,
-    _watcher: RecommendedWatcher,
-}
-
-impl Changes {
-    fn of(folder: &OsPath) -> anyhow::Result<Self> {
-        let (sender, notices) = channel();
-        let mut watcher = notify::recommended_watcher(move |notice| {
-            // Whoever waits is gone only when the process ends.
-            let _ = sender.send(notice);
-        })?;
-        let shared = folder.join("shared");
-        watcher
-            .watch(&shared, RecursiveMode::Recursive)
-            .with_context(|| format!("{}: it cannot be watched: run journal init first", shared.display()))?;
-        Ok(Self { notices, _watcher: watcher })
-    }
-
-    /// Waits for a notice, at most so long.
-    fn wait(&self, most: Duration) {
-        if self.notices.recv_timeout(most).is_ok() {
-            while self.notices.recv_timeout(HEAP).is_ok() {}
-        }
-    }
+/// Notices of what is written in the shared directory.
+fn changes(folder: &OsPath) -> anyhow::Result<Changes> {
+    let shared = folder.join("shared");
+    Changes::of(&shared)
+        .with_context(|| format!("{}: it cannot be watched: run journal init first", shared.display()))
 }
