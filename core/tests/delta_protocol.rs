@@ -441,3 +441,50 @@ fn split_lite_makes_a_snapshot_of_its_deltas_now_and_then() {
         );
     }
 }
+
+#[test]
+fn a_write_of_which_a_part_came_to_disk_shares_its_number_with_no_later_one() {
+    let store = Path::local("delta/store.log");
+    let mut a = hardened("a");
+    a.put("task", "t1", r#"{"title":"first"}"#);
+    a.sync();
+    let before = a.fs.disk.files[&store].len();
+    a.put("task", "t2", r#"{"title":"torn"}"#);
+    let whole = a.fs.disk.files[&store].clone();
+    for len in before..=whole.len() {
+        let (mut a, mut b, mut client) = (resumed(&a), hardened("b"), Client::default());
+        // The process died while it wrote, and what is there of it may be sent.
+        a.fs.disk.files.insert(store.clone(), whole.prefix(len));
+        converge(&mut client, &mut [&mut a, &mut b]);
+        a.put("task", "t2", r#"{"title":"later"}"#);
+        a.put("task", "t1", r#"{"title":"second"}"#);
+        converge(&mut client, &mut [&mut a, &mut b]);
+        assert_eq!(a.picture(), b.picture(), "{len}");
+        assert_eq!(b.show("task", "t2"), r#"{"title":"later"}"#, "{len}");
+        assert_eq!(b.show("task", "t1"), r#"{"title":"second"}"#, "{len}");
+    }
+}
+
+/// The same replica after its machine started anew.
+fn resumed(site: &Site) -> Site {
+    let mut again = Site::new(site.config.clone());
+    again.fs.disk = site.fs.disk.clone();
+    again.wall = site.wall;
+    again
+}
+
+#[test]
+fn a_change_that_is_there_without_having_been_flushed_is_flushed_before_it_is_said_to_be_there() {
+    let mut a = hardened("a");
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    a.feed(Change::put("task", "t1", r#"{"title":"u"}"#));
+    // The append is done, and its flush fails.
+    a.settle(1);
+    a.fail(FsError::Unavailable);
+    assert_eq!(a.show("task", "t1"), r#"{"title":"u"}"#);
+    a.fs.written = 0;
+    assert!(matches!(&a.put("task", "t1", r#"{"title":"u"}"#)[..], [Event::Unchanged(_)]));
+    assert_eq!(a.fs.written, 1, "the log is written anew");
+    a.put("task", "t1", r#"{"title":"u"}"#);
+    assert_eq!(a.fs.written, 1, "once");
+}

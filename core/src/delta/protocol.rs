@@ -216,7 +216,8 @@ impl Delta {
                 events.push(Event::Unchanged(key.clone()));
             }
         }
-        if own == self.store.own {
+        // What a failed op has left there may not have been flushed: then the log is written anew before that is said.
+        if own == self.store.own && !self.store.log_torn {
             events.into_iter().for_each(|event| cx.event(event));
             return;
         }

@@ -4,7 +4,8 @@
 //! thing. `base.json` says what the last sync had come to; without it the next sync looks at everything.
 //!
 //! # Crash
-//! A put is acknowledged once its line is flushed. A torn line, NUL bytes and lines whose digest does not fit are left
+//! A put is acknowledged once its lines are flushed. The lines of one batch end with who the replica is afterwards, and
+//! without that line nothing of the batch counts. A torn line, NUL bytes and lines whose digest does not fit are left
 //! out, and the file is written anew before anything is added to it; where a whole line was lost so, the base is
 //! forgotten too, and what others have comes back from the folder.
 
@@ -57,6 +58,17 @@ pub struct Own {
 }
 
 impl Own {
+    /// Counts the own writes in records as made: no later one may share a number with one of them. What says so may be
+    /// among what was lost.
+    fn count(&mut self, records: &BTreeMap<Key, Arc<Record>>) {
+        let Some(id) = &self.id else { return };
+        for record in records.values() {
+            self.head = self.head.max(record.entity.seen.get(&id.0));
+            let own = record.entity.writes.iter().filter(|(dot, _)| dot.replica == *id);
+            self.clock = own.fold(self.clock, |clock, (_, write)| clock.max(write.at));
+        }
+    }
+
     /// Takes note of how the meta file is about to be written.
     pub(super) fn intend(&mut self, beat: u64, nonce: u64) {
         self.intended = (beat, nonce);
@@ -142,6 +154,36 @@ impl Update {
     }
 }
 
+/// A line of the log. The lines of a batch end with who the replica is afterwards.
+enum Line {
+    Own(Own),
+    /// `None` for one that goes.
+    Record(Key, Option<Arc<Record>>),
+}
+
+impl Line {
+    /// Reads one; `None` if it is not sound.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let (digest, text) = line.split_at_checked(17)?;
+        let text = std::str::from_utf8(text).ok()?;
+        if format!("{:016x} ", xxh3_64(text.as_bytes())).as_bytes() != digest {
+            return None;
+        }
+        let node = Node::parse(text.as_bytes()).ok()?;
+        if let Some(own) = node.get("own") {
+            return read_own(own).ok().map(Self::Own);
+        }
+        if let Some(gone) = node.get("gone").and_then(Node::list) {
+            let [kind, id] = gone else { return None };
+            return Some(Self::Record(Key::new(kind.text()?, id.text()?), None));
+        }
+        let (key, entity) = read_entity(node.get("entity")?).ok()?;
+        let [count, alive] = node.get("published")?.list()? else { return None };
+        let published = Published { count: count.count()?, alive: alive.bool()? };
+        Some(Self::Record(key, Some(Arc::new(Record { entity, published }))))
+    }
+}
+
 impl Store {
     /// Reads the store.
     ///
@@ -155,19 +197,29 @@ impl Store {
             Err(error) => return Err(error),
         };
         store.log_len = content.len() as u64;
-        let mut lost = false;
+        let (mut lost, mut batch) = (false, Vec::new());
         let mut rest = content.bytes();
         while !rest.is_empty() {
             let Some(end) = memchr::memchr(b'\n', rest) else {
                 store.log_torn = true;
                 break;
             };
-            // A line that is lost while others follow may have been acknowledged.
-            if store.take(&rest[..end]).is_none() {
-                store.log_torn = true;
-                lost = true;
+            match Line::parse(&rest[..end]) {
+                Some(Line::Record(key, record)) => batch.push((key, record)),
+                Some(Line::Own(own)) => {
+                    store.own = own;
+                    store.take(&mut batch);
+                }
+                // A line that is lost while others follow may have been acknowledged.
+                None => (store.log_torn, lost) = (true, true),
             }
             rest = &rest[end + 1..];
+        }
+        // A batch that did not come to disk whole was not acknowledged, and nothing of it counts.
+        store.log_torn |= !batch.is_empty();
+        if lost {
+            store.take(&mut batch);
+            store.own.count(&store.records);
         }
         let base = match fs.read(&base_path(), 0) {
             Ok(base) if !lost => Base::parse(base.bytes()).unwrap_or_default(),
@@ -178,26 +230,13 @@ impl Store {
         Ok(store)
     }
 
-    /// Takes one line; `None` if it is not sound.
-    fn take(&mut self, line: &[u8]) -> Option<()> {
-        let (digest, text) = line.split_at_checked(17)?;
-        let text = std::str::from_utf8(text).ok()?;
-        if format!("{:016x} ", xxh3_64(text.as_bytes())).as_bytes() != digest {
-            return None;
+    fn take(&mut self, batch: &mut Vec<(Key, Option<Arc<Record>>)>) {
+        for (key, record) in batch.drain(..) {
+            match record {
+                Some(record) => self.records.insert(key, record),
+                None => self.records.remove(&key),
+            };
         }
-        let node = Node::parse(text.as_bytes()).ok()?;
-        if let Some(own) = node.get("own") {
-            self.own = read_own(own).ok()?;
-        } else if let Some(gone) = node.get("gone").and_then(Node::list) {
-            let [kind, id] = gone else { return None };
-            self.records.remove(&Key::new(kind.text()?, id.text()?));
-        } else {
-            let (key, entity) = read_entity(node.get("entity")?).ok()?;
-            let [count, alive] = node.get("published")?.list()? else { return None };
-            let published = Published { count: count.count()?, alive: alive.bool()? };
-            self.records.insert(key, Arc::new(Record { entity, published }));
-        }
-        Some(())
     }
 
     /// The ops that write a change, before it is made.

@@ -88,6 +88,13 @@ impl Site {
         self.driver.as_ref().is_none_or(|driver| driver.pending_op().is_none())
     }
 
+    /// Has the next op fail, with nothing of it done.
+    pub(crate) fn fail(&mut self, error: FsError) {
+        let (now, draw) = self.now();
+        let driver = self.driver.as_mut().expect("it runs");
+        driver.applied(&self.config, Err(error), now, draw, &self.fs, &mut self.events);
+    }
+
     /// Asks for something and lets it happen. Returns what was told.
     pub(crate) fn ask(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.feed(command);
