@@ -27,3 +27,41 @@ pub fn now() -> Now {
 pub fn draw() -> Draw {
     Draw::Seed(RandomState::new().hash_one(std::process::id()))
 }
+
+/// A time as people and programs read it, such as `2026-11-29T06:02:03Z`, of milliseconds since 1970.
+#[must_use]
+pub fn utc(ms: i64) -> String {
+    let (days, rest_ms) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+    // Days in eras of 400 years that begin in March, as in Hinnant's "chrono-compatible low-level date algorithms".
+    let shifted = days.saturating_add(719_468);
+    let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month < 10 {
+        true => (year + era * 400, month + 3),
+        false => (year + era * 400 + 1, month - 9),
+    };
+    let s = rest_ms / 1_000;
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", s / 3_600, s / 60 % 60, s % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_date() {
+        for (ms, date) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_400_000, "2000-02-29T00:00:00Z"),
+            (1_795_932_123_456, "2026-11-29T06:02:03Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(ms), date);
+        }
+        assert!(!utc(i64::MAX).is_empty() && !utc(i64::MIN).is_empty());
+    }
+}

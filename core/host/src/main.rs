@@ -20,7 +20,9 @@ use clap::{Parser, Subcommand};
                   cloudchamber-agent journal init --folder ~/Sync/project --machine laptop\n  \
                   cloudchamber-agent journal append --folder ~/Sync/project --from opus --say 'hello @dev@server'\n  \
                   cloudchamber-agent journal show --folder ~/Sync/project\n  \
-                  cloudchamber-agent notes new --folder ~/Sync/notes 'Shopping'\n\n\
+                  cloudchamber-agent notes new --folder ~/Sync/notes 'Shopping'\n  \
+                  cloudchamber-agent delta put --folder ~/Sync/tasks task t1 title='Buy milk'\n  \
+                  cloudchamber-agent delta sync --folder ~/Sync/tasks\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
 )]
 struct Agent {
@@ -36,6 +38,8 @@ enum Group {
     Journal(cli::journal::Journal),
     /// Notes that several machines write at once: what all have typed, merged, with a search.
     Notes(cli::notes::Notes),
+    /// Entities, such as tasks and projects: each is synced on its own, and no edit is lost.
+    Delta(cli::delta::Delta),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Group::Failover(failover) => failover.run(),
         Group::Journal(journal) => journal.run(),
         Group::Notes(notes) => notes.run(),
+        Group::Delta(delta) => delta.run(),
     };
     match result {
         Ok(code) => code,

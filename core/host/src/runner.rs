@@ -174,6 +174,12 @@ impl<P: Protocol, F: FsMut> Runner<P, F> {
         self.driver.pending_op()
     }
 
+    /// How many ops are still to be applied, as far as is known by now.
+    #[must_use]
+    pub fn pending_ops(&self) -> usize {
+        self.driver.ops().0.len()
+    }
+
     /// The protocol's state.
     #[must_use]
     pub fn protocol(&self) -> &P {

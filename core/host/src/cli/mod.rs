@@ -1,5 +1,6 @@
 //! The groups of commands.
 
+pub(crate) mod delta;
 pub(crate) mod failover;
 pub(crate) mod journal;
 pub(crate) mod notes;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use cloudchamber_host::database::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::Value;
 
 /// A property was violated.
@@ -24,6 +26,12 @@ pub(crate) fn verdict(violated: bool) -> ExitCode {
 /// Prints the one document of a command on standard output.
 pub(crate) fn print_json(value: &Value) {
     say(&format!("{value:#}"));
+}
+
+/// Prints the one document of a command whose values have to keep their digits.
+pub(crate) fn print_exact(value: &impl Serialize) -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(value)?);
+    Ok(())
 }
 
 /// Prints a line on standard output, and tells whether somebody still reads there. A reader that has gone away is

@@ -12,6 +12,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+pub(crate) mod disk;
+pub(crate) mod syncthing;
+
 pub(crate) fn agent() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("cloudchamber-agent"))
 }
@@ -22,9 +25,14 @@ pub(crate) fn run(folder: &Path, local: &Path, args: &[&str]) -> Output {
 
 /// Runs a command of a group.
 pub(crate) fn run_group(group: &str, folder: &Path, local: &Path, args: &[&str]) -> Output {
+    command(group, folder, local, args).output().unwrap()
+}
+
+/// A command of a group, such as `journal`, on a folder and a local directory.
+pub(crate) fn command(group: &str, folder: &Path, local: &Path, args: &[&str]) -> Command {
     let mut command = agent();
     command.arg(group).arg(args[0]).arg("--folder").arg(folder).arg("--local").arg(local).args(&args[1..]);
-    command.output().unwrap()
+    command
 }
 
 pub(crate) fn ok(output: &Output) -> String {
