@@ -28,10 +28,14 @@ fn what_both_edit_while_parted_is_equal_afterwards_and_the_conflict_is_listed() 
     // Each syncs, Syncthing carries it, and each takes in what came.
     let exchange = |pair: &Pair| {
         for _ in 0..2 {
-            [0, 1].map(|at| run(at, &["sync"]));
+            for at in [0, 1] {
+                run(at, &["sync"]);
+            }
             pair.settle();
         }
-        [0, 1].map(|at| run(at, &["sync"]));
+        for at in [0, 1] {
+            run(at, &["sync"]);
+        }
     };
     for id in ["t1", "t2", "t3"] {
         run(0, &["put", "task", id, "title=first", "note=n"]);
@@ -47,7 +51,9 @@ fn what_both_edit_while_parted_is_equal_afterwards_and_the_conflict_is_listed() 
     run(1, &["put", "project", "t1", "name=made while parted"]);
     run(0, &["put", "task", "t3", "title=by one"]);
     run(1, &["put", "task", "t3", "note=by two"]);
-    [0, 1].map(|at| run(at, &["sync"]));
+    for at in [0, 1] {
+        run(at, &["sync"]);
+    }
     assert_ne!(shows(0), shows(1));
 
     pair.join();

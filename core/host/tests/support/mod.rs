@@ -12,9 +12,6 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-pub(crate) mod disk;
-pub(crate) mod syncthing;
-
 pub(crate) fn agent() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("cloudchamber-agent"))
 }
