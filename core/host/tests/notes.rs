@@ -219,6 +219,21 @@ fn a_folder_that_is_gone_or_empty_is_said_and_never_made() {
 }
 
 #[test]
+fn a_copy_of_the_local_directory_goes_on_as_another_instance() {
+    let folder = Folder::new();
+    folder.ok("laptop", &["new", "--id", "first", "one"]);
+    support::copy(&folder.local("laptop"), &folder.local("restored"));
+    let output = folder.run("restored", &["edit", "first", "--append", " two"]);
+    assert!(said(&output).contains("this instance is") && said(&output).contains("copy"), "{output:?}");
+    folder.ok("laptop", &["edit", "first", "--append", " three"]);
+    let shown = json(&folder.run("laptop", &["show", "first", "--json"]));
+    assert_eq!(shown["instances"].as_array().unwrap().len(), 2);
+    let text = shown["text"].as_str().unwrap();
+    assert!(text.contains("two") && text.contains("three"), "{text}");
+    no_number_twice(&folder.path());
+}
+
+#[test]
 fn what_is_wrong_with_the_files_is_named_and_costs_nothing() {
     let folder = Folder::new();
     folder.ok("laptop", &["new", "--id", "first", "one"]);

@@ -50,7 +50,7 @@ use self::turn::Turn;
 use crate::changes::Changes;
 use crate::local::{self, Synced as Copied};
 use crate::runner::{self, OpFailed};
-use crate::{Lock, OsFs, Runner, clock, small};
+use crate::{Lock, OsFs, Runner, clock, place, small};
 
 /// The file of the local directory that keeps the profile.
 const PROFILE: &str = "profile";
@@ -210,6 +210,8 @@ impl Place {
         config.timing.scan_ms = options.scan_ms.unwrap_or(10_000).max(1);
         config.timing.full_scan_ms = config.timing.full_scan_ms.max(config.timing.scan_ms);
         config.snapshot_records = options.snapshot_records;
+        // Of no local directory: then nobody is that could have been copied.
+        config.place = place::place(&self.local);
         config.check()?;
         Ok(config)
     }
