@@ -292,7 +292,8 @@ impl Reading<'_> {
                 found.waiting += 1;
             }
             if !is_there {
-                reached = reached.min(count - 1);
+                // An earlier write to the same entity may be missing too: only the last one is listed.
+                reached = reached.min(known);
             }
         }
         reached.max(applied)
