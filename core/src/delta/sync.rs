@@ -460,6 +460,8 @@ impl Sync<'_> {
         let ended = |entity: &Entity| {
             let heard =
                 entity.deaths.iter().filter(|(_, death)| heard.iter().all(|seen| seen.covers(&death.dot)));
+            // What a grave says was seen is what this replica's vector says. So it has to say all of it.
+            let heard = heard.filter(|(_, death)| own.covers_all(&death.seen));
             let settled = heard.filter(|(life, death)| {
                 let mut writes = entity.writes.iter().filter(|(_, write)| write.life == **life);
                 writes.all(|(dot, _)| death.seen.covers(dot))
