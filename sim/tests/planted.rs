@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use cloudchamber_folder::System;
 use cloudchamber_folder::checks::{Checker, Checks as _, Findings, Kind};
 use cloudchamber_folder::scenario::Scenario;
+use cloudchamber_folder::systems::delta::DeltaSystem;
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::systems::journal::{JournalSystem, Settings, Switches, name};
 use cloudchamber_sim::{Swarm, run, swarm};
@@ -59,6 +60,11 @@ fn every_checker_of_journals_is_violated_by_a_scenario() {
     every_checker_is_violated_by_a_scenario::<JournalSystem>();
 }
 
+#[test]
+fn every_checker_of_delta_is_violated_by_a_scenario() {
+    every_checker_is_violated_by_a_scenario::<DeltaSystem>();
+}
+
 /// Whatever is to be reached is reached in the one run and missed in the other.
 fn reached_and_missed<S: System>(reaches: &str, misses: &str) {
     let (reaches, misses) = (findings(&scenario::<S>(reaches)), findings(&scenario::<S>(misses)));
@@ -79,6 +85,10 @@ fn what_is_to_be_reached_can_be_missed() {
     reached_and_missed::<JournalSystem>(
         include_str!("../../scenarios/journal/f18-a-removal-that-does-not-stick-hardened.toml"),
         &format!("system = \"journal\"\n{alone}"),
+    );
+    reached_and_missed::<DeltaSystem>(
+        include_str!("../../scenarios/delta/x01-away-for-thirty-days-hardened.toml"),
+        &format!("system = \"delta\"\n{alone}"),
     );
 }
 

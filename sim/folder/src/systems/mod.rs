@@ -2,6 +2,7 @@
 //!
 //! A new one is a module here and a word in [`BuiltIn`]; commands, helps, the check and the tests follow that list.
 
+pub mod delta;
 pub mod failover;
 pub mod journal;
 mod registry;
@@ -10,5 +11,5 @@ pub use registry::{Systems, Work};
 
 crate::systems! {
     /// The systems that come with cloudchamber.
-    pub BuiltIn: failover::FailoverSystem, journal::JournalSystem
+    pub BuiltIn: failover::FailoverSystem, journal::JournalSystem, delta::DeltaSystem
 }
