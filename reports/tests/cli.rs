@@ -67,7 +67,7 @@ fn every_level_helps_with_an_example() {
 fn what_is_not_there_says_so() {
     refused(
         &["model", "check", "notes"],
-        "invalid value 'notes' for '<SYSTEM>' [possible values: failover, journal]",
+        "invalid value 'notes' for '<SYSTEM>' [possible values: failover, journal, delta]",
     );
     refused(&["model", "check", "journal", "--policy", "majority"], "there is no such model of `journal`");
     refused(
@@ -86,7 +86,7 @@ fn what_is_not_there_says_so() {
         "the hardened design has no policy `quorum`; there are available and majority",
     );
     refused(&swarm(&["--policy", "majority"]), "the published design has no policies");
-    refused(&["check", "--system", "delta"], "invalid value 'delta'");
+    refused(&["check", "--system", "notes"], "invalid value 'notes'");
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn bad_scenarios_are_named_with_their_line() {
     );
     refuse("system = 'telepathy'\nrun_ms = 5\nreplica = [{}]\n", "there is no system `telepathy`");
     refuse(
-        "system = 'delta'\nrun_ms = 5\nreplica = [{}]\n",
-        "there is no system `delta`; there are failover, journal",
+        "system = 'notes'\nrun_ms = 5\nreplica = [{}]\n",
+        "there is no system `notes`; there are failover, journal, delta",
     );
 }
 

@@ -3,6 +3,7 @@
 mod checks;
 mod ledger;
 mod picture;
+mod rest;
 mod settings;
 mod work;
 
