@@ -66,8 +66,8 @@ fn every_level_helps_with_an_example() {
 #[test]
 fn what_is_not_there_says_so() {
     refused(
-        &["model", "check", "notes"],
-        "invalid value 'notes' for '<SYSTEM>' [possible values: failover, journal, delta]",
+        &["model", "check", "telepathy"],
+        "invalid value 'telepathy' for '<SYSTEM>' [possible values: failover, journal, delta, notes]",
     );
     refused(&["model", "check", "journal", "--policy", "majority"], "there is no such model of `journal`");
     refused(
@@ -79,14 +79,14 @@ fn what_is_not_there_says_so() {
         &["bench", "failover", "--design", "published", "--policy", "majority"],
         "the published design has no policies",
     );
-    refused(&["swarm", "--system", "notes", "--design", "published"], "invalid value 'notes'");
+    refused(&["swarm", "--system", "telepathy", "--design", "published"], "invalid value 'telepathy'");
     refused(&["swarm", "--system", "journal", "--policy", "majority"], "`journal` has no policies");
     refused(
         &["swarm", "--system", "failover", "--policy", "quorum"],
         "the hardened design has no policy `quorum`; there are available and majority",
     );
     refused(&swarm(&["--policy", "majority"]), "the published design has no policies");
-    refused(&["check", "--system", "notes"], "invalid value 'notes'");
+    refused(&["check", "--system", "telepathy"], "invalid value 'telepathy'");
 }
 
 #[test]
@@ -138,10 +138,9 @@ fn bad_scenarios_are_named_with_their_line() {
         "system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n",
         "bad.toml:2: there is no profile `icloudy`",
     );
-    refuse("system = 'telepathy'\nrun_ms = 5\nreplica = [{}]\n", "there is no system `telepathy`");
     refuse(
-        "system = 'notes'\nrun_ms = 5\nreplica = [{}]\n",
-        "there is no system `notes`; there are failover, journal, delta",
+        "system = 'telepathy'\nrun_ms = 5\nreplica = [{}]\n",
+        "there is no system `telepathy`; there are failover, journal, delta, notes",
     );
 }
 

@@ -12,6 +12,7 @@ use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::systems::delta::DeltaSystem;
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::systems::journal::{JournalSystem, Settings, Switches, name};
+use cloudchamber_folder::systems::notes::{NotesSystem, name as notes};
 use cloudchamber_sim::{Swarm, run, swarm};
 
 /// The scenario files of a system, by name.
@@ -65,6 +66,11 @@ fn every_checker_of_delta_is_violated_by_a_scenario() {
     every_checker_is_violated_by_a_scenario::<DeltaSystem>();
 }
 
+#[test]
+fn every_checker_of_notes_is_violated_by_a_scenario() {
+    every_checker_is_violated_by_a_scenario::<NotesSystem>();
+}
+
 /// Whatever is to be reached is reached in the one run and missed in the other.
 fn reached_and_missed<S: System>(reaches: &str, misses: &str) {
     let (reaches, misses) = (findings(&scenario::<S>(reaches)), findings(&scenario::<S>(misses)));
@@ -89,6 +95,10 @@ fn what_is_to_be_reached_can_be_missed() {
     reached_and_missed::<DeltaSystem>(
         include_str!("../../scenarios/delta/x01-away-for-thirty-days-hardened.toml"),
         &format!("system = \"delta\"\n{alone}"),
+    );
+    reached_and_missed::<NotesSystem>(
+        include_str!("../../scenarios/notes/n02-discovery-looks-in-the-wrong-directory-hardened.toml"),
+        &format!("system = \"notes\"\n{alone}"),
     );
 }
 
@@ -177,5 +187,41 @@ fn random_runs_notice_what_comes_back() {
             let [messages, threads] = seen(profile, Some(planted));
             assert!(messages >= 5 && threads >= 5, "{profile}, {planted:?}: {messages} and {threads} of 30");
         }
+    }
+}
+
+/// Random runs of the published notes violate what the folder can make them violate, and the hardened ones do not.
+#[test]
+fn random_runs_of_notes_tell_the_designs_apart() {
+    use cloudchamber_core::Design;
+    use cloudchamber_folder::systems::notes::Settings;
+    let violated = |design| {
+        let swarmed = Swarm::<NotesSystem> {
+            settings: Settings { design, ..Settings::default() },
+            profile: "icloud".into(),
+            switches: BTreeMap::new(),
+            seeds: 0..20,
+            jobs: 2,
+            keep_going: true,
+            recheck_every: 0,
+        };
+        swarm(&swarmed, &|_| {}).violations.into_keys().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(violated(Design::Hardened), BTreeSet::new());
+    let published = violated(Design::Published);
+    let expected = [
+        notes::QUIET_AGREE,
+        notes::REACHES_EVERYBODY,
+        notes::ONE_RECORD,
+        notes::STAYS_DELETED,
+        notes::DELETION_REACHES,
+        notes::ONE_WRITER,
+        notes::LOADS,
+        notes::HOLDS_CLAIMS,
+        notes::COME_IS_LOADED,
+        notes::NOT_EMPTY,
+    ];
+    for checker in expected {
+        assert!(published.contains(checker), "{checker} is not among {published:?}");
     }
 }

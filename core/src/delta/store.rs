@@ -156,7 +156,7 @@ impl Update {
 
 /// A line of the log. The lines of a batch end with who the replica is afterwards.
 enum Line {
-    Own(Own),
+    Own(Box<Own>),
     /// `None` for one that goes.
     Record(Key, Option<Arc<Record>>),
 }
@@ -171,7 +171,7 @@ impl Line {
         }
         let node = Node::parse(text.as_bytes()).ok()?;
         if let Some(own) = node.get("own") {
-            return read_own(own).ok().map(Self::Own);
+            return read_own(own).ok().map(|own| Self::Own(Box::new(own)));
         }
         if let Some(gone) = node.get("gone").and_then(Node::list) {
             let [kind, id] = gone else { return None };
@@ -207,7 +207,7 @@ impl Store {
             match Line::parse(&rest[..end]) {
                 Some(Line::Record(key, record)) => batch.push((key, record)),
                 Some(Line::Own(own)) => {
-                    store.own = own;
+                    store.own = *own;
                     store.take(&mut batch);
                 }
                 // A line that is lost while others follow may have been acknowledged.

@@ -204,6 +204,16 @@ impl Kind {
         }
     }
 
+    /// Which of some records the document of these parts lacks, as places in their order: those that are not there, and
+    /// those that wait for others.
+    #[must_use]
+    pub fn lacks(self, parts: &Parts<'_>, records: &[&[u8]]) -> Vec<usize> {
+        match self {
+            Self::Records => plain::lacks(parts, records),
+            Self::Yjs => yjs::lacks(parts, records),
+        }
+    }
+
     /// The record that makes a change; `None` if it changes nothing.
     ///
     /// # Errors

@@ -284,6 +284,12 @@ pub(super) fn document(parts: &Parts<'_>) -> Document {
     Woven::of(parts).document
 }
 
+pub(super) fn lacks(parts: &Parts<'_>, records: &[&[u8]]) -> Vec<usize> {
+    let woven = Woven::of(parts);
+    let missing = records.iter().enumerate().filter(|(_, data)| !woven.applied.contains(*data));
+    missing.map(|(at, _)| at).collect()
+}
+
 pub(super) fn record(
     parts: &Parts<'_>,
     author: &Author<'_>,

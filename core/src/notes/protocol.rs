@@ -248,6 +248,15 @@ impl Notes {
         matches!(note.state, State::Live | State::Trashed).then_some(note.document.text)
     }
 
+    /// Which of some records of a note its text lacks here, as places in their order.
+    #[must_use]
+    pub fn lacks(&self, config: &Config, id: &str, records: &[&[u8]]) -> Vec<usize> {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.lacks(config, id, records),
+            Machine::Published(machine) => machine.lacks(config, id, records),
+        }
+    }
+
     /// Whether the note is deleted for good, as far as this instance knows.
     #[must_use]
     pub fn is_deleted(&self, id: &str) -> bool {

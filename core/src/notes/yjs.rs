@@ -17,6 +17,7 @@ use yrs::{
 };
 
 use super::document::{Author, Deed, Document, EditError, Parts, Step, steps};
+use super::update;
 
 const METADATA: &str = "metadata";
 const CONTENT: &str = "content";
@@ -128,6 +129,23 @@ pub(super) fn document(parts: &Parts<'_>) -> Document {
         waits: txn.has_missing_updates(),
         refused,
     }
+}
+
+/// A record that only removes text is there if it is one of the parts' records, or if there is a merged state, which does
+/// not tell.
+pub(super) fn lacks(parts: &Parts<'_>, records: &[&[u8]]) -> Vec<usize> {
+    let (doc, _) = load(parts, READER);
+    let here = doc.transact().state_vector();
+    let lacks = |data: &[u8]| match update::structs(data) {
+        Ok(structs) if structs.is_empty() => {
+            parts.states.is_empty() && !parts.records.iter().any(|part| part.data == data)
+        }
+        Ok(structs) => structs
+            .iter()
+            .any(|one| u64::from(here.get(&ClientID::new(one.client))) < one.clock.saturating_add(one.len)),
+        Err(_) => true,
+    };
+    records.iter().enumerate().filter(|(_, data)| lacks(data)).map(|(at, _)| at).collect()
 }
 
 /// The merged state, with what waits, as Yjs encodes it.

@@ -466,6 +466,10 @@ impl Instance {
         Some(Note { id, state, document, is_incomplete, numbers, problems })
     }
 
+    pub(super) fn lacks(&self, config: &Config, id: &str, records: &[&[u8]]) -> Vec<usize> {
+        config.kind.lacks(&self.loaded(config, id).parts, records)
+    }
+
     pub(super) fn ids(&self) -> Vec<Arc<str>> {
         let own = self.own.iter().flat_map(|own| own.notes()).map(|(note, _)| note);
         let all: BTreeSet<_> = self.shelf.notes.keys().chain(self.gone.keys()).chain(own).cloned().collect();

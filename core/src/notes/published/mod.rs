@@ -332,6 +332,11 @@ impl Published {
         Some(Note { id: id.clone(), state, document, is_incomplete: false, numbers, problems: Vec::new() })
     }
 
+    pub(super) fn lacks(&self, config: &Config, id: &str, records: &[&[u8]]) -> Vec<usize> {
+        let none = Row::default();
+        config.kind.lacks(&self.rows.get(id).unwrap_or(&none).parts(), records)
+    }
+
     pub(super) fn ids(&self) -> Vec<Arc<str>> {
         let all: BTreeSet<_> = self.rows.keys().chain(&self.processed).cloned().collect();
         all.into_iter().collect()

@@ -5,11 +5,12 @@
 pub mod delta;
 pub mod failover;
 pub mod journal;
+pub mod notes;
 mod registry;
 
 pub use registry::{Systems, Work};
 
 crate::systems! {
     /// The systems that come with cloudchamber.
-    pub BuiltIn: failover::FailoverSystem, journal::JournalSystem, delta::DeltaSystem
+    pub BuiltIn: failover::FailoverSystem, journal::JournalSystem, delta::DeltaSystem, notes::NotesSystem
 }
