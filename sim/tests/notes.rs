@@ -13,7 +13,8 @@ use cloudchamber_sim::run;
 #[test]
 fn every_scenario_has_one_verdict_whatever_records_hold() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/notes");
-    let mut files: Vec<_> = std::fs::read_dir(dir).expect("there are some").map(|entry| entry.expect("one").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).expect("there are some").map(|entry| entry.expect("one").path()).collect();
     files.sort();
     assert!(files.len() > 30, "{files:?}");
     for file in files {

@@ -1,7 +1,5 @@
 //! Two machines whose folders two real Syncthing instances copy.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
-
 use serde_json::{Value, json};
 use support::syncthing::Pair;
 use support::{command, json, ok};
