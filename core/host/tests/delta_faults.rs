@@ -248,7 +248,6 @@ fn a_sync_of_ten_entities_among_many_opens_and_writes_few_files() {
             let mut process = start(name);
             assert_eq!(synced(&mut process).as_deref(), Some(said), "{layout:?}");
             let Counting { opened, written, .. } = process.runner.fs();
-            println!("{layout:?} {entities} {name}: {} opened, {} written", opened.get(), written.len());
             assert!(opened.get() <= 40 && written.len() <= 25, "{layout:?}: {written:?}");
         }
         for name in ["one", "two", "one", "two"] {
@@ -258,7 +257,6 @@ fn a_sync_of_ten_entities_among_many_opens_and_writes_few_files() {
             let mut process = start(name);
             assert_eq!(synced(&mut process).as_deref(), Some("nothing to do"));
             let Counting { opened, written, .. } = process.runner.fs();
-            println!("{layout:?} idle {name}: {} opened, {} written", opened.get(), written.len());
             assert!(opened.get() <= 3 * 2 && written.is_empty(), "{layout:?}: {written:?}");
         }
     }
