@@ -141,5 +141,4 @@ fn killed_puts_and_syncs_lose_nothing_and_both_machines_agree() {
     // Only what both write may be a conflict.
     assert!(conflicts.as_array().unwrap().iter().all(|conflict| conflict["kind"] == "both"), "{conflicts}");
     assert!(count > kills, "{count} acknowledged changes for {kills} kills prove little");
-    println!("{kills} rounds of kills, {count} acknowledged changes");
 }
