@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
 use cloudchamber_core::journal::address::{Mention, Scope};
+use cloudchamber_core::journal::clock::{AHEAD_MS_MAX, Hybrid};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::layout::SENTINEL;
 use cloudchamber_core::journal::owner::may_share_owner;
@@ -285,6 +286,17 @@ fn edited(line: &str) -> Option<String> {
     event.text(Field::Id).map(Into::into)
 }
 
+/// Whether a machine that wrote this line follows the clock of that one. It does not if that is over a day ahead: then
+/// that word is the later one until its own machine has written again, which is told (`clock-ahead`).
+fn follows(line: &str, of: &str) -> bool {
+    let stamp = |line| Hybrid::parse(Event::parse(line).ok()?.raw(Field::Hlc)?);
+    match (stamp(line), stamp(of)) {
+        (Some(own), Some(of)) => of.ms <= own.ms.saturating_add(AHEAD_MS_MAX),
+        // Lines of the published design tell no clocks.
+        _ => true,
+    }
+}
+
 /// The mentions of one machine each that a message's line lists.
 fn mentions(line: &str) -> Vec<Mention> {
     // Most lines have none, and reading them would take most of a run's time.
@@ -391,7 +403,8 @@ impl JournalChecks {
             let before = now.saturating_sub(SURELY_READ_MS);
             for known in self.acknowledged.values_mut().filter(|known| !known.superseded) {
                 let read = known.read.get(&id).is_some_and(|read| *read < before);
-                known.superseded = read && edited(&known.line).is_some_and(|other| other == message);
+                let same = || edited(&known.line).is_some_and(|other| other == message);
+                known.superseded = read && same() && follows(line, &known.line);
             }
         }
         let nth = self.acknowledged.values().filter(|known| known.replica == id).count();
@@ -595,5 +608,19 @@ impl JournalChecks {
                 violation(PROGRAM_ORDER, now, vec![id], "the later word of a machine stands", text)
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_followed_up_to_a_day_ahead() {
+        let line = |ms: i64| format!(r#"{{"type":"message_update","id":"m","body":"b","hlc":[{ms},0]}}"#);
+        let old = r#"{"type":"message_update","id":"m","body":"b"}"#;
+        assert!(follows(&line(5), &line(5 + AHEAD_MS_MAX)));
+        assert!(!follows(&line(5), &line(6 + AHEAD_MS_MAX)));
+        assert!(follows(old, &line(6 + AHEAD_MS_MAX)) && follows(&line(5), old));
     }
 }
