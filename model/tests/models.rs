@@ -10,17 +10,12 @@ use std::path::{Path, PathBuf};
 use cloudchamber_folder::System;
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::systems::{BuiltIn, Systems as _, Work};
-use cloudchamber_model::{Checked, Expect, Horizon, ModelSpec, check};
+use cloudchamber_model::{Expect, Horizon, ModelSpec, check};
+use support::{dir, read, replays};
+
+mod support;
 
 type Spec = ModelSpec<FailoverSystem>;
-
-fn dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/models")
-}
-
-fn read(file: &Path) -> Spec {
-    ModelSpec::parse(file, &std::fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn named(name: &str) -> Spec {
     read(&dir().join(name).with_extension("toml"))
@@ -46,16 +41,6 @@ fn stem(file: &Path) -> String {
 fn all() -> Vec<(String, Spec)> {
     let of_failover = files().into_iter().filter(|(_, system)| system == FailoverSystem::NAME);
     of_failover.map(|(file, _)| (stem(&file), read(&file))).collect()
-}
-
-/// A replay of the counterexample in the simulator's world ends with the same hash and the same violations.
-fn replays(checked: &Checked<FailoverSystem>) {
-    let property = &checked.spec().property;
-    let trace = checked.trace().expect("there is a counterexample");
-    assert!(trace.end.violations.iter().any(|violation| violation.checker == *property));
-    let outcome = trace.replay(|_| {}).unwrap();
-    assert_eq!(format!("{:016x}", outcome.hash), trace.end.hash);
-    assert_eq!(outcome.findings.violations, trace.end.violations);
 }
 
 /// Whether a model file of some system says what it costs.

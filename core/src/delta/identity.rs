@@ -79,7 +79,11 @@ impl Sync<'_> {
                 Some(Parted::After(least))
             } else if members.peers.values().flatten().any(knows_more) {
                 Some(Parted::After(0))
-            } else if self.own.name != self.config.replica || self.wrote_more() {
+            } else if self.wrote_more() {
+                // What was about to be published and is not known to be there may be of either history.
+                let written = self.own.beats.iter().find(|beat| (beat.beat, beat.nonce) == self.own.written);
+                Some(Parted::After(written.map_or(0, |beat| beat.head)))
+            } else if self.own.name != self.config.replica {
                 Some(Parted::Unpublished)
             } else {
                 None
@@ -120,6 +124,7 @@ impl Sync<'_> {
     /// Goes on as another replica.
     fn become_new(&mut self, parted: Parted, rng: &mut dyn Rng) {
         let old = self.id.clone();
+        let intended = self.own.beats.iter().map(|beat| beat.head).max().unwrap_or(0);
         let taken: Vec<ReplicaId> = self.own.replaces.iter().cloned().chain([old.clone()]).collect();
         let new = fresh(self.fs, &self.config.replica, &taken, rng);
         for (key, record) in &self.store.records {
@@ -130,7 +135,11 @@ impl Sync<'_> {
                 Parted::After(count) => count,
                 Parted::Unpublished => record.published.count,
             };
-            let entity = renamed(&record.entity, &old, after, &new, 0);
+            let mut entity = renamed(&record.entity, &old, after, &new, 0);
+            if parted == Parted::Unpublished {
+                // A crash may have kept it from noting what it had published, and others have that.
+                say_again(&mut entity, &record.entity, &old, intended, &new);
+            }
             self.changed.insert(key.clone(), Record { entity, published: Published::default() });
         }
         if let Parted::After(after) = parted {
@@ -197,6 +206,20 @@ fn cover(entity: &mut Entity, theirs: &Entity, old: &ReplicaId) {
     }
     for (birth, death) in &theirs.deaths {
         entity.deaths.entry(birth.clone()).or_insert_with(|| death.clone());
+    }
+}
+
+/// Says that those of the writes of `old` up to `intended` that are said again as writes of `new` were seen, wherever
+/// they come from. Lives stay lives, so that they can end, and ended ones have ended.
+fn say_again(entity: &mut Entity, before: &Entity, old: &ReplicaId, intended: u64, new: &ReplicaId) {
+    entity.seen.see(old, before.seen.get(&old.0).min(intended));
+    let of_old = |birth: &Dot| birth.replica == *old && birth.count <= intended;
+    for (birth, at) in before.births.iter().filter(|(birth, _)| of_old(birth)) {
+        entity.births.entry(birth.clone()).or_insert(*at);
+        let again = Dot { replica: new.clone(), count: birth.count };
+        if let Some(death) = entity.deaths.get(&again).cloned() {
+            entity.deaths.entry(birth.clone()).or_insert(death);
+        }
     }
 }
 
