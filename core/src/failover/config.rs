@@ -127,9 +127,10 @@ pub struct Timing {
     /// How often at most the last handled update's id is written: about 5 s in the document. Upstream never
     /// writes it.
     pub last_update_id_every_ms: u64,
-    /// After which time unseen a device's file is removed: 24 h in both.
+    /// After which time unseen a device's file may be removed: 24 h in both. The published design does it by itself, the
+    /// hardened one only when somebody asks.
     pub device_unseen_ms: u64,
-    /// How often the active device removes the files of devices long unseen, and how long after its start first:
+    /// How often the active device of the published design removes such files, and how long after its start first:
     /// 24 h upstream; the document says "automatic".
     pub cleanup_every_ms: u64,
     /// How long the active loop sleeps between two polls: 1 s in both.

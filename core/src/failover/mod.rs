@@ -166,6 +166,9 @@ impl Protocol for Failover {
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Command {
+    /// Take the folder as it is: it was emptied on purpose. Only who takes the folder to be away does anything about it;
+    /// the published design never does.
+    Accept,
     /// Make a device active. Any replica takes it; upstream's code gives it to the active one, which receives it
     /// as an update.
     ///
@@ -176,7 +179,7 @@ pub enum Command {
         /// The device's id.
         device: String,
     },
-    /// Remove the files of devices that were not seen for long, now.
+    /// Remove the files of devices that were not seen for long, now. The hardened design does it for nothing else.
     ///
     /// *Elsewhere:* a device that lives and whose writes are late writes its file anew at its next heartbeat,
     /// without its thread.

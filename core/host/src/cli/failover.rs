@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use cloudchamber_core::FsError;
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
     ActiveBecause, Command, Event, GivenUpBecause, Policy, Provider, StandbyBecause, VoterChange, status,
@@ -20,6 +21,13 @@ use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::json;
 
 use super::{print_json, say, verdict};
+
+/// What an agent says that is asked while the shared folder is away.
+const WAITS: &str = "the agent will see to it when the shared folder is back";
+
+/// What an agent says that is to take a folder as it is, and does so already or cannot.
+const ACCEPTED_NOTHING: &str =
+    "nothing to accept: the agent works in the folder, or there is none; `status` shows which";
 
 /// How long the agent of this machine may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -60,6 +68,26 @@ pub(crate) enum Failover {
         /// Its id, as `status` shows it.
         #[arg(value_name = "REPLICA")]
         replica: String,
+    },
+    /// Remove the files of a replica that will not come back. No agent does that by itself: one that is silent may be asleep.
+    #[command(
+        after_help = "Example:\n  cloudchamber-agent remove --folder ~/Sync/team server:/home/me/Sync/team"
+    )]
+    Remove {
+        #[command(flatten)]
+        place: Place,
+        /// Its id, as `status` shows it.
+        #[arg(value_name = "REPLICA")]
+        replica: String,
+    },
+    /// Say that the folder was emptied on purpose: the agent of this machine works on in it as it is.
+    ///
+    /// An agent that finds none of the files that it knows takes the folder to be away, as an unmounted file system
+    /// leaves it, and waits.
+    #[command(after_help = "Example:\n  cloudchamber-agent accept --folder ~/Sync/team")]
+    Accept {
+        #[command(flatten)]
+        place: Place,
     },
     /// Change who votes, one at a time; on the machine that is active, under the policy majority.
     #[command(
@@ -161,14 +189,21 @@ impl Failover {
             Self::Activate { place, replica } => {
                 let asked =
                     format!("the active one is asked to hand over to {replica}; `status` shows when it has");
-                place.ask(&Command::Activate { device: replica }, &asked)
+                place.ask(&Command::Activate { device: replica }, &asked, WAITS)
+            }
+            Self::Remove { place, replica } => {
+                let waits = "its files are being removed, once the shared folder is there; `status` shows when they are gone";
+                place.ask(&Command::Remove { device: replica }, waits, waits)
+            }
+            Self::Accept { place } => {
+                place.ask(&Command::Accept, "the folder is taken as it is", ACCEPTED_NOTHING)
             }
             Self::Voters { place, how, replica } => {
                 let change = match how {
                     How::Add => VoterChange::Add { replica },
                     How::Remove => VoterChange::Remove { replica },
                 };
-                place.ask(&Command::Voters { change }, "the voters are changed")
+                place.ask(&Command::Voters { change }, "the voters are changed", WAITS)
             }
             Self::Guard { local, grace_ms, warn_ms, command } => {
                 guard::serve(&Charge { command, local, grace_ms, warn_ms })
@@ -192,8 +227,8 @@ impl Place {
         Ok(local)
     }
 
-    /// Has the agent of this machine do something.
-    fn ask(&self, command: &Command, done: &str) -> anyhow::Result<ExitCode> {
+    /// Has the agent of this machine do something, and says that it is done or what it waits for.
+    fn ask(&self, command: &Command, done: &str, waits: &str) -> anyhow::Result<ExitCode> {
         let local = self.local()?;
         if Lock::attempt(&local.join("agent"))?.is_some() {
             bail!(
@@ -205,7 +240,7 @@ impl Place {
             .with_context(|| format!("{}: the agent cannot be asked", local.display()))?;
         match answer {
             Some(Answer::Written) => say(done),
-            Some(Answer::Waits) => say("the agent will see to it when the shared folder is back"),
+            Some(Answer::Waits) => say(waits),
             Some(Answer::Refused { because }) => {
                 eprintln!("error: refused: {because}");
                 return Ok(verdict(true));
@@ -355,12 +390,17 @@ fn of_event(event: &Event, term: u64) -> Option<String> {
         }
         Event::VotersWritten { .. } => "the voters are changed".into(),
         Event::VotersRefused { because } => format!("the voters were not changed: {}", asks::words(*because)),
+        Event::FellBack { error: FsError::NotFound } => {
+            "the shared folder shows no file that this agent knows, as if it were \
+            not mounted: waiting for it (`cloudchamber-agent accept` if it was emptied on purpose)"
+                .into()
+        }
         Event::FellBack { error } => format!("the shared folder cannot be used, waiting for it: {error}"),
         Event::Returned => "the shared folder is back".into(),
         Event::IdentityCopied { path } => {
             format!("another process goes by the same identity ({path}): this one takes a new one")
         }
-        Event::DeviceRemoved { path, .. } => format!("removed {path}, whose replica was silent for too long"),
+        Event::DeviceRemoved { path, .. } => format!("removed {path}, as asked"),
         Event::ProblemFound { path, kind } => format!("{path} {kind}"),
         _ => return None,
     })

@@ -36,9 +36,10 @@ impl Answer {
     #[must_use]
     pub fn of(events: &[Event]) -> Self {
         let answer = events.iter().find_map(|event| match event {
-            Event::Nominated { .. } | Event::ActivationWritten { .. } | Event::VotersWritten { .. } => {
-                Some(Self::Written)
-            }
+            Event::Nominated { .. }
+            | Event::ActivationWritten { .. }
+            | Event::Returned
+            | Event::VotersWritten { .. } => Some(Self::Written),
             Event::ActivationRefused { because, .. }
             | Event::RemovalRefused { because, .. }
             | Event::VotersRefused { because } => Some(Self::Refused { because: words(*because).into() }),

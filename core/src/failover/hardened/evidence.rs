@@ -185,9 +185,9 @@ impl Evidence {
         }
     }
 
-    /// Forgets those who have been silent for longer than this, in ms.
-    pub(super) fn forget_the_dead(&mut self, silent_ms_max: u64, now: Mono) {
-        self.peers.retain(|_, peer| now.since(peer.progress) <= silent_ms_max);
+    /// Forgets those who have been silent for longer than this, in ms, and of whom this is true.
+    pub(super) fn forget_silent(&mut self, silent_ms_max: u64, now: Mono, of: impl Fn(&str) -> bool) {
+        self.peers.retain(|id, peer| now.since(peer.progress) <= silent_ms_max || !of(id));
     }
 
     /// Forgets the replicas of these ids.

@@ -31,7 +31,7 @@ fn is_offer_taken(own: &Own, evidence: &Evidence) -> bool {
 }
 
 impl Replica {
-    /// What a leader does besides the work: it says who succeeds it and when, hands over, and cleans up.
+    /// What a leader does besides the work: it says who succeeds it and when, and hands over.
     pub(super) fn lead(&mut self, config: &Config, cx: &mut Context<'_>) {
         let now = cx.now().mono;
         self.answer_offer();
@@ -45,7 +45,6 @@ impl Replica {
         }
         if self.own.said.role == Role::Active && self.acting {
             self.hand_over(config, cx);
-            self.clean_up_if_due(config, cx);
         }
     }
 

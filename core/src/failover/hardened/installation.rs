@@ -24,6 +24,9 @@ pub(super) struct Installation {
     pub(super) place: Place,
     /// How often the process was started.
     pub(super) lives: u64,
+    /// Whether one of these lives has written into the folder.
+    #[serde(default)]
+    pub(super) wrote_here: bool,
 }
 
 /// The file that holds it.
@@ -32,16 +35,10 @@ pub(super) fn path() -> Path {
 }
 
 impl Installation {
-    /// This one, in the life of this number.
-    pub(super) fn of(id: &str, lives: u64, config: &Config) -> Self {
-        let random = id.rsplit_once('#').map_or("", |(_, random)| random);
-        Self { random: random.into(), place: config.place(), lives }
-    }
-
     /// A new one, before its first life.
     pub(super) fn draw(config: &Config, cx: &mut Context<'_>) -> Self {
-        let random = format!("#{:08x}", cx.rng().bits() & 0xffff_ffff);
-        Self::of(&random, 0, config)
+        let random = format!("{:08x}", cx.rng().bits() & 0xffff_ffff);
+        Self { random, place: config.place(), lives: 0, wrote_here: false }
     }
 
     /// The one that is kept, or a new one; and whether it is new.
@@ -85,8 +82,10 @@ impl Replica {
     pub(super) fn resume(&mut self, kept: &Installation, fresh: bool, config: &Config, cx: &mut Context<'_>) {
         self.own.said.voters = votes::first_voters(&config.hardened);
         let mut lives = kept.lives;
+        self.own.wrote_here = kept.wrote_here;
         if let Some(before) = self.said_before(cx).filter(|_| !fresh) {
             lives = lives.max(before.life.number);
+            self.own.wrote_here = true;
             let own = &mut self.own.said;
             own.term = before.term;
             own.acked = before.acked;
@@ -124,8 +123,29 @@ impl Replica {
     /// Writes down who it is, and in which life.
     pub(super) fn keep_identity(&mut self, config: &Config, cx: &mut Context<'_>) {
         let said = &self.own.said;
-        cx.op(Installation::of(&said.id, said.life.number, config).write());
+        let installation = Installation {
+            random: said.id.rsplit_once('#').map_or("", |(_, random)| random).into(),
+            place: config.place(),
+            lives: said.life.number,
+            wrote_here: self.own.wrote_here,
+        };
+        cx.op(installation.write());
         self.outbox.note_aside(path());
+    }
+
+    /// A file of its own is in the folder: written down once, so that the next life knows the folder by its files.
+    pub(super) fn note_written_here(&mut self, config: &Config, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.own.wrote_here, true) {
+            self.keep_identity(config, cx);
+        }
+    }
+
+    /// A person says that the folder was emptied on purpose: as it is now, it is the one to work in.
+    pub(super) fn accept_folder(&mut self, cx: &mut Context<'_>) {
+        if self.away.is_some() && cx.list(&Path::shared("")).is_ok() {
+            self.own.wrote_here = false;
+            self.outbox.forget_written();
+        }
     }
 
     /// Becomes somebody else, because a copy of this identity lives.

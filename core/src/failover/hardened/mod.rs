@@ -74,7 +74,7 @@ use self::succession::Succession;
 use self::troubles::Troubles;
 use self::votes::Promise;
 use self::work::Work;
-use super::{ActiveBecause, Config, Event, Failover, StandbyBecause};
+use super::{ActiveBecause, Command, Config, Event, Failover, StandbyBecause};
 use crate::{Cx, FsError, Input, Mono, Now, Path};
 
 /// What a step of this machine may use.
@@ -123,7 +123,7 @@ impl Replica {
             succession: Succession::new(now.mono),
             lease: Lease::none(),
             promise: Promise::new(now.mono, hardened),
-            requests: Requests::none(now.mono.plus(config.timing.cleanup_every_ms)),
+            requests: Requests::none(),
             work: Work::default(),
             due: Due { look: now.mono, decision: None },
             troubles: Troubles::default(),
@@ -198,6 +198,10 @@ impl Replica {
                 self.written(usize::try_from(op).unwrap_or(usize::MAX), Some(error), config, cx);
             }
             Input::Timer | Input::Changed => look = true,
+            Input::Command(Command::Accept) => {
+                self.accept_folder(cx);
+                look = true;
+            }
             Input::Command(command) => self.requests.ask(command),
             Input::Reply(reply) => self.answered(reply, config, cx),
         }

@@ -190,6 +190,11 @@ impl Outbox {
         self.places.iter().filter(|place| place.beat > 0).count()
     }
 
+    /// Takes its own files for not written yet.
+    pub(super) fn forget_written(&mut self) {
+        self.places.forget_written();
+    }
+
     /// Whether a look has to find a file of its own: one was written in this life, and that did not fail.
     pub(super) fn expects_own(&self, troubles: &Troubles) -> bool {
         let under_way = |path: &Path| {
@@ -314,6 +319,7 @@ impl Replica {
             Did::Own { at, beat, path } => {
                 self.troubles.solved(&path);
                 cx.event(Event::HeartbeatWritten { path });
+                self.note_written_here(config, cx);
                 self.beaten(at, beat, config, cx);
             }
             Did::Aside(path) => {

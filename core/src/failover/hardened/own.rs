@@ -17,11 +17,13 @@ pub(super) struct Own {
     pub(super) said: Said,
     /// When it took its present role; for a candidate, when it last began to wait.
     pub(super) since: Mono,
+    /// Whether a life of this identity has written into the folder: one that shows no replica's file is not it.
+    pub(super) wrote_here: bool,
 }
 
 impl Own {
     pub(super) fn new(name: Arc<str>, id: Arc<str>, now: Mono) -> Self {
-        Self { name, said: Said::new(id, Life::default()), since: now }
+        Self { name, said: Said::new(id, Life::default()), since: now, wrote_here: false }
     }
 
     /// The order among leaders and candidates: by term, and within a term by id.

@@ -103,6 +103,11 @@ impl Places {
         self.all[(self.next + 1) % self.all.len()].rests_until
     }
 
+    /// Takes all for not written yet.
+    pub(super) fn forget_written(&mut self) {
+        self.all.iter_mut().for_each(|place| place.beat = 0);
+    }
+
     pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
         for place in &mut self.all {
             visit.beat(id, life, &mut place.beat);

@@ -1,4 +1,4 @@
-//! Requests: what people ask of this replica, and the removal of files, its own initiative or theirs.
+//! Requests: what people ask of this replica, the removal of files among it. It removes none on its own initiative.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,13 +30,11 @@ pub(super) struct Requests {
     removal: Option<Box<Removal>>,
     /// When the offer that its file makes was made.
     offered: Mono,
-    /// When the files of the dead are looked for next.
-    cleanup_at: Mono,
 }
 
 impl Requests {
-    pub(super) fn none(cleanup_at: Mono) -> Self {
-        Self { waiting: VecDeque::new(), removal: None, offered: Mono(0), cleanup_at }
+    pub(super) fn none() -> Self {
+        Self { waiting: VecDeque::new(), removal: None, offered: Mono(0) }
     }
 
     pub(super) fn ask(&mut self, command: Command) {
@@ -75,9 +73,8 @@ impl Requests {
     }
 
     pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        let Self { waiting: _, removal: _, offered, cleanup_at } = self;
+        let Self { waiting: _, removal: _, offered } = self;
         visit.instant(offered);
-        visit.deadline(cleanup_at);
     }
 }
 
@@ -121,6 +118,7 @@ impl Replica {
                 return;
             }
             match command {
+                Command::Accept => {}
                 Command::Activate { device } => self.activate(&device, config, cx),
                 Command::Cleanup => self.clean_up(config, cx),
                 Command::Leave => self.leave(config, cx),
@@ -155,16 +153,8 @@ impl Replica {
         }
     }
 
-    /// Cleans up when that is due.
-    pub(super) fn clean_up_if_due(&mut self, config: &Config, cx: &mut Context<'_>) {
-        let now = cx.now().mono;
-        if now >= self.requests.cleanup_at && !self.requests.is_removing() {
-            self.requests.cleanup_at = now.plus(config.timing.cleanup_every_ms);
-            self.clean_up(config, cx);
-        }
-    }
-
-    /// Removes the files of replicas that this one has listened for in vain for long enough, on its own clock.
+    /// Removes the files of replicas that this one has listened for in vain for long enough, on its own clock. Only
+    /// because a person asks: one that is silent for a day may be asleep, or its client may be.
     fn clean_up(&mut self, config: &Config, cx: &mut Context<'_>) {
         let (now, hardened) = (cx.now().mono, &config.hardened);
         let unseen_ms = config.timing.device_unseen_ms;

@@ -71,7 +71,7 @@ impl Replica {
         }
         self.come_back(config, cx);
         let mut own_there = 0;
-        for entry in entries {
+        for entry in &entries {
             if entry.kind != EntryKind::File || !places::may_be_one(&entry.path) {
                 continue;
             }
@@ -88,23 +88,36 @@ impl Replica {
             self.outbox.urge();
         }
         self.own.said.wants_ms = self.evidence.wants_ms();
-        // Who is silent for as long as it takes to lose one's file is nobody's peer.
+        self.forget_the_removed(&entries, config, cx.now().mono);
+    }
+
+    /// Who is silent for long and whose file was removed is nobody's peer. While its file is there it is remembered: an
+    /// old file that nobody remembers looks like the first word of somebody who lives.
+    fn forget_the_removed(&mut self, entries: &[Entry], config: &Config, now: Mono) {
         let silent_ms_max = config.timing.device_unseen_ms.saturating_mul(2);
-        self.evidence.forget_the_dead(silent_ms_max, cx.now().mono);
+        let is_there = |id: &str| {
+            let file = device::file_name(id);
+            entries.iter().any(|entry| places::belongs(entry.name(), &file))
+        };
+        self.evidence.forget_silent(silent_ms_max, now, |id| !is_there(id));
     }
 
     /// Whether this is the folder that the replica worked in, by a file of its own or of a replica that it knows. A
     /// file system that was unmounted leaves an empty directory of the same name, and one that is mounted in its place
     /// has other files.
     ///
-    /// A folder in which this life has written nothing yet is taken as it is: the first start in an empty folder.
+    /// A folder in which no life of this identity has written anything is taken as it is: the first start in an empty
+    /// folder. A life that has yet to write, and knows nobody, knows the folder by the file of any replica.
     fn is_home(&self, entries: &[Entry]) -> bool {
+        let expects_own = self.outbox.expects_own(&self.troubles);
         let known = |entry: &Entry| {
             let is_of = |id: &str| places::belongs(entry.name(), &device::file_name(id));
-            self.outbox.place(&entry.path).is_some() || self.evidence.peers().any(|(id, _)| is_of(id))
+            self.outbox.place(&entry.path).is_some()
+                || self.evidence.peers().any(|(id, _)| is_of(id))
+                || (!expects_own && places::may_be_one(&entry.path))
         };
-        let knows_any = self.outbox.expects_own(&self.troubles);
-        !knows_any || entries.iter().any(|entry| entry.kind == EntryKind::File && known(entry))
+        let knows_it = expects_own || self.own.wrote_here;
+        !knows_it || entries.iter().any(|entry| entry.kind == EntryKind::File && known(entry))
     }
 
     /// A file that no replica writes: it is not read, and one of its own is written anew.

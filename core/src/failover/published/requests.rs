@@ -32,8 +32,8 @@ impl Published {
             match self.waiting.remove(at).expect("the position was just found") {
                 Command::Activate { device } => self.activate(device.into(), config, cx),
                 Command::Cleanup if !self.local_only => self.start_cleanup(config, cx),
-                // This design knows neither; a process of it just ends.
-                Command::Cleanup | Command::Leave | Command::Voters { .. } => {}
+                // This design knows none of them; a process of it just ends.
+                Command::Accept | Command::Cleanup | Command::Leave | Command::Voters { .. } => {}
                 Command::Remove { device } => self.remove(device.into(), config, cx),
             }
         }

@@ -146,12 +146,11 @@ fn voters_change_one_at_a_time() {
 }
 
 #[test]
-fn the_files_of_the_dead_are_removed_and_nobody_elses() {
+fn the_files_of_the_dead_are_removed_when_somebody_asks_and_nobody_elses() {
     const HOUR_MS: u64 = 3_600_000;
     let mut world = World::new(Weather::calm(Policy::Available), 11);
     world.configure(|config| {
         config.timing.device_unseen_ms = HOUR_MS;
-        config.timing.cleanup_every_ms = HOUR_MS / 4;
     });
     world.until(300_000);
     let dead = world.only_active();
@@ -164,8 +163,16 @@ fn the_files_of_the_dead_are_removed_and_nobody_elses() {
     assert_eq!(of(&world, others[0], dead), 2);
     world.crash(dead, u64::MAX / 2);
     world.until(HOUR_MS);
+    let leader = world.only_active();
+    world.command(leader, Command::Cleanup);
+    world.until(HOUR_MS + 60_000);
     assert_eq!(of(&world, others[0], dead), 2, "not before its time");
-    world.until(2 * HOUR_MS);
+    // It may live, and be heard of again: nobody removes its files by itself.
+    world.until(5 * HOUR_MS);
+    assert_eq!(of(&world, others[0], dead), 2, "not unasked");
+    assert!(world.only_active() == leader, "what it said long ago is no sign of life");
+    world.command(leader, Command::Cleanup);
+    world.until(5 * HOUR_MS + 60_000);
     for at in others {
         assert_eq!(of(&world, at, dead), 0, "{:?}", world.files(at));
         assert!(others.iter().all(|other| of(&world, at, *other) >= 1), "{:?}", world.files(at));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::record::{Life, Record, Said};
 use crate::failover::testing::{Bench, Files, identity};
-use crate::failover::{Config, Design, Hardened, Policy};
+use crate::failover::{Command, Config, Design, Hardened, Policy};
 use crate::{Content, FsError, Path, Root, WallMs};
 
 fn bench(files: Files) -> Bench {
@@ -110,14 +110,57 @@ fn one_whose_files_were_removed_among_others_goes_on() {
 }
 
 #[test]
-fn one_that_is_alone_waits_for_its_files_until_it_is_started_again() {
+fn one_that_is_alone_waits_for_its_files_until_a_person_says_that_they_are_gone() {
+    for restarted in [false, true] {
+        let mut bench = bench(Files::default());
+        bench.pass(60_000);
+        vanish(&mut bench);
+        if restarted {
+            // The machine starts its agent before the folder is mounted.
+            bench.restart();
+        }
+        bench.pass(300_000);
+        assert!(bench.replica().is_local_only() && !bench.is_active());
+        assert_eq!(shared(&bench.files), Vec::<String>::new(), "nothing is written into what is below");
+        bench.command(Command::Accept);
+        bench.pass(120_000);
+        assert!(bench.is_active() && !bench.replica().is_local_only());
+    }
+}
+
+#[test]
+fn one_that_starts_before_its_folder_is_mounted_waits_for_it() {
+    let mut bench = bench(Files::default());
+    bench.pass(60_000);
+    let whole = vanish(&mut bench);
+    bench.restart();
+    bench.forget().pass(60_000);
+    let told = bench.take();
+    assert!(bench.replica().is_local_only() && !told.contains("became-active"), "{told}");
+    let local = |files: &Files| files.files.iter().filter(|(path, _)| path.root() == Root::Local).count();
+    assert_eq!(local(&bench.files), local(&whole));
+    bench.files.files.extend(whole.files.into_iter().filter(|(path, _)| path.root() == Root::Shared));
+    bench.pass(120_000);
+    assert!(bench.is_active(), "{}", bench.take());
+}
+
+#[test]
+fn one_that_comes_to_a_folder_of_others_without_its_own_files_goes_on() {
     let mut bench = bench(Files::default());
     bench.pass(60_000);
     vanish(&mut bench);
-    bench.pass(60_000);
-    assert!(bench.replica().is_local_only());
-    // Only a person can know that the folder was emptied on purpose, and says so by starting it again.
+    let (path, content) = other("k:/b#22");
+    bench.files.files.insert(path.parse().unwrap(), content);
+    bench.restart();
+    bench.pass(300_000);
+    assert!(bench.is_active() && shared(&bench.files).len() > 1);
+}
+
+#[test]
+fn the_first_life_that_wrote_nothing_takes_an_empty_folder_as_it_is() {
+    let mut bench = bench(Files::default());
+    bench.files.files.clear();
     bench.restart();
     bench.pass(120_000);
-    assert!(bench.is_active() && !bench.replica().is_local_only());
+    assert!(bench.is_active());
 }
