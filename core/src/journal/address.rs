@@ -50,6 +50,34 @@ impl Aliases {
         self
     }
 
+    /// What all aliases together say: these, and those that each machine gave, with the id it gave them under.
+    ///
+    /// A name that was given twice leads where its machine's own choice leads, or else to the greater name. The other
+    /// new name leads there too, unless it is an alias or a machine of its own: whoever had heard of that one only has
+    /// written to it. The order in which the aliases are given changes nothing.
+    #[must_use]
+    pub fn agreed(self, given: &[(String, Self)], is_machine: impl Fn(&str) -> bool) -> Self {
+        let united = given.iter().fold(self.clone(), |all, (_, names)| all.union(names));
+        let own = |old: &str| given.iter().find(|(by, _)| by == old).and_then(|(_, names)| names.get(old));
+        let mut agreed = Self::default();
+        for (old, greatest) in &united.0 {
+            let new = own(old).map_or_else(|| greatest.clone(), |new| new.map(ToOwned::to_owned));
+            agreed.0.insert(old.clone(), new);
+        }
+        let mut outdone = Self::default();
+        for (old, new) in
+            [&self].into_iter().chain(given.iter().map(|(_, names)| names)).flat_map(|all| &all.0)
+        {
+            let Some(new) = new else { continue };
+            let leads = agreed.0.get(old).cloned().flatten();
+            if leads.as_ref() != Some(new) && !united.0.contains_key(new) && !is_machine(new) {
+                outdone = outdone.union(&Self([(new.clone(), leads)].into()));
+            }
+        }
+        agreed.0.extend(outdone.0);
+        agreed
+    }
+
     /// Whether the machine is retired.
     #[must_use]
     pub fn is_retired(&self, machine: &str) -> bool {
@@ -252,6 +280,35 @@ mod tests {
         origins.add("opus", "server");
         assert_eq!(origins.displayed("opus", "laptop"), "@opus@laptop");
         assert_eq!(origins.displayed("dev", "laptop"), "@dev");
+    }
+
+    #[test]
+    fn a_name_that_was_given_twice_leads_where_its_machine_went_and_both_new_ones_do() {
+        let given = |by: &str, names: &[(&str, &str)]| (by.to_owned(), aliases(names));
+        let all = [given("a", &[("c", "zed")]), given("b", &[("c", "yak")]), given("c", &[("c", "cat")])];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let given = order.map(|at| all[at].clone());
+            let of = |count: usize, name: &str, machine: &str| {
+                let names = Aliases::default().agreed(&given[..count], |id| id == machine);
+                names.resolve(name, Following::ToTheEnd).to_owned()
+            };
+            for name in ["c", "cat", "yak", "zed"] {
+                assert_eq!(of(3, name, "cat"), "cat", "{name}: {order:?}");
+            }
+            // A machine that is called so is nobody's other name.
+            assert_eq!(of(3, "zed", "zed"), "zed");
+        }
+        // Nobody's own choice: the greater one.
+        for name in ["c", "yak", "zed"] {
+            let names = Aliases::default().agreed(&all[..2], |_| false);
+            assert_eq!(names.resolve(name, Following::ToTheEnd), "zed", "{name}");
+        }
+        // Retired by one and renamed by another, it has a name; its own word stands.
+        let names = aliases(&[("c", "")]).agreed(&all[..1], |_| false);
+        assert_eq!(names.get("c"), Some(Some("zed")));
+        let names =
+            Aliases::default().agreed(&[given("a", &[("c", "zed")]), given("c", &[("c", "")])], |_| false);
+        assert!(names.is_retired("c") && names.get("zed") == Some(None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::file::{Reading, Salvaged, Skipped};
 use super::layout::{ALIASES, CONFIG, LEGACY, MACHINES, SENTINEL};
 use super::line::Text;
 use super::merge::merge;
-use super::names::{Standing, log_of, machine_of};
+use super::names::{Standing, are_of, log_of, machine_of};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::{Source, View};
@@ -97,7 +97,8 @@ impl Folder {
         let machines = machines(fs, design, &mut folder.problems);
         if design.renaming == Renaming::Alias {
             let given = own_aliases(fs, machines.as_deref().unwrap_or_default(), &mut folder.problems);
-            folder.aliases = given.iter().fold(folder.aliases, |aliases, given| aliases.union(given));
+            let machines = machines.as_deref().unwrap_or_default();
+            folder.aliases = folder.aliases.agreed(&given, |id| are_of(machines, id));
         }
         let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
         let merged = design.copies == Copies::Versions && machines.is_ok();
@@ -338,15 +339,19 @@ pub fn unread(name: &str, error: FsError) -> Problem {
     Problem { file: name.into(), line: 0, kind, detail: error.to_string() }
 }
 
-/// The names that each machine has given.
-pub(super) fn own_aliases(fs: &dyn Fs, machines: &[Entry], problems: &mut Vec<Problem>) -> Vec<Aliases> {
+/// The names that each machine has given, with the id it gave them under.
+pub(super) fn own_aliases(
+    fs: &dyn Fs,
+    machines: &[Entry],
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Aliases)> {
     let mut given = Vec::new();
     for entry in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
         let path = entry.path.join(ALIASES);
         let names =
             |content: Content| serde_json::from_slice::<BTreeMap<_, _>>(without_mark(content.bytes()));
         match fs.read(&path, 0).map(names) {
-            Ok(Ok(names)) => given.push(Aliases::new(names)),
+            Ok(Ok(names)) => given.push((entry.name().to_owned(), Aliases::new(names))),
             Ok(Err(error)) => problems.push(not_json(path.name(), &error)),
             Err(FsError::NotFound) => {}
             Err(error) => problems.push(unread(path.name(), error)),

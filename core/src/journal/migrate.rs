@@ -145,7 +145,7 @@ pub fn rename(fs: &dyn Fs, design: &Design, old: &str, new: &str) -> Result<Vec<
     let written = aliases.iter().map(|(old, new)| (old.clone(), new.as_str().map(str::to_owned)));
     let mut named = Aliases::new(written);
     if by_alias {
-        named = own_aliases(fs, &machines, &mut Vec::new()).iter().fold(named, Aliases::union);
+        named = named.agreed(&own_aliases(fs, &machines, &mut Vec::new()), known);
     }
     // What was interrupted is finished: the alias may be there already, and the identity not yet changed.
     let begun = by_alias && named.get(old) == Some(Some(new));
