@@ -3,15 +3,24 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cloudchamber_core::failover::Asleep;
 use cloudchamber_core::{Draw, Mono, Now, WallMs};
 use rustix::time::{ClockId, clock_gettime};
 
-/// One sample of both clocks. The monotonic one goes on while the machine sleeps.
+/// What the monotonic clock of [`now`] does while the machine sleeps: Linux's `CLOCK_BOOTTIME` and Apple's
+/// `CLOCK_MONOTONIC` go on; of others it is not known, and what the wall clock gains counts as sleep.
+pub const ASLEEP: Asleep = if cfg!(any(target_os = "android", target_os = "linux", target_vendor = "apple")) {
+    Asleep::Counted
+} else {
+    Asleep::Missed
+};
+
+/// One sample of both clocks.
 #[must_use]
 pub fn now() -> Now {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "android", target_os = "linux"))]
     const CLOCK: ClockId = ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
     const CLOCK: ClockId = ClockId::Monotonic;
     let mono = clock_gettime(CLOCK);
     let mono_ms = mono.tv_sec.saturating_mul(1_000).saturating_add(mono.tv_nsec / 1_000_000);

@@ -9,7 +9,7 @@ use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::kit::overlay::Overlay;
 
 use super::guard::KILL_BEFORE_MS;
-use crate::{OsFs, local, place};
+use crate::{OsFs, clock, local, place};
 
 /// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
 /// [`Hardened`]'s fields.
@@ -17,7 +17,7 @@ use crate::{OsFs, local, place};
 /// # Errors
 /// If the file cannot be read, names something unknown, or gives a value of the wrong kind.
 pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
-    let constants = Hardened::at(provider, policy);
+    let constants = Hardened { asleep: clock::ASLEEP, ..Hardened::at(provider, policy) };
     let Some(file) = file else { return Ok(constants) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
