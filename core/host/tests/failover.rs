@@ -266,6 +266,65 @@ fn a_shared_folder_that_is_gone_is_waited_for_and_not_made_anew() {
     assert!(!machines.shared().exists());
 }
 
+/// A machine that boots starts its agent before the folder is mounted: what lies there is the empty directory below.
+#[test]
+fn an_agent_that_starts_before_its_folder_is_mounted_waits_for_it_or_for_a_word() {
+    let mut machines = Machines::new();
+    machines.start("a", &[], CHATTER);
+    machines.until(&["a"]);
+    machines.signal("a", Signal::TERM);
+    assert_eq!(machines.wait_for_end("a"), Some(0));
+    let away = machines.dir.path().join("away");
+    let unmount = |machines: &Machines| {
+        std::fs::rename(machines.shared(), &away).unwrap();
+        std::fs::create_dir(machines.shared()).unwrap();
+    };
+    unmount(&machines);
+    machines.start("a", &[], CHATTER);
+    machines.wait_for_words("as if it were not mounted");
+    assert_eq!(machines.shared().read_dir().unwrap().count(), 0, "nothing is written below the mount");
+    std::fs::remove_dir(machines.shared()).unwrap();
+    std::fs::rename(&away, machines.shared()).unwrap();
+    machines.wait_for_words("the shared folder is back");
+    machines.until(&["a"]);
+    machines.one_at_a_time();
+    machines.signal("a", Signal::TERM);
+    assert_eq!(machines.wait_for_end("a"), Some(0));
+    // Emptied on purpose: only a person can know.
+    unmount(&machines);
+    machines.start("a", &[], CHATTER);
+    machines.wait_for_words("as if it were not mounted");
+    let accepted = machines.ask("accept", "a", &[]);
+    assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
+    machines.until(&["a"]);
+}
+
+/// Nobody removes another's files by itself; a person may, of one that does not live.
+#[test]
+fn a_replica_that_will_not_come_back_is_removed_when_somebody_asks() {
+    let mut machines = Machines::new();
+    machines.start("a", &[], CHATTER);
+    machines.until(&["a"]);
+    machines.start("b", &[], CHATTER);
+    let files = |machines: &Machines| machines.shared().join("devices").read_dir().unwrap().count();
+    for _ in 0..1_200 {
+        if files(&machines) == 2 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    machines.signal("b", Signal::TERM);
+    assert_eq!(machines.wait_for_end("b"), Some(0));
+    let unknown = machines.ask("remove", "a", &["nobody@nowhere:/x"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    let id = machines.id("b");
+    let asked = machines.ask("remove", "a", &[&id]);
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    machines.wait_for_words("as asked");
+    assert_eq!(files(&machines), 1);
+    machines.until(&["a"]);
+}
+
 #[test]
 fn wrong_usage_says_what_and_where_in_one_line() {
     let mut machines = Machines::new();

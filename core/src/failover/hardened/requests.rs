@@ -113,16 +113,16 @@ impl Replica {
         while !self.requests.is_removing()
             && let Some(command) = self.requests.waiting.pop_front()
         {
-            if matches!(command, Command::Remove { .. }) && self.work.is_out() {
-                self.requests.waiting.push_front(command);
-                return;
-            }
             match command {
                 Command::Accept => {}
                 Command::Activate { device } => self.activate(&device, config, cx),
                 Command::Cleanup => self.clean_up(config, cx),
                 Command::Leave => self.leave(config, cx),
-                Command::Remove { device } => self.remove(&device, config, cx),
+                Command::Remove { device } => {
+                    if !self.remove(&device, config, cx) {
+                        return self.requests.waiting.push_front(Command::Remove { device });
+                    }
+                }
                 Command::Voters { change } => self.change_voters(&change, cx),
             }
         }
@@ -172,13 +172,15 @@ impl Replica {
         self.requests.removal = Some(Box::new(Removal::Unlinking { device, then: files }));
     }
 
-    /// Ends a device's process if it runs on this machine, and removes its file; elsewhere only the file, and only if
-    /// it is silent.
-    fn remove(&mut self, device: &str, config: &Config, cx: &mut Context<'_>) {
+    /// Ends a device's process if it runs on this machine, and removes its files; elsewhere only the files, and only if
+    /// it is silent. Returns whether that is begun or refused: with another call under way no process can be ended, and
+    /// for one that lives it is waited.
+    fn remove(&mut self, device: &str, config: &Config, cx: &mut Context<'_>) -> bool {
         let refused = |because| Event::RemovalRefused { device: device.into(), because };
         let id = find(&self.own, &self.evidence, device).filter(|id| *id != self.own.said.id);
         let Some((id, peer)) = id.and_then(|id| self.evidence.get(&id).map(|peer| (id, peer))) else {
-            return cx.event(refused(RefusedBecause::Unknown));
+            cx.event(refused(RefusedBecause::Unknown));
+            return true;
         };
         let (name, live) = (peer.name.clone(), peer.is_live(&config.hardened, cx.now().mono));
         let files = files_of(&id, &name, &config.hardened, cx).collect();
@@ -187,8 +189,12 @@ impl Replica {
                 Found::Record(record, _) => Some((record.hostname.clone(), record.process_id)),
                 _ => None,
             });
+        let is_own_host = listed.as_ref().is_some_and(|(host, _)| **host == *config.identity.host);
+        if is_own_host && live && self.work.is_out() {
+            return false;
+        }
         match listed {
-            Some((host, process_id)) if *host == *config.identity.host => {
+            Some((host, process_id)) if is_own_host && !self.work.is_out() => {
                 cx.call(Call::Kill { process_id });
                 self.work.note_call();
                 let killing = Removal::Killing { device: name, files, host, process_id };
@@ -197,6 +203,7 @@ impl Replica {
             _ if live => cx.event(refused(RefusedBecause::Alive)),
             _ => self.unlink(files, cx),
         }
+        true
     }
 
     /// The process was asked to end.
