@@ -159,6 +159,72 @@ fn hardened_gives_every_question_its_true_last_status() {
     assert_eq!(wrong(&files.shown(&Design::HARDENED).0), 0);
 }
 
+/// The real log, dealt out to three machines: which one a line goes to, by its number, its author and what it is about.
+fn dealt(deal: impl Fn(usize, &Value) -> usize) -> MemoryFs {
+    let machines = ["desktop", "laptop", "server"];
+    let mut texts = [String::new(), String::new(), String::new()];
+    for (number, mut record) in load_json_lines("dogfood/messages.jsonl").into_iter().enumerate() {
+        let at = deal(number, &record) % 3;
+        if record["type"] == "message" {
+            record["origin"] = machines[at].into();
+            record["seq"] = (number + 1).into();
+        }
+        texts[at] += &format!("{record}\n");
+    }
+    let mut files = MemoryFs::default();
+    files.put("shared/.v2", "");
+    for (machine, text) in machines.into_iter().zip(texts) {
+        files.put(&format!("shared/machines/{machine}/messages.jsonl"), text);
+    }
+    files
+}
+
+/// What each message said last, in the order of the log as its team wrote it.
+fn last_words() -> BTreeMap<String, Value> {
+    let mut last = BTreeMap::new();
+    for record in load_json_lines("dogfood/messages.jsonl") {
+        let deleted = last.get(record["id"].as_str().unwrap_or_default()) == Some(&json!("[deleted]"));
+        if let (Some(id), Some(body), false) = (record["id"].as_str(), record.get("body"), deleted) {
+            last.insert(id.to_owned(), body.clone());
+        }
+    }
+    last
+}
+
+#[test]
+fn the_real_log_shows_its_last_words_however_it_is_split() {
+    let last = last_words();
+    assert_eq!(last.len(), 1_614);
+    let sum = |text: &Value| text.as_str().unwrap_or_default().bytes().map(usize::from).sum::<usize>();
+    let splits: [(&str, MemoryFs); 5] = [
+        ("one machine after the other", dealt(|number, _| number / 50)),
+        ("one machine after the other, soon", dealt(|number, _| number / 7)),
+        (
+            "by author, changes by turns",
+            dealt(|number, record| match &record["from_agent"] {
+                Value::Null => number,
+                author => sum(author),
+            }),
+        ),
+        (
+            "by message, changes elsewhere",
+            dealt(|number, record| {
+                sum(&record["id"]) + if record["type"] == "message" { 0 } else { 1 + number % 2 }
+            }),
+        ),
+        ("every line elsewhere", dealt(|number, _| number)),
+    ];
+    for (name, files) in splits {
+        let (shown, _) = files.shown(&Design::HARDENED);
+        let wrong: Vec<_> = section(&shown, "messages")
+            .iter()
+            .filter(|message| last[message["id"].as_str().unwrap()] != message["body"])
+            .map(|message| message["id"].to_string())
+            .collect();
+        assert_eq!(wrong, [""; 0], "{name}");
+    }
+}
+
 fn load_json_lines(name: &str) -> Vec<Value> {
     let bytes = read(&data(name));
     bytes

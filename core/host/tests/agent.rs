@@ -217,6 +217,41 @@ fn new_events_are_taken_in_without_the_rest() {
     assert!(local.join("collisions.json").exists());
 }
 
+/// Of old records an answer within seconds proves what wall clocks alone do not, also about other messages.
+#[test]
+fn what_is_learnt_about_clocks_reaches_what_was_taken_in_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, local, other) =
+        (dir.path().join("folder"), dir.path().join("local"), dir.path().join("other"));
+    let put = |machine: &str, lines: &[&str]| {
+        let path = folder.join("shared/machines").join(machine);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("messages.jsonl"), lines.join("\n") + "\n").unwrap();
+    };
+    std::fs::create_dir_all(folder.join("shared")).unwrap();
+    std::fs::write(folder.join("shared/.v2"), "").unwrap();
+    let made = r#"{"type":"message","id":"msg-1","from_agent":"a","origin":"desk","seq":1,"body":"one","ts":1767225600}"#;
+    let edited = r#"{"type":"message_update","id":"msg-1","body":"two","edited_at":1767232500}"#;
+    put("desk", &[made, edited]);
+    put("lap", &[r#"{"type":"message_update","id":"msg-1","body":"three","edited_at":1767233100}"#]);
+    ok(&run(&folder, &local, &["init", "--machine", "phone"]));
+    let body = || json(&run(&folder, &local, &["show", "--json"]))["messages"][0]["body"].clone();
+    ok(&run(&folder, &local, &["rebuild"]));
+    assert_eq!(body(), "two", "ten minutes later by a clock that may be an hour ahead");
+    let asked = r#"{"type":"message","id":"msg-2","from_agent":"a","origin":"desk","seq":2,"body":"?","ts":1767234500}"#;
+    put("desk", &[made, edited, asked]);
+    let answered = r#"{"type":"reaction","message_guid":"msg-2","agent_id":"b","emoji":"+1","reacted_at":1767234505000}"#;
+    put(
+        "lap",
+        &[r#"{"type":"message_update","id":"msg-1","body":"three","edited_at":1767233100}"#, answered],
+    );
+    let updated = json(&run(&folder, &local, &["rebuild", "--json"]));
+    assert_eq!(updated["full"], "clocks are known better");
+    assert_eq!(body(), "three", "that clock is at most five seconds ahead");
+    let full = json(&run(&folder, &other, &["rebuild", "--full", "--json"]));
+    assert_eq!(updated["digest"], full["digest"]);
+}
+
 #[test]
 fn nothing_of_what_was_deleted_is_in_the_database_however_it_was_made() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,13 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::merge::{Event, Merger, subject};
 use super::problem::{Problem, ProblemKind};
 use super::schema::{Field, Kind, Subject};
-use super::view::{Agent, At, Cell, Collision, Entry, Member, Message, Question, Thread};
+use super::view::{Agent, At, Cell, Collision, DELETED, Entry, Member, Message, Question, Thread};
 use super::{Deletions, Duplicates, Keying, Ordering, Tombstones};
-
-/// Within this span wall clocks of two machines prove nothing about which record is later: clocks are wrong by
-/// whole hours more often than by any other amount (measured HTTP dates, engineered.at; rule 5 of
-/// [`super`]'s documentation).
-const CLOCK_DOUBT_MS: i64 = 3_600_000;
 
 impl Merger<'_> {
     pub(super) fn fold(&mut self, subject: Subject, events: &[Event]) {
@@ -114,7 +109,7 @@ impl Merger<'_> {
         let mut deleted_at: Option<i64> = None;
         // Changes that stand before the message they change.
         let mut early: Vec<Event> = Vec::new();
-        let mut home_edit_ms = None;
+        let mut home_edit = None;
         let mut reacted = BTreeSet::new();
         let mut reactions = Vec::new();
         for event in events {
@@ -129,19 +124,25 @@ impl Merger<'_> {
                             let made = message.insert(fresh);
                             if deleted_at.is_none() || !lasts {
                                 for change in early.drain(..) {
-                                    self.change(made, &change, &mut home_edit_ms);
+                                    self.change(made, &change, &mut home_edit);
                                 }
                             }
                         }
                     }
                 }
                 Kind::MessageUpdate | Kind::MessageMove if deleted_at.is_some() && lasts => {}
-                Kind::MessageUpdate | Kind::MessageMove => match &mut message {
-                    Some(message) => self.change(message, event, &mut home_edit_ms),
-                    None => early.push(*event),
-                },
-                Kind::MessageDelete => {
-                    let at = self.int(event.at, Field::Ts).unwrap_or(0);
+                kind @ (Kind::MessageUpdate | Kind::MessageMove | Kind::MessageDelete) => {
+                    let at = match kind {
+                        Kind::MessageDelete => Some(self.int(event.at, Field::Ts).unwrap_or(0)),
+                        _ => self.deletion(event.at),
+                    };
+                    let Some(at) = at else {
+                        match &mut message {
+                            Some(message) => self.change(message, event, &mut home_edit),
+                            None => early.push(*event),
+                        }
+                        continue;
+                    };
                     deleted_at = Some(at);
                     early.clear();
                     if let Some(message) = &mut message {
@@ -197,7 +198,7 @@ impl Merger<'_> {
         }
     }
 
-    fn change(&self, message: &mut Message, event: &Event, home_edit_ms: &mut Option<i64>) {
+    fn change(&self, message: &mut Message, event: &Event, home_edit: &mut Option<Event>) {
         let at = event.at;
         let record = self.record(at);
         if record.kind == Kind::MessageMove {
@@ -208,18 +209,31 @@ impl Merger<'_> {
         self.set(&mut message.reactions, at, Field::Reactions);
         let edits = self.cell(at, Field::Body).is_some();
         if self.design.order == Ordering::Causal && edits && !record.causal {
-            let ms = event.key.stamp.ms;
             if self.origin(at) == self.origin(message.created) {
-                *home_edit_ms = Some(ms);
-            } else if home_edit_ms.is_some_and(|home| ms.saturating_sub(home) <= CLOCK_DOUBT_MS) {
+                *home_edit = Some(*event);
+            } else if home_edit.is_some_and(|home| self.may_be_earlier(event, &home)) {
                 return;
             }
         } else if edits {
-            *home_edit_ms = None;
+            *home_edit = None;
         }
         self.set(&mut message.body, at, Field::Body);
         self.set_int(&mut message.edited_at, at, Field::EditedAt);
         message.edits += u32::from(edits);
+    }
+
+    /// Whether a record that its machine's wall clock calls later may be earlier than one of another machine.
+    fn may_be_earlier(&self, event: &Event, than: &Event) -> bool {
+        let later_ms = event.key.stamp.ms.saturating_sub(than.key.stamp.ms);
+        let machine = |event: &Event| self.source(event.at).machine;
+        later_ms <= self.view.doubts.ahead_ms_max(machine(event), machine(than))
+    }
+
+    /// When a change deletes its message, as upstream did before it had a record for that; `None` if it does not.
+    fn deletion(&self, at: At) -> Option<i64> {
+        let body = self.source(at).raw(self.record(at), Field::Body)?;
+        let deletes = body.trim_matches('"') == DELETED && self.design.deletions == Deletions::Whole;
+        deletes.then(|| self.int(at, Field::ArchivedAt))?
     }
 
     // ----------------------------------------------------------------------------------------------- threads

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashTable;
 
 use super::clock::Hybrid;
+use super::doubt::Doubts;
 use super::file::{Record, subject_of};
 use super::schema::{Field, Kind, Log, Subject};
 use super::view::{At, Key, Source, View};
@@ -17,8 +18,18 @@ use super::{Copies, Deletions, Design, Duplicates, Ordering};
 /// several times change anything in the hardened design.
 #[must_use]
 pub fn merge(design: &Design, sources: &[Source<'_>]) -> View {
-    let mut merger = Merger { design, sources, ranks: ranks(design, sources), view: View::default() };
+    merge_part(design, sources, &Doubts::default())
+}
+
+/// Merges records of which others are known, that may say more about clocks ([`View::doubts`]).
+#[must_use]
+pub fn merge_part(design: &Design, sources: &[Source<'_>], doubts: &Doubts) -> View {
+    let view = View { doubts: doubts.clone(), ..View::default() };
+    let mut merger = Merger { design, sources, ranks: ranks(design, sources), view };
     let groups = merger.group();
+    if design.order == Ordering::Causal {
+        merger.compare_clocks(&groups);
+    }
     let mut events = Vec::new();
     let messages = groups.groups.iter().filter(|group| group.subject == Subject::Message).count();
     merger.view.messages.reserve(messages);
@@ -163,6 +174,30 @@ impl<'a> Merger<'a> {
         }
         self.view.records = groups.links.len() as u64;
         groups
+    }
+
+    /// Compares the clocks of machines by what one said about what another made.
+    fn compare_clocks(&mut self, groups: &Groups) {
+        let mut doubts = std::mem::take(&mut self.view.doubts);
+        for group in groups.groups.iter().filter(|group| group.first != group.last) {
+            let links = || {
+                let next = |&at: &u32| Some(groups.links[at as usize].next).filter(|&next| next != END);
+                std::iter::successors(Some(group.first), next).map(|at| groups.links[at as usize].at)
+            };
+            let dated = |at: &At| {
+                let record = self.record(*at);
+                record.timed && !record.causal
+            };
+            let Some(made) = links().find(|at| dated(at) && self.record(*at).kind.creates()) else {
+                continue;
+            };
+            let maker = self.ranks[made.source as usize];
+            for at in links().filter(|at| self.ranks[at.source as usize] != maker && dated(at)) {
+                let later_ms = self.record(at).stamp.ms.saturating_sub(self.record(made).stamp.ms);
+                doubts.note(self.source(at).machine, self.source(made).machine, later_ms);
+            }
+        }
+        self.view.doubts = doubts;
     }
 
     /// Puts the records of a group into order.

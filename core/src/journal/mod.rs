@@ -24,14 +24,17 @@
 //! 4. A question's status does not go back (unasked, open, answered, closed) because of another machine's record
 //!    without a time.
 //! 5. Within an hour, wall clocks of two machines prove nothing: an old edit by another machine does not replace
-//!    one made on the machine the message comes from.
-//! 6. Ties go by machine, sequence number, line (new records leave that out), and at last by the text of the line.
+//!    one made on the machine the message comes from. The hour is shorter where a machine spoke about what the other had
+//!    just made: by more than the shortest such time its clock cannot be ahead.
+//! 6. A change to `[deleted]` that archives is a deletion, as upstream wrote it before there was a record for that.
+//! 7. Ties go by machine, sequence number, line (new records leave that out), and at last by the text of the line.
 //!
 //! Which faults of the published design are known, and what shows each, is listed in `docs/journal.md`.
 
 pub mod address;
 pub mod claims;
 pub mod clock;
+pub mod doubt;
 pub mod event;
 pub mod file;
 pub mod folder;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Design;
 use super::address::Origins;
 use super::schema::{Field, Kind};
-use super::view::{At, Cell, Entry, Message, Source, View};
+use super::view::{At, Cell, DELETED, Entry, Message, Source, View};
 
 /// A view together with the sources that its values stand in.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,6 @@ pub struct Shown<'a> {
     /// What they say.
     pub view: &'a View,
 }
-
-/// What a deleted message says.
-pub const DELETED: &str = "[deleted]";
 
 impl<'a> Shown<'a> {
     /// The JSON text of a field; `None` if it is absent or `null`.

@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use super::address::Aliases;
 use super::clock::Hybrid;
+use super::doubt::Doubts;
 use super::file::{File, Record};
 use super::line::Text;
 use super::problem::Problem;
 use super::schema::{Field, Kind, Log};
 use super::{Copies, Design};
+
+/// What a deleted message says, and what upstream wrote into one before there were records of deletions.
+pub const DELETED: &str = "[deleted]";
 
 /// One file of one machine, as the merge takes it.
 #[derive(Clone, Copy, Debug)]
@@ -255,6 +259,8 @@ pub struct View {
     pub problems: Vec<Problem>,
     /// The largest clock among the records.
     pub clock: Hybrid,
+    /// What records without hybrid clocks prove about wall clocks.
+    pub doubts: Doubts,
     /// Records of unknown kinds.
     pub unknown: u64,
     /// Records that were merged.

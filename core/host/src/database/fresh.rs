@@ -10,7 +10,8 @@ use cloudchamber_core::journal::show::Shown;
 use rusqlite::Connection;
 
 use super::files::{FileRow, file_id, prefix_digest};
-use super::rebuild::{events, insert_events, problems, set_clock};
+use super::meta::{set_clock, set_doubts};
+use super::rebuild::{events, insert_events, problems};
 use super::rows::{self, Place};
 use crate::clock::now;
 
@@ -86,6 +87,7 @@ fn fill(
     insert_events(&transaction, &events)?;
     problems(&transaction, folder.problems.iter().cloned().chain(line_problems(shown.sources)))?;
     let stamps = shown.sources.iter().flat_map(|source| &source.file.records).map(|record| record.stamp);
+    set_doubts(&transaction, &shown.view.doubts)?;
     set_clock(&transaction, latest(stamps, followed_ms(now().wall, 0)))?;
     if shown.sources.iter().any(|source| source.file.turned_back) {
         transaction.execute("INSERT OR REPLACE INTO meta VALUES ('set-right', '1')", [])?;

@@ -6,6 +6,7 @@
 
 mod files;
 mod fresh;
+mod meta;
 mod rebuild;
 mod rows;
 
@@ -13,14 +14,13 @@ use std::fmt;
 use std::path::{Path as OsPath, PathBuf};
 
 use cloudchamber_core::journal::Design;
-use cloudchamber_core::journal::clock::Hybrid;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use rebuild::{Progress, Rebuilt};
 
 /// The version of the tables; any other is thrown away.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What is made when the tables are full: sorting once costs less than a search for each row.
 const INDEXES: &str = "CREATE INDEX messages_by_guid ON messages (guid);";
@@ -156,20 +156,6 @@ impl Database {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
-    }
-
-    /// The largest clock in the view.
-    #[must_use]
-    pub fn clock(&self) -> Hybrid {
-        let text = self.meta("clock").unwrap_or_default();
-        Hybrid::parse(&text).unwrap_or_default()
-    }
-
-    fn meta(&self, key: &str) -> Option<String> {
-        self.connection
-            .query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0))
-            .optional()
-            .ok()?
     }
 
     /// The names that are used twice, in the form of upstream's `collisions.json`.

@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloudchamber_core::journal::address::Aliases;
-use cloudchamber_core::journal::clock::{Hybrid, followed_ms, latest};
+use cloudchamber_core::journal::clock::{followed_ms, latest};
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
 use cloudchamber_core::journal::line::{Span, Text};
-use cloudchamber_core::journal::merge::{merge, subject};
+use cloudchamber_core::journal::merge::{merge, merge_part, subject};
 use cloudchamber_core::journal::problem::Problem;
 use cloudchamber_core::journal::schema::{Log, Subject};
 use cloudchamber_core::journal::show::Shown;
@@ -21,6 +21,7 @@ use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::files::{FileRow, file_id, grown, signature};
+use super::meta::set_clock;
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, fresh};
 use crate::OsFs;
@@ -226,7 +227,7 @@ impl Database {
             return Ok(Err("much is new"));
         }
         progress.step("merging what is new", new as u64);
-        self.take_in(fs, &folder, &regions).map(|rebuilt| rebuilt.ok_or("a line is not where it was"))
+        self.take_in(fs, &folder, &regions)
     }
 
     fn take_in(
@@ -234,9 +235,9 @@ impl Database {
         fs: &OsFs,
         folder: &Folder,
         regions: &[Region],
-    ) -> rusqlite::Result<Option<Rebuilt>> {
+    ) -> rusqlite::Result<Result<Rebuilt, &'static str>> {
         let design = self.design;
-        let (mut clock, aliases) = (self.clock(), &folder.aliases);
+        let (mut clock, doubts, aliases) = (self.clock(), self.doubts(), &folder.aliases);
         let followed_ms = followed_ms(now().wall, 0);
         let helds: BTreeMap<i64, &Held> =
             folder.files.iter().map(|held| (file_id(&held.name), held)).collect();
@@ -263,7 +264,7 @@ impl Database {
             }
         }
         if !add_old_lines(fs, &transaction, &subjects, &helds, &mut lines)? {
-            return Ok(None);
+            return Ok(Err("a line is not where it was"));
         }
         let minis: Vec<_> = lines.iter().map(|(&id, lines)| Mini::new(id, lines, design.reading)).collect();
         let mut sources: Vec<_> = minis
@@ -278,7 +279,11 @@ impl Database {
             sources.push(source(aliases, held, Text::new(held.content.bytes()), &parsed.0));
             places.push(Place { file: file_id(&held.name), shifts: Vec::new() });
         }
-        let view = merge(&design, &sources);
+        let view = merge_part(&design, &sources, &doubts);
+        if view.doubts != doubts {
+            // What was said before may be ordered in another way now.
+            return Ok(Err("clocks are known better"));
+        }
         for (hash, (subject, key)) in &subjects {
             delete(&transaction, *hash, *subject, key)?;
         }
@@ -312,7 +317,7 @@ impl Database {
         let records = regions.iter().map(|region| region.file.records.len() as u64).sum();
         drop(sources);
         transaction.commit()?;
-        Ok(Some(Rebuilt { full: None, records, problems: found }))
+        Ok(Ok(Rebuilt { full: None, records, problems: found }))
     }
 
     fn known(&self) -> rusqlite::Result<BTreeMap<String, Known>> {
@@ -590,10 +595,5 @@ pub(super) fn problems(
     for problem in problems {
         statement.execute(params![&*problem.file, problem.line, problem.kind.name(), problem.detail])?;
     }
-    Ok(())
-}
-
-pub(super) fn set_clock(connection: &Connection, clock: Hybrid) -> rusqlite::Result<()> {
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", [clock.to_string()])?;
     Ok(())
 }

@@ -8,8 +8,8 @@ use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
-use cloudchamber_core::journal::show::{DELETED, Shown};
-use cloudchamber_core::journal::view::{At, Cell, Entry};
+use cloudchamber_core::journal::show::Shown;
+use cloudchamber_core::journal::view::{At, Cell, DELETED, Entry};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The journals of one machine and what they say together.
