@@ -429,8 +429,10 @@ impl Room {
             match after.get(&path) {
                 Some(now) if *now == content => {}
                 Some(_) => {
-                    let name = path.name().replace(".json", &format!(" {}.json", self.backups[on].len() + 1));
-                    site.fs.disk.files.insert(Path::shared(&name), content);
+                    let copies = (2..).map(|at| path.name().replace(".json", &format!(" {at}.json")));
+                    let mut copies = copies.map(|name| Path::shared(&name));
+                    let free = copies.find(|copy| !site.fs.disk.files.contains_key(copy));
+                    site.fs.disk.files.insert(free.expect("there are many names"), content);
                 }
                 None => drop(site.fs.disk.files.insert(path, content)),
             }

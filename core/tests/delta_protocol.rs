@@ -134,58 +134,6 @@ fn what_is_the_folders_own_is_refused_by_name() {
 }
 
 #[test]
-fn a_restored_backup_of_the_local_directory_goes_on_under_another_id() {
-    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
-    a.put("task", "t1", r#"{"title":"t"}"#);
-    converge(&mut client, &mut [&mut a, &mut b]);
-    let backup = a.fs.disk.clone();
-    a.put("task", "t1", r#"{"title":"a"}"#);
-    converge(&mut client, &mut [&mut a, &mut b]);
-    let old = a.delta().id().unwrap().clone();
-    // The local directory is the old one again, and somebody works with it before it syncs.
-    a.crash();
-    a.fs.disk.files.retain(|path, _| path.root() == Root::Shared);
-    a.fs.disk.files.extend(backup.files.into_iter().filter(|(path, _)| path.root() == Root::Local));
-    a.put("task", "t1", r#"{"title":"restored"}"#);
-    a.put("task", "t2", r#"{"title":"new"}"#);
-    let told = a.ask(Command::Sync);
-    assert!(told.iter().any(|event| matches!(event, Event::NewIdentity { .. })), "{told:?}");
-    assert_ne!(*a.delta().id().unwrap(), old);
-    converge(&mut client, &mut [&mut a, &mut b]);
-    assert_eq!(a.picture(), b.picture());
-    let all = a.picture().join("\n");
-    assert!(["\"a\"", "\"restored\"", "\"new\""].iter().all(|value| all.contains(value)), "{all}");
-    // The old id does not keep tombstones from being collected.
-    a.delete("task", "t2");
-    converge(&mut client, &mut [&mut a, &mut b]);
-    assert_eq!(b.show("task", "t2"), "absent");
-}
-
-#[test]
-fn two_machines_with_one_local_directory_become_two() {
-    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
-    a.put("task", "t1", r#"{"title":"t","x":1}"#);
-    converge(&mut client, &mut [&mut a, &mut b]);
-    let mut twin = hardened("a");
-    twin.config.replica = "twin".to_owned();
-    twin.fs.disk = a.fs.disk.clone();
-    client.carry(&mut [&mut a, &mut b, &mut twin]);
-    a.put("task", "t1", r#"{"title":"a"}"#);
-    twin.put("task", "t1", r#"{"x":2}"#);
-    twin.put("task", "t3", r#"{"title":"twin"}"#);
-    for site in [&mut a, &mut b, &mut twin] {
-        site.sync();
-    }
-    converge(&mut client, &mut [&mut a, &mut b, &mut twin]);
-    assert_ne!(a.delta().id(), twin.delta().id());
-    assert_eq!(a.picture(), b.picture());
-    assert_eq!(a.picture(), twin.picture());
-    assert_eq!(a.show("task", "t3"), r#"{"title":"twin"}"#);
-    let all = a.picture().join("\n");
-    assert!(all.contains("\"a\"") && all.contains('2'), "{all}");
-}
-
-#[test]
 fn who_was_away_for_longer_than_the_retention_is_rebuilt() {
     let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
     for id in ["t1", "t2", "t3"] {

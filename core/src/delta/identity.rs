@@ -1,32 +1,43 @@
 //! Who a replica is, where its memory may be older than what it did.
 //!
 //! A local directory that comes back from a backup, or is copied to a second machine, makes two histories of one
-//! identity, and both go on counting from the same number. Then one dot may name two writes. A replica keeps the last
-//! times that it wrote its meta file, each with a number that was drawn, and says them in that file; so two histories
-//! are told apart, and where they parted is known: at the last time that both have.
+//! identity, and both go on counting from the same number: one dot then names two writes.
 //!
-//! # What it does
-//! It goes on under another id. Its own writes since the histories parted, and those of the other history as far as
-//! its files are here, are written again under the new id, so that nobody depends on which of two writes with one dot
-//! he had seen. The new meta file says in whose place it stands: nobody waits for the old id any more.
+//! # Rules
+//! 1. *An id names one history.* Whoever finds that the files under its id are of another one goes on under a new id.
+//! 2. *A history marks itself before it shows anything.* A sync begins what it writes into the folder with its meta
+//!    file, which has a number that was drawn then, and lists those of the syncs before ([`Beat`]). So two histories are
+//!    told apart, and where they parted is known: at the last beat that both have, or at the last write that both have.
+//! 3. *Who has shown nothing since leaves the old id to the other history.* What it wrote since they parted nobody has
+//!    seen; that becomes writes of the new id. The files under the old id stay what they are, those of a replica that
+//!    writes no more. Of what they hold, or should, the new id says that again which their meta file does not name. So
+//!    it does with those of a history that parted from this one before, and stands in its place: that one may have ended
+//!    in the middle of a sync too.
+//! 4. *Who may have shown something says both again.* Whoever has seen a write that is of either history cannot tell
+//!    which. So what either wrote since, and nobody overwrote or dismissed, is written again under the new id, and the new
+//!    states say that all of the old id was seen. Neither history had seen the other: what one deleted and the other wrote
+//!    is a conflict. Lives keep their names, as others may have written to them, or ended them.
+//! 5. *Nobody waits for the old id*: the new meta file says in whose place it stands. A copy whose original goes on does
+//!    not say so.
 //!
 //! # When it finds out
-//! - Its own meta file, or a copy of it, is of a history that it does not remember.
-//! - Another replica has seen more of its writes than it remembers to have made.
-//! - It is called otherwise than when it got its id: a copy on another machine.
+//! - Its own meta file, or a copy of it, has a beat that it does not remember.
+//! - Another replica has seen more of its writes than it remembers to have made. Where they parted is not known then.
+//! - It is called otherwise than when it got its id: a copy on another machine, which has shown nothing yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::entity::{Death, Entity};
+use super::entity::{Death, Entity, Key};
 use super::event::Event;
-use super::layout::{entities_dir, entity_file_name, replica_dir, replica_id, replicas};
+use super::layout::{replica_dir, replica_id, replicas};
 use super::look::{self, Found, Members};
 use super::merge::absorb;
 use super::meta::{Beat, Meta};
 use super::store::{Own, Peer, Published, Record};
 use super::sync::{Sync, Trust};
 use super::vector::{Dot, ReplicaId, Vector};
-use crate::{Entry, Fs, Path, Rng};
+use crate::kit::identity::Nonce;
+use crate::{Fs, Rng};
 
 /// How a meta file under the own id stands to what is remembered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,47 +60,36 @@ fn standing(own: &Own, meta: &Meta) -> Standing {
     if is_known || is_before { Standing::Older } else { Standing::Foreign }
 }
 
-/// Up to which write two histories are one; 0 if that is not known.
-fn common(one: &[Beat], two: &[Beat]) -> u64 {
-    one.iter().filter(|beat| two.contains(beat)).map(|beat| beat.head).max().unwrap_or(0)
+/// Up to which write two histories are one, and whether that is all that the first one has shown.
+///
+/// Only the last beats are kept. Where those of the other history begin after the last one of the first, it is taken to
+/// have been in the other one too: a backup that old is common, and a copy that shows something for that long without
+/// being met is not.
+fn common(beats: &[Beat], others: &[Beat]) -> (u64, bool) {
+    let Some(last) = beats.last() else { return (0, true) };
+    if others.contains(last) || others.first().is_some_and(|first| last.beat < first.beat) {
+        return (last.head, true);
+    }
+    let common = beats.iter().filter(|beat| others.contains(beat)).map(|beat| beat.head).max();
+    (common.unwrap_or(0), false)
 }
 
-/// What of the own writes may be a second one with its dot.
+/// Two histories of one id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Parted {
-    /// Those after this one.
-    After(u64),
-    /// Those that were not published yet.
-    Unpublished,
+struct Fork {
+    /// They are one up to this write.
+    after: u64,
+    /// Whether nobody has seen anything that this one wrote since.
+    is_unseen: bool,
+    /// Whether the other one may go on.
+    is_copy: bool,
 }
 
 impl Sync<'_> {
     /// Finds out whether the own files are of the own history, and becomes somebody else if they are not.
     pub(super) fn settle(&mut self, there: Option<&Meta>, members: &Members, rng: &mut dyn Rng) -> Trust {
-        let copies = look::own_meta_copies(self.fs, &self.id);
-        let foreign: Vec<&Meta> = there
-            .into_iter()
-            .chain(&copies)
-            .filter(|meta| standing(&self.own, meta) == Standing::Foreign)
-            .collect();
-        let knows_more =
-            |meta: &Meta| meta.seen.get(&self.id.0).max(meta.heard.get(&self.id.0)) > self.own.head;
-        let parted =
-            if let Some(least) = foreign.iter().map(|meta| common(&self.own.beats, &meta.beats)).min() {
-                Some(Parted::After(least))
-            } else if members.peers.values().flatten().any(knows_more) {
-                Some(Parted::After(0))
-            } else if self.wrote_more() {
-                // What was about to be published and is not known to be there may be of either history.
-                let written = self.own.beats.iter().find(|beat| (beat.beat, beat.nonce) == self.own.written);
-                Some(Parted::After(written.map_or(0, |beat| beat.head)))
-            } else if self.own.name != self.config.replica {
-                Some(Parted::Unpublished)
-            } else {
-                None
-            };
-        if let Some(parted) = parted {
-            self.become_new(parted, rng);
+        if let Some(fork) = self.fork(there, members) {
+            self.become_new(fork, there, members, rng);
             return Trust::Whole;
         }
         match there.map(|meta| ((meta.beat, meta.nonce), standing(&self.own, meta))) {
@@ -102,170 +102,244 @@ impl Sync<'_> {
         }
     }
 
-    /// Whether an own file holds own writes that this history never was about to publish.
-    fn wrote_more(&self) -> bool {
-        let intended = self.own.beats.iter().map(|beat| beat.head).max().unwrap_or(0);
-        let dir = replica_dir(&self.id);
-        let published = self.store.records.iter().filter(|(_, record)| record.published.count > 0);
-        let mut known: BTreeSet<Path> =
-            published.map(|(key, _)| entities_dir(&dir).join(&entity_file_name(key))).collect();
-        let parts = self.own.snapshot.iter().chain(&self.own.deltas);
-        known.extend(parts.map(|part| dir.join(&part.name)));
-        let listed = look::listed(self.fs, &dir).unwrap_or_default().into_iter();
-        let is_new = |entry: &Entry| self.base.read_once.get(entry.path.name()) != Some(&entry.len);
-        let mut strays = listed.filter(|entry| !known.contains(&entry.path) && is_new(entry));
-        strays.any(|entry| {
-            let mut found = Found::default();
-            look::entity(self.fs, &entry.path, &mut found);
-            found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) > intended)
-        })
+    /// The other history of the own id; `None` if there is no sign of one.
+    fn fork(&self, there: Option<&Meta>, members: &Members) -> Option<Fork> {
+        let copies = look::own_meta_copies(self.fs, &self.id);
+        let metas = there.into_iter().chain(&copies);
+        let foreign: Vec<&Meta> =
+            metas.filter(|meta| standing(&self.own, meta) == Standing::Foreign).collect();
+        let is_copy = self.own.name != self.config.replica;
+        let common: Vec<(u64, bool)> =
+            foreign.iter().map(|meta| common(&self.own.beats, &meta.beats)).collect();
+        if let Some(after) = common.iter().map(|(after, _)| *after).min() {
+            let is_unseen = common.iter().all(|(_, is_unseen)| *is_unseen);
+            return Some(Fork { after, is_unseen, is_copy });
+        }
+        let knows_more =
+            |meta: &Meta| meta.seen.get(&self.id.0).max(meta.heard.get(&self.id.0)) > self.own.head;
+        if members.peers.values().flatten().any(knows_more) {
+            return Some(Fork { after: 0, is_unseen: false, is_copy });
+        }
+        let after = self.own.beats.last().map_or(0, |beat| beat.head);
+        is_copy.then_some(Fork { after, is_unseen: true, is_copy })
     }
 
     /// Goes on as another replica.
-    fn become_new(&mut self, parted: Parted, rng: &mut dyn Rng) {
+    fn become_new(&mut self, fork: Fork, there: Option<&Meta>, members: &Members, rng: &mut dyn Rng) {
         let old = self.id.clone();
-        let intended = self.own.beats.iter().map(|beat| beat.head).max().unwrap_or(0);
         let taken: Vec<ReplicaId> = self.own.replaces.iter().cloned().chain([old.clone()]).collect();
         let new = fresh(self.fs, &self.config.replica, &taken, rng);
-        for (key, record) in &self.store.records {
-            if !record.entity.is_of(&old) {
-                continue;
-            }
-            let after = match parted {
-                Parted::After(count) => count,
-                Parted::Unpublished => record.published.count,
-            };
-            let mut entity = renamed(&record.entity, &old, after, &new, 0);
-            if parted == Parted::Unpublished {
-                // A crash may have kept it from noting what it had published, and others have that.
-                say_again(&mut entity, &record.entity, &old, intended, &new);
-            }
+        let mut found = self.files_of(&old);
+        let after = if fork.is_unseen { self.common_write(&found, &old) } else { 0 };
+        let fork = Fork { after: fork.after.max(after), ..fork };
+        let renaming = Renaming { old: &old, after: fork.after, new: &new, lives: fork.is_unseen };
+        for (key, record) in self.store.records.iter().filter(|(_, record)| record.entity.is_of(&old)) {
+            let entity = renaming.entity(&record.entity);
             self.changed.insert(key.clone(), Record { entity, published: Published::default() });
         }
-        if let Parted::After(after) = parted {
-            self.take_over(&old, after, &new);
+        self.id = new.clone();
+        if fork.is_unseen {
+            self.leave(&old, there.map_or(0, |meta| meta.head), &mut found);
+        } else {
+            self.say_again(&old, fork.after, found);
         }
-        let applied = match parted {
-            Parted::After(count) => count,
-            Parted::Unpublished => self.own.beats.last().map_or(0, |beat| beat.head),
-        };
-        self.base.peers.insert(old.clone(), Peer { applied, since_ms: self.now.wall.0, ..Peer::default() });
-        self.own.replaces.push(old.clone());
+        let metas = members.peers.values().flatten();
+        for heir in metas.filter(|meta| meta.replaces.contains(&old)) {
+            let mut found = self.files_of(&heir.replica);
+            self.leave(&heir.replica, heir.head, &mut found);
+        }
+        let known = Peer { applied: fork.after, since_ms: self.now.wall.0, ..Peer::default() };
+        self.base.peers.insert(old.clone(), known);
+        if !fork.is_copy {
+            self.own.replaces.push(old.clone());
+        }
         self.own.name.clone_from(&self.config.replica);
         (self.own.written, self.own.intended) = ((0, 0), (0, 0));
         self.own.beats.clear();
         self.own.snapshot = None;
         self.own.deltas.clear();
         self.own.id = Some(new.clone());
-        self.id = new.clone();
         self.events.push(Event::NewIdentity { old: old.to_string(), new: new.to_string() });
     }
 
-    /// Writes again what the other history wrote, as far as its files are here.
-    fn take_over(&mut self, old: &ReplicaId, after: u64, new: &ReplicaId) {
-        let offset = self.own.head;
+    /// What the files of an id hold.
+    fn files_of(&self, id: &ReplicaId) -> Found {
         let mut found = Found::default();
-        for entry in look::listed(self.fs, &replica_dir(old)).unwrap_or_default() {
+        for entry in look::listed(self.fs, &replica_dir(id)).unwrap_or_default() {
             look::entity(self.fs, &entry.path, &mut found);
         }
-        for (key, entity) in &found.entities {
-            if entity.seen.get(&old.0) <= after {
-                continue;
+        found
+    }
+
+    /// The last of the writes of the old id that its files and the own memory have alike: all before it are of both, if
+    /// the files are of the other history.
+    fn common_write(&self, found: &Found, old: &ReplicaId) -> u64 {
+        let mut common = 0;
+        for (key, state) in &found.entities {
+            let Some(record) = self.store.records.get(key) else { continue };
+            for (dot, write) in state.writes.iter().filter(|(dot, _)| dot.replica == *old) {
+                let is_it = record.entity.writes.get(dot).is_some_and(|known| {
+                    let same = known.fields.iter().any(|(name, value)| write.fields.get(name) == Some(value));
+                    same && (known.at, known.version, &known.life) == (write.at, write.version, &write.life)
+                });
+                common = common.max(if is_it { dot.count } else { 0 });
             }
-            let known = self.store.records.get(key);
-            if known.is_some_and(|known| known.entity == *entity) {
-                if let Some(record) = self.changed.get_mut(key) {
-                    cover(&mut record.entity, entity, old);
-                }
-                continue;
-            }
-            let theirs = renamed(entity, old, after, new, offset);
-            self.own.head = self.own.head.max(theirs.seen.get(&new.0));
-            let mut record = self
-                .changed
-                .get(key)
-                .cloned()
-                .or_else(|| known.map(|known| Record::clone(known)))
-                .unwrap_or_default();
-            // Two that each have writes of the new id which the other lacks have not seen each other's.
-            let before = theirs.seen.get(&new.0);
-            join_apart(&mut record.entity, &theirs, new, before);
-            cover(&mut record.entity, entity, old);
-            record.published = Published::default();
-            self.changed.insert(key.clone(), record);
         }
+        common
     }
-}
 
-/// Says that what `old` wrote to `theirs` was seen: all of it is said again. Lives that it began stay lives, so that
-/// they can end.
-fn cover(entity: &mut Entity, theirs: &Entity, old: &ReplicaId) {
-    entity.seen.see(old, theirs.seen.get(&old.0));
-    for (birth, at) in &theirs.births {
-        entity.births.entry(birth.clone()).or_insert(*at);
-    }
-    for (birth, death) in &theirs.deaths {
-        entity.deaths.entry(birth.clone()).or_insert_with(|| death.clone());
-    }
-}
-
-/// Says that those of the writes of `old` up to `intended` that are said again as writes of `new` were seen, wherever
-/// they come from. Lives stay lives, so that they can end, and ended ones have ended.
-fn say_again(entity: &mut Entity, before: &Entity, old: &ReplicaId, intended: u64, new: &ReplicaId) {
-    entity.seen.see(old, before.seen.get(&old.0).min(intended));
-    let of_old = |birth: &Dot| birth.replica == *old && birth.count <= intended;
-    for (birth, at) in before.births.iter().filter(|(birth, _)| of_old(birth)) {
-        entity.births.entry(birth.clone()).or_insert(*at);
-        let again = Dot { replica: new.clone(), count: birth.count };
-        if let Some(death) = entity.deaths.get(&again).cloned() {
-            entity.deaths.entry(birth.clone()).or_insert(death);
+    /// Leaves an id to its history, whose meta file names its writes up to `named`: takes in what is there, and says again
+    /// what others do not come to read there.
+    fn leave(&mut self, old: &ReplicaId, named: u64, found: &mut Found) {
+        let mut there: BTreeMap<Key, u64> = BTreeMap::new();
+        for (key, state) in &found.entities {
+            let count = there.entry(key.clone()).or_insert(0);
+            *count = (*count).max(state.seen.get(&old.0));
         }
-    }
-}
-
-/// Joins two states in which `new` stands for two histories: neither has seen the other's writes, whatever the counts
-/// say.
-fn join_apart(one: &mut Entity, two: &Entity, new: &ReplicaId, top: u64) {
-    let stand_in = ReplicaId::from(format!("{new}~").as_str());
-    let apart = renamed(two, new, 0, &stand_in, 0);
-    absorb(one, &apart);
-    *one = renamed(one, &stand_in, 0, new, 0);
-    one.seen.see(new, top);
-}
-
-/// An entity in which what `old` wrote after its write `after` is said to be of `new`, with counts that are larger by
-/// `offset`.
-fn renamed(entity: &Entity, old: &ReplicaId, after: u64, new: &ReplicaId, offset: u64) -> Entity {
-    let dot = |dot: &Dot| match dot.replica == *old && dot.count > after {
-        true => Dot { replica: new.clone(), count: dot.count.saturating_add(offset) },
-        false => dot.clone(),
-    };
-    let vector = |vector: &Vector| {
-        let mut renamed: Vector = vector
-            .iter()
-            .map(|(replica, count)| (replica.clone(), if replica == old { count.min(after) } else { count }))
+        self.absorb(found);
+        let read = |key: &Key| there.get(key).copied().unwrap_or(0).min(named);
+        let unread: Vec<Key> = self
+            .records()
+            .filter(|(key, record)| record.entity.seen.get(&old.0) > read(key))
+            .map(|(key, _)| key.clone())
             .collect();
-        if vector.get(&old.0) > after {
-            renamed.see(new, vector.get(&old.0).saturating_add(offset));
+        for key in unread {
+            let mut record = self.record(&key).cloned().unwrap_or_default();
+            self.own.head += 1;
+            record.entity.seen.see(&self.id, self.own.head);
+            record.published = Published::default();
+            self.changed.insert(key, record);
+        }
+    }
+
+    /// Writes again what the other history wrote, as far as its files are here, and says that all of both was seen.
+    fn say_again(&mut self, old: &ReplicaId, after: u64, found: Found) {
+        let before = |key: &Key| self.store.records.get(key).map(|record| &record.entity);
+        let mut states: BTreeMap<Key, Vec<Entity>> = BTreeMap::new();
+        for (key, state) in found.entities {
+            let known = states.entry(key).or_default();
+            if !known.contains(&state) {
+                known.push(state);
+            }
+        }
+        let keys: BTreeSet<Key> = states.keys().chain(self.changed.keys()).cloned().collect();
+        for key in keys {
+            let mut entity = self.record(&key).map(|record| record.entity.clone()).unwrap_or_default();
+            let mut seen = before(&key).map_or(0, |entity| entity.seen.get(&old.0));
+            let mut others = Vec::new();
+            for state in states.remove(&key).unwrap_or_default() {
+                seen = seen.max(state.seen.get(&old.0));
+                if before(&key) == Some(&state) {
+                    continue;
+                }
+                // A stand-in has seen nothing of what the new id wrote, and the other way round.
+                let other = ReplicaId::from(format!("{}~{}", self.id, others.len()).as_str());
+                let renaming = Renaming { old, after, new: &other, lives: false };
+                absorb(&mut entity, &renaming.entity(&state));
+                others.push(other);
+            }
+            adopt(&mut entity, &others, &self.id, &mut self.own.head);
+            entity.seen.see(old, seen);
+            if before(&key) != Some(&entity) {
+                self.changed.insert(key, Record { entity, published: Published::default() });
+            }
+        }
+    }
+}
+
+/// Makes what stand-ins wrote writes of `new`, each with a count of its own after `head`.
+fn adopt(entity: &mut Entity, others: &[ReplicaId], new: &ReplicaId, head: &mut u64) {
+    if !others.iter().any(|other| entity.is_of(other)) {
+        return;
+    }
+    let mut names: BTreeMap<Dot, Dot> = BTreeMap::new();
+    let mut name = |dot: &Dot| {
+        if !others.contains(&dot.replica) {
+            return dot.clone();
+        }
+        let fresh = || {
+            *head += 1;
+            Dot { replica: new.clone(), count: *head }
+        };
+        names.entry(dot.clone()).or_insert_with(fresh).clone()
+    };
+    let forget = |seen: &Vector| -> Vector {
+        let known = seen.iter().filter(|(replica, _)| !others.contains(replica));
+        known.map(|(replica, count)| (replica.clone(), count)).collect()
+    };
+    let writes = std::mem::take(&mut entity.writes);
+    for (dot, write) in writes {
+        let is_dismissed = entity.deaths.get(&write.life).is_some_and(|death| death.seen.covers(&dot));
+        let is_there = || entity.writes.values().any(|known| *known == write);
+        if !others.contains(&dot.replica) || !is_dismissed && !is_there() {
+            let name = name(&dot);
+            entity.writes.insert(name, write);
+        }
+    }
+    for death in entity.deaths.values_mut() {
+        death.dot = name(&death.dot);
+        death.seen = forget(&death.seen);
+        death.late = death.late.iter().map(&mut name).collect();
+    }
+    entity.seen = forget(&entity.seen);
+    *head += 1;
+    entity.seen.see(new, *head);
+}
+
+/// What `old` wrote after its write `after`, said to be of `new`, with the same counts.
+struct Renaming<'a> {
+    old: &'a ReplicaId,
+    after: u64,
+    new: &'a ReplicaId,
+    /// Whether lives that began with such a write get the new name too.
+    lives: bool,
+}
+
+impl Renaming<'_> {
+    fn dot(&self, dot: &Dot) -> Dot {
+        match dot.replica == *self.old && dot.count > self.after {
+            true => Dot { replica: self.new.clone(), count: dot.count },
+            false => dot.clone(),
+        }
+    }
+
+    fn life(&self, life: &Dot) -> Dot {
+        if self.lives { self.dot(life) } else { life.clone() }
+    }
+
+    fn vector(&self, seen: &Vector) -> Vector {
+        let cut = |(replica, count): (&ReplicaId, u64)| {
+            let kept = if replica == self.old { count.min(self.after) } else { count };
+            (replica.clone(), kept)
+        };
+        let mut renamed: Vector = seen.iter().map(cut).collect();
+        if seen.get(&self.old.0) > self.after {
+            renamed.see(self.new, seen.get(&self.old.0));
         }
         renamed
-    };
-    let death = |death: &Death| Death {
-        dot: dot(&death.dot),
-        at: death.at,
-        seen: vector(&death.seen),
-        late: death.late.iter().map(dot).collect(),
-    };
-    let writes = entity.writes.iter().map(|(at, write)| {
-        let mut write = write.clone();
-        write.life = dot(&write.life);
-        (dot(at), write)
-    });
-    Entity {
-        seen: vector(&entity.seen),
-        births: entity.births.iter().map(|(birth, at)| (dot(birth), *at)).collect(),
-        deaths: entity.deaths.iter().map(|(birth, end)| (dot(birth), death(end))).collect(),
-        writes: writes.collect(),
+    }
+
+    fn death(&self, death: &Death) -> Death {
+        Death {
+            dot: self.dot(&death.dot),
+            at: death.at,
+            seen: self.vector(&death.seen),
+            late: death.late.iter().map(|dot| self.dot(dot)).collect(),
+        }
+    }
+
+    fn entity(&self, entity: &Entity) -> Entity {
+        let writes = entity.writes.iter().map(|(dot, write)| {
+            let mut write = write.clone();
+            write.life = self.life(&write.life);
+            (self.dot(dot), write)
+        });
+        Entity {
+            seen: self.vector(&entity.seen),
+            births: entity.births.iter().map(|(life, at)| (self.life(life), *at)).collect(),
+            deaths: entity.deaths.iter().map(|(life, end)| (self.life(life), self.death(end))).collect(),
+            writes: writes.collect(),
+        }
     }
 }
 
@@ -273,12 +347,12 @@ fn renamed(entity: &Entity, old: &ReplicaId, after: u64, new: &ReplicaId, offset
 pub(super) fn fresh(fs: &dyn Fs, name: &str, taken: &[ReplicaId], rng: &mut dyn Rng) -> ReplicaId {
     let entries = fs.list(&replicas()).unwrap_or_default();
     let there: BTreeSet<&str> = entries.iter().map(|entry| entry.name()).collect();
-    let mut drawn = u32::try_from(rng.up_to(u64::from(u32::MAX))).unwrap_or(0);
+    let mut drawn = Nonce::draw(rng);
     loop {
         let id = replica_id(name, drawn);
         if !there.contains(&*id.0) && !taken.contains(&id) {
             return id;
         }
-        drawn = drawn.wrapping_add(1);
+        drawn = Nonce(drawn.0.wrapping_add(1));
     }
 }

@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::entity::Key;
 use super::vector::ReplicaId;
 use crate::Path;
+use crate::kit::identity::Nonce;
 
 /// Where the replicas' directories lie.
 #[must_use]
@@ -127,7 +128,7 @@ pub fn part_to(name: &str) -> Option<u64> {
 
 /// The id of a replica that was given a name: what every file system takes, and what was drawn.
 #[must_use]
-pub fn replica_id(name: &str, drawn: u32) -> ReplicaId {
+pub fn replica_id(name: &str, drawn: Nonce) -> ReplicaId {
     let mut id: String = name
         .chars()
         .take(40)
@@ -136,7 +137,7 @@ pub fn replica_id(name: &str, drawn: u32) -> ReplicaId {
     if id.is_empty() {
         id.push_str("replica");
     }
-    write!(id, "-{drawn:08x}").expect("a string takes any text");
+    write!(id, "-{drawn}").expect("a string takes any text");
     ReplicaId(id.into())
 }
 
@@ -144,9 +145,9 @@ pub fn replica_id(name: &str, drawn: u32) -> ReplicaId {
 #[must_use]
 pub fn is_replica_id(name: &str) -> bool {
     let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
-    let drawn = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_drawn = |text: &str| text.parse::<Nonce>().is_ok();
     name.chars().all(plain)
-        && name.rsplit_once('-').is_some_and(|(stem, last)| !stem.is_empty() && drawn(last))
+        && name.rsplit_once('-').is_some_and(|(stem, last)| !stem.is_empty() && is_drawn(last))
 }
 
 #[cfg(test)]
@@ -189,9 +190,9 @@ mod tests {
 
     #[test]
     fn a_replica_is_told_from_its_copies() {
-        let id = replica_id("Ann's Mac", 42);
+        let id = replica_id("Ann's Mac", Nonce(42));
         assert_eq!(&*id.0, "ann-s-mac-0000002a");
-        assert!(is_replica_id(&id.0) && is_replica_id(&replica_id("", 1).0));
+        assert!(is_replica_id(&id.0) && is_replica_id(&replica_id("", Nonce(1)).0));
         for copy in ["ann-s-mac-0000002a 2", "ann-s-mac-0000002a (1)", "ann-s-mac", "0000002a"] {
             assert!(!is_replica_id(copy), "{copy}");
         }

@@ -34,7 +34,10 @@ pub fn absorb(one: &mut Entity, other: &Entity) -> bool {
         }
         Causality::Concurrent => {}
     }
-    one.births.extend(other.births.iter().map(|(birth, at)| (birth.clone(), *at)));
+    for (birth, at) in &other.births {
+        let known = one.births.entry(birth.clone()).or_insert(*at);
+        *known = (*known).min(*at);
+    }
     for (birth, death) in &other.deaths {
         match one.deaths.get_mut(birth) {
             Some(known) => later(known, death),

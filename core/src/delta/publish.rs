@@ -11,6 +11,7 @@ use super::meta::{CHANGES_MAX, Meta, Part};
 use super::store::{Published, Record, Update};
 use super::sync::{Plan, Sync};
 use super::vector::Vector;
+use crate::kit::watermark::Watermarks;
 use crate::{Content, FsOp, Path, Rng};
 
 /// What is published of an entity now, and whether there are own writes among it that were not before.
@@ -54,22 +55,30 @@ impl Sync<'_> {
         removed.retain(|path| is_there.contains(path));
         let removed = removed.into_iter().map(|path| FsOp::Remove { path }).collect();
         let meta = self.meta(&gone);
-        let writes_meta =
-            rebuilt || standing.is_none_or(|there| !there.says_the_same(&meta)) || !shared.is_empty();
+        let writes_meta = rebuilt
+            || standing.as_ref().is_none_or(|there| !there.says_the_same(&meta))
+            || !shared.is_empty();
         // Whoever only looks does not become a member of the folder.
         let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
         if writes_meta {
             let beat = self.own.written.0.max(self.own.intended.0) + 1;
             self.own.intend(beat, rng.bits() >> 12);
-            let (beat, nonce) = self.own.intended;
-            let meta =
-                Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
-            shared.push(FsOp::Replace {
-                path: meta_path(&dir),
-                content: Content::from(meta.text()).with_parsed(Ok::<_, Wrong>(meta)),
-            });
+            if !shared.is_empty() {
+                // Before anything else is there, the folder says whose history that is.
+                let before = standing.filter(|there| there.replica == self.id);
+                shared.insert(0, self.write_meta(before.unwrap_or_else(|| self.nothing_yet())));
+            }
+            shared.push(self.write_meta(meta));
         }
         self.plan(shared, removed, &published, &gone, writes_meta)
+    }
+
+    /// Writes the own meta file, as of this sync.
+    fn write_meta(&self, meta: Meta) -> FsOp {
+        let (beat, nonce) = self.own.intended;
+        let meta = Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
+        let content = Content::from(meta.text()).with_parsed(Ok::<_, Wrong>(meta));
+        FsOp::Replace { path: meta_path(&replica_dir(&self.id)), content }
     }
 
     /// A file for each entity; what the other layout left goes.
@@ -133,8 +142,7 @@ impl Sync<'_> {
             own: self.own.clone(),
             records: records
                 .iter()
-                .filter(|(key, _)| !gone.contains(key))
-                .map(|(key, record)| (key.clone(), Some(Arc::new(record.clone()))))
+                .map(|(key, record)| (key.clone(), (!gone.contains(key)).then(|| Arc::new(record.clone()))))
                 .collect(),
             base: None,
         };
@@ -150,7 +158,6 @@ impl Sync<'_> {
                     .insert(key.clone(), Some(Arc::new(Record { published: *published, ..record.clone() })));
             }
         }
-        last.records.extend(gone.iter().map(|key| (key.clone(), None)));
         last.base = (self.base != self.store.base).then(|| self.base.clone());
         Plan {
             first,
@@ -179,6 +186,30 @@ impl Sync<'_> {
         let seen = self.seen();
         let more = heard.iter().filter(|(id, count)| **id != self.id && *count > seen.get(&id.0));
         more.map(|(id, count)| (id.clone(), count)).collect()
+    }
+
+    /// What a replica says of itself before it has said anything.
+    fn nothing_yet(&self) -> Meta {
+        Meta {
+            replica: self.id.clone(),
+            beat: 0,
+            nonce: 0,
+            beats: Vec::new(),
+            head: 0,
+            layout: self.config.design.layout,
+            count: 0,
+            digest: 0,
+            changes: Vec::new(),
+            since: 0,
+            seen: Vector::default(),
+            heard: Vector::default(),
+            graves: Watermarks::default(),
+            retired: Vector::default(),
+            replaces: self.own.replaces.clone(),
+            snapshot: None,
+            deltas: Vec::new(),
+            last_sync_ms: 0,
+        }
     }
 
     /// What this replica says of itself, but for when.

@@ -49,6 +49,8 @@ pub struct Own {
     pub replaces: Vec<ReplicaId>,
     /// Lives whose end every replica has seen.
     pub graves: Watermarks<ReplicaId>,
+    /// All that it had seen when it last took note of such lives.
+    pub buried: Vector,
     /// Replicas that were away for longer than the retention.
     pub retired: Vector,
     /// In the split-lite layout: its snapshot.
@@ -347,6 +349,8 @@ fn write_own(out: &mut String, own: &Own) {
     )
     .expect("a string takes any text");
     write_ranges(out, &own.graves);
+    out.push_str(",\"buried\":");
+    write_vector(out, &own.buried);
     out.push_str(",\"retired\":");
     write_vector(out, &own.retired);
     let replaces: Vec<_> = own.replaces.iter().map(|replica| &*replica.0).collect();
@@ -385,6 +389,8 @@ fn read_own(node: &Node) -> Result<Own, Wrong> {
         intended: pair("intended")?,
         replaces: list("replaces")?.iter().filter_map(Node::text).map(ReplicaId::from).collect(),
         graves: read_ranges(node, "graves")?,
+        // Logs of before it was kept are without it.
+        buried: read_vector(node, "buried").unwrap_or_default(),
         retired: read_vector(node, "retired")?,
         snapshot: parts("snapshot")?.pop(),
         deltas: parts("deltas")?,

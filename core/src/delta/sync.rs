@@ -1,11 +1,14 @@
 //! A sync, planned: from what is known and what the folder holds to what has to be written, and in which order.
 //!
 //! # Order
-//! 1. What was received goes into the local store, and how the own meta file is about to be written.
-//! 2. Entities, before the meta file that names them.
-//! 3. The own meta file. From here on others hear of it.
-//! 4. What was published goes into the local store.
-//! 5. Own files of entities whose end every replica has seen are removed.
+//! 1. What was received goes into the local store, and how the own meta file is about to be written. What is buried
+//!    goes.
+//! 2. The own meta file, if anything is to follow: as it was, but with the mark of this sync
+//!    ([`identity`](super::identity)).
+//! 3. Entities, before the meta file that names them.
+//! 4. The own meta file. From here on others hear of it.
+//! 5. What was published goes into the local store, and what the sync has come to.
+//! 6. Own files of entities whose end every replica has seen are removed.
 //!
 //! A crash between any two of them repeats some of this at the next sync and loses nothing: every file is a state,
 //! and states are joined.
@@ -317,7 +320,7 @@ impl Sync<'_> {
     }
 
     /// Joins what was found to what is known.
-    fn absorb(&mut self, found: &mut Found) {
+    pub(super) fn absorb(&mut self, found: &mut Found) {
         for (key, entity) in std::mem::take(&mut found.entities) {
             let known = self.record(&key).cloned();
             let is_new = known.is_none();
@@ -392,14 +395,19 @@ impl Sync<'_> {
         let applied = self.store.base.peers.iter().map(|(id, peer)| (id.clone(), peer.applied));
         let mut before: Vector = applied.collect();
         before.see(&self.id, self.store.own.head);
+        before.join(&self.own.buried);
         let declared: Vec<_> = metas.iter().map(|meta| (&meta.graves, meta.seen_all())).collect();
         let mut declarers: Vec<Declarer<'_>> =
             declared.iter().map(|(graves, seen)| Declarer { graves, seen }).collect();
         let own = self.own.graves.clone();
         declarers.push(Declarer { graves: &own, seen: &before });
         self.bury(&declarers);
+        let known = self.own.graves.clone();
         for meta in metas {
             self.own.graves.join(&meta.graves);
+        }
+        if self.own.graves != known {
+            self.note_burial();
         }
     }
 
@@ -478,5 +486,13 @@ impl Sync<'_> {
         let graves = self.own.graves.clone();
         let declarer = [Declarer { graves: &graves, seen: &own }];
         self.bury(&declarer);
+        self.note_burial();
+    }
+
+    /// Takes note of what is seen by now, with the graves themselves: a crash may take what the last sync had come to.
+    fn note_burial(&mut self) {
+        let mut seen = self.seen();
+        seen.see(&self.id, self.own.head);
+        self.own.buried.join(&seen);
     }
 }

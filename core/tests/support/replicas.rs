@@ -41,6 +41,8 @@ pub(crate) struct Site {
     pub(crate) wall: i64,
     pub(crate) driver: Option<Driver<Delta>>,
     pub(crate) events: Vec<Event>,
+    /// The machine, to the client.
+    pub(crate) machine: String,
     seed: u64,
 }
 
@@ -52,7 +54,25 @@ impl Site {
     /// A replica that has never run.
     pub(crate) fn new(config: Config) -> Self {
         let seed = config.replica.bytes().fold(7_u64, |seed, byte| seed * 31 + u64::from(byte));
-        Self { config, fs: Counted::default(), wall: WALL, driver: None, events: Vec::new(), seed }
+        let machine = config.replica.clone();
+        Self { config, fs: Counted::default(), wall: WALL, driver: None, events: Vec::new(), machine, seed }
+    }
+
+    /// Another machine with the same disk.
+    pub(crate) fn twin(&self, machine: &str) -> Self {
+        let named = Config { replica: machine.to_owned(), ..self.config.clone() };
+        let fs = Counted { disk: self.fs.disk.clone(), ..Counted::default() };
+        Self { config: self.config.clone(), fs, wall: self.wall + 500, ..Self::new(named) }
+    }
+
+    /// Has what was local as it was then.
+    pub(crate) fn restore(&mut self, backup: &MemoryFs) {
+        self.crash();
+        self.fs.disk.files.retain(|path, _| path.root() == Root::Shared);
+        self.fs
+            .disk
+            .files
+            .extend(backup.of(Root::Local).map(|(path, content)| (path.clone(), content.clone())));
     }
 
     fn now(&mut self) -> (Now, Draw) {
@@ -199,7 +219,7 @@ impl Client {
         let mut server = self.server.clone();
         for site in sites.iter_mut() {
             let mine = site.shared();
-            let last = self.last.get(&site.config.replica).cloned().unwrap_or_default();
+            let last = self.last.get(&site.machine).cloned().unwrap_or_default();
             let names: BTreeSet<Path> = mine.keys().chain(last.keys()).cloned().collect();
             for path in names {
                 let (before, now) = (last.get(&path), mine.get(&path));
@@ -234,7 +254,7 @@ impl Client {
         for site in sites {
             site.fs.disk.files.retain(|path, _| path.root() == Root::Local);
             site.fs.disk.files.extend(server.clone());
-            self.last.insert(site.config.replica.clone(), server.clone());
+            self.last.insert(site.machine.clone(), server.clone());
         }
         self.server = server;
     }

@@ -1,0 +1,248 @@
+//! Replicas whose memory is older than what they did: restored backups and copied directories.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+#[path = "support/replicas.rs"]
+mod replicas;
+
+use cloudchamber_core::Path;
+use cloudchamber_core::delta::{Command, Config, Design, Event, Layout};
+use replicas::{Client, Site, converge};
+
+fn hardened(name: &str) -> Site {
+    Site::new(Config::new(Design::HARDENED, name))
+}
+
+fn is_new(told: &[Event]) -> bool {
+    told.iter().any(|event| matches!(event, Event::NewIdentity { .. }))
+}
+
+#[test]
+fn a_restored_backup_of_the_local_directory_goes_on_under_another_id() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let backup = a.fs.disk.clone();
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let old = a.delta().id().unwrap().clone();
+    // The local directory is the old one again, and somebody works with it before it syncs.
+    a.restore(&backup);
+    a.put("task", "t1", r#"{"title":"restored"}"#);
+    a.put("task", "t2", r#"{"title":"new"}"#);
+    let told = a.ask(Command::Sync);
+    assert!(told.iter().any(|event| matches!(event, Event::NewIdentity { .. })), "{told:?}");
+    assert_ne!(*a.delta().id().unwrap(), old);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.picture(), b.picture());
+    let all = a.picture().join("\n");
+    assert!(["\"a\"", "\"restored\"", "\"new\""].iter().all(|value| all.contains(value)), "{all}");
+    // The old id does not keep tombstones from being collected.
+    a.delete("task", "t2");
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(b.show("task", "t2"), "absent");
+}
+
+#[test]
+fn two_machines_with_one_local_directory_become_two() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t","x":1}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let mut twin = a.twin("twin");
+    twin.config.replica = "twin".to_owned();
+    client.carry(&mut [&mut a, &mut b, &mut twin]);
+    a.put("task", "t1", r#"{"title":"a"}"#);
+    twin.put("task", "t1", r#"{"x":2}"#);
+    twin.put("task", "t3", r#"{"title":"twin"}"#);
+    for site in [&mut a, &mut b, &mut twin] {
+        site.sync();
+    }
+    converge(&mut client, &mut [&mut a, &mut b, &mut twin]);
+    assert_ne!(a.delta().id(), twin.delta().id());
+    assert_eq!(a.picture(), b.picture());
+    assert_eq!(a.picture(), twin.picture());
+    assert_eq!(a.show("task", "t3"), r#"{"title":"twin"}"#);
+    let all = a.picture().join("\n");
+    assert!(all.contains("\"a\"") && all.contains('2'), "{all}");
+}
+
+#[test]
+fn an_edit_after_a_restore_is_not_lost_to_a_deletion_of_the_other_history() {
+    for layout in [Layout::Split, Layout::SplitLite] {
+        let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+        let (mut b, mut client) = (hardened("b"), Client::default());
+        a.put("task", "t1", r#"{"title":"t"}"#);
+        converge(&mut client, &mut [&mut a, &mut b]);
+        let backup = a.fs.disk.clone();
+        a.put("task", "t1", r#"{"title":"later"}"#);
+        a.delete("task", "t1");
+        converge(&mut client, &mut [&mut a, &mut b]);
+        a.restore(&backup);
+        a.put("task", "t1", r#"{"title":"restored"}"#);
+        assert!(is_new(&a.ask(Command::Sync)));
+        converge(&mut client, &mut [&mut a, &mut b]);
+        assert_eq!(a.picture(), b.picture());
+        assert_eq!(a.conflicts(), ["task t1 title=\"restored\""]);
+        assert_eq!(a.show("task", "t1"), "deleted");
+    }
+}
+
+#[test]
+fn an_edit_that_a_sync_had_begun_to_show_before_the_restore_is_shown_by_all() {
+    for layout in [Layout::Split, Layout::SplitLite] {
+        let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+        let (mut b, mut client) = (hardened("b"), Client::default());
+        a.put("task", "t1", r#"{"title":"t"}"#);
+        converge(&mut client, &mut [&mut a, &mut b]);
+        let backup = a.fs.disk.clone();
+        a.put("task", "t1", r#"{"title":"a"}"#);
+        a.feed(Command::Sync);
+        let before = a.names().len();
+        let is_shown = |site: &Site| {
+            let mut files = site.shared().into_values();
+            files.any(|content| String::from_utf8_lossy(content.bytes()).contains("\"a\""))
+        };
+        while !is_shown(&a) {
+            assert!(!a.settle(1), "{before}");
+        }
+        a.restore(&backup);
+        a.put("task", "t2", r#"{"title":"restored"}"#);
+        assert!(is_new(&a.ask(Command::Sync)), "{layout:?}");
+        // One that comes later reads every file, the others only what metas name.
+        let mut c = hardened("c");
+        converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+        assert_eq!(a.picture(), ["task t1: {\"title\":\"a\"}", "task t2: {\"title\":\"restored\"}"]);
+        assert_eq!(a.picture(), b.picture());
+        assert_eq!(a.picture(), c.picture());
+    }
+}
+
+#[test]
+fn two_machines_that_write_under_one_id_before_they_meet_lose_nothing() {
+    for layout in [Layout::Split, Layout::SplitLite] {
+        let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+        let (mut b, mut c, mut client) = (hardened("b"), hardened("c"), Client::default());
+        a.put("task", "t1", r#"{"title":"t"}"#);
+        a.put("task", "t2", r#"{"title":"t"}"#);
+        converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+        let mut twin = a.twin("twin");
+        client.carry(&mut [&mut twin]);
+        // Each has shown its own to one of the others before they meet.
+        a.put("task", "t1", r#"{"title":"a"}"#);
+        a.delete("task", "t2");
+        a.sync();
+        client.carry(&mut [&mut a, &mut b]);
+        b.sync();
+        twin.put("task", "t2", r#"{"title":"twin"}"#);
+        twin.put("task", "t1", r#"{"title":"twin too"}"#);
+        twin.sync();
+        c.fs.disk.files.extend(twin.shared());
+        c.sync();
+        converge(&mut client, &mut [&mut a, &mut b, &mut c, &mut twin]);
+        assert_ne!(a.delta().id(), twin.delta().id());
+        let all = a.picture().join("\n");
+        assert!(["\"a\"", "\"twin\"", "\"twin too\""].iter().all(|value| all.contains(value)), "{all}");
+        for site in [&mut b, &mut c, &mut twin] {
+            assert_eq!(site.picture(), a.picture(), "{}", site.machine);
+        }
+        // And they stay alike when one of them writes over all of it.
+        b.put("task", "t1", r#"{"title":"b"}"#);
+        converge(&mut client, &mut [&mut a, &mut b, &mut c, &mut twin]);
+        assert_eq!(a.show("task", "t1"), r#"{"title":"b"}"#);
+        for site in [&mut b, &mut c, &mut twin] {
+            assert_eq!(site.picture(), a.picture(), "{}", site.machine);
+        }
+    }
+}
+
+#[test]
+fn what_a_copy_does_after_its_original_went_on_is_its_own() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    // It is copied with a change that nobody has seen.
+    let mut twin = a.twin("twin");
+    twin.config.replica = "twin".to_owned();
+    a.delete("task", "t1");
+    converge(&mut client, &mut [&mut a, &mut b]);
+    client.carry(&mut [&mut twin]);
+    assert!(is_new(&twin.ask(Command::Sync)));
+    converge(&mut client, &mut [&mut a, &mut b, &mut twin]);
+    assert_eq!(a.picture(), b.picture());
+    assert_eq!(a.picture(), twin.picture());
+    let own = Path::shared("replicas").join(&a.delta().id().unwrap().0);
+    assert!(a.shared().keys().any(|path| path.below(&own).is_some()));
+}
+
+#[test]
+fn a_sync_after_a_restore_may_be_interrupted_anywhere() {
+    for layout in [Layout::Split, Layout::SplitLite] {
+        for ops in 0..16 {
+            let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+            let (mut b, mut client) = (hardened("b"), Client::default());
+            b.put("task", "t3", r#"{"title":"three"}"#);
+            b.sync();
+            a.put("task", "t1", r#"{"title":"one"}"#);
+            a.put("task", "t2", r#"{"title":"two"}"#);
+            let backup = a.fs.disk.clone();
+            a.sync();
+            a.restore(&backup);
+            a.delete("task", "t1");
+            a.put("task", "t2", r#"{"title":"restored"}"#);
+            a.feed(Command::Sync);
+            a.settle(ops);
+            a.crash();
+            let mut c = hardened("c");
+            c.fs.disk.files.extend(a.shared());
+            c.sync();
+            converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+            assert_eq!(a.picture(), b.picture(), "{layout:?} {ops}");
+            assert_eq!(a.picture(), c.picture(), "{layout:?} {ops}");
+            let all = a.picture().join("\n");
+            assert!(!all.contains("one") && all.contains("\"restored\""), "{layout:?} {ops}: {all}");
+        }
+    }
+}
+
+#[test]
+fn a_replica_that_is_restored_twice_takes_up_what_the_first_time_left_unfinished() {
+    for ops in 0..12 {
+        let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+        a.put("task", "t1", r#"{"title":"one"}"#);
+        let backup = a.fs.disk.clone();
+        a.sync();
+        a.restore(&backup);
+        a.put("task", "t1", r#"{"title":"two"}"#);
+        assert!(is_new(&a.ask(Command::Sync)));
+        client.carry(&mut [&mut a, &mut b]);
+        b.sync();
+        a.put("task", "t1", r#"{"title":"three"}"#);
+        a.feed(Command::Sync);
+        a.settle(ops);
+        a.restore(&backup);
+        assert!(is_new(&a.ask(Command::Sync)));
+        converge(&mut client, &mut [&mut a, &mut b]);
+        assert_eq!(a.picture(), b.picture(), "{ops}");
+    }
+}
+
+#[test]
+fn an_old_backup_brings_back_nothing_that_was_overwritten_since() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    for id in ["t1", "t2", "t3"] {
+        a.put("task", id, r#"{"title":"t"}"#);
+    }
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let backup = a.fs.disk.clone();
+    for n in 0..100 {
+        a.put("task", ["t1", "t2"][n % 2], &format!("{{\"title\":{n}}}"));
+        a.sync();
+    }
+    converge(&mut client, &mut [&mut a, &mut b]);
+    a.restore(&backup);
+    a.put("task", "t3", r#"{"title":"restored"}"#);
+    assert!(is_new(&a.ask(Command::Sync)));
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let all = [r#"task t1: {"title":98}"#, r#"task t2: {"title":99}"#, r#"task t3: {"title":"restored"}"#];
+    assert_eq!(a.picture(), all);
+    assert_eq!(b.picture(), all);
+}
