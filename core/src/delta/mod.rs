@@ -83,6 +83,18 @@ pub enum Merging {
     AgainstBase,
 }
 
+/// What keeps two replicas from writing at once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Locking {
+    /// Nothing has to: every file has one writer.
+    None,
+    /// The revision of `meta.json` is compared before it is replaced (the plan, 7.3).
+    Revision,
+    /// A file that is there while somebody syncs (the plan's other proposal), and the revision too.
+    File,
+}
+
 /// How a folder is read, merged and written: one switch for each thing the two designs do differently.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Design {
@@ -90,14 +102,17 @@ pub struct Design {
     pub merging: Merging,
     /// Where entities lie.
     pub layout: Layout,
+    /// What keeps two replicas from writing at once.
+    pub locking: Locking,
 }
 
 impl Design {
     /// As the plan has it, faults included.
-    pub const PUBLISHED: Self = Self { merging: Merging::AgainstBase, layout: Layout::Split };
+    pub const PUBLISHED: Self =
+        Self { merging: Merging::AgainstBase, layout: Layout::Split, locking: Locking::Revision };
 
     /// The same job with the faults repaired.
-    pub const HARDENED: Self = Self { merging: Merging::Join, layout: Layout::Split };
+    pub const HARDENED: Self = Self { merging: Merging::Join, layout: Layout::Split, locking: Locking::None };
 
     /// The same design in another layout.
     #[must_use]

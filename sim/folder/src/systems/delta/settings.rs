@@ -1,6 +1,6 @@
 //! What a scenario file can say about delta.
 
-use cloudchamber_core::delta::{Config, Design, Layout, Merging};
+use cloudchamber_core::delta::{Config, Design, Layout, Locking, Merging};
 use cloudchamber_core::{Design as DesignName, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,8 @@ pub struct Switches {
     pub merging: Option<Merging>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locking: Option<Locking>,
 }
 
 impl Switches {
@@ -77,6 +79,7 @@ impl Switches {
         Design {
             merging: self.merging.unwrap_or(design.merging),
             layout: self.layout.unwrap_or(design.layout),
+            locking: self.locking.unwrap_or(design.locking),
         }
     }
 

@@ -12,7 +12,9 @@
 //! - **Ties** of `lastModifiedAt` in one field: one's own value counts.
 //! - **Tombstones** are dropped once they are older than the retention, by whoever syncs.
 //! - **The lock** is the optimistic one: `meta.json` is read again before it is replaced, and the sync begins anew if its
-//!   `globalUpdateCount` has changed. What is written between the two is overwritten.
+//!   `globalUpdateCount` has changed. What is written between the two is overwritten. With [`Locking::File`] there is a
+//!   file `lock` too, with the name of whoever syncs: made at the beginning, if none is there, and removed at the end.
+//!   Whoever finds another's does not sync. Nobody breaks it.
 //! - **A file that cannot be read** is one that is not there. Without a `meta.json` there is no remote yet.
 //! - **Who compacts** (split-lite): whoever finds more than so many deltas; `deltas/` is cleared afterwards.
 //!
@@ -22,163 +24,22 @@
 //! clock decides; the merge is not associative; conflict copies of files are not read; a restored replica counts from
 //! where it was. Each is a scenario.
 
+mod files;
+mod item;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use serde_json::json;
+pub use item::{Item, merge};
 
-use super::entity::{Conflict, Fields, Key, RESERVED, Reason, Shown};
+use self::files::{Meta, Remote, entity_path};
+use self::item::{items, read_lost, write_items, write_lost};
+use super::entity::{Conflict, Fields, Key, Reason, Shown};
 use super::event::{Change, Report};
 use super::vector::{Dot, ReplicaId};
-use super::{Config, Layout};
+use super::{Config, Layout, Locking};
 use crate::kit::hlc::Hybrid;
-use crate::kit::json::{Json, Node, quote};
+use crate::kit::json::Node;
 use crate::{Content, Fs, FsError, FsOp, Now, Path};
-
-/// An entity with the plan's metadata.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Item {
-    /// Grows by one with each local update.
-    pub version: u64,
-    /// The wall clock of the last update, in ms since 1970.
-    pub at: i64,
-    /// Who made it.
-    pub by: Arc<str>,
-    /// Whether it is deleted.
-    pub deleted: bool,
-    /// Its other fields.
-    pub fields: Fields,
-}
-
-impl Item {
-    fn of(node: &Node) -> Self {
-        let fields = Fields::of(node).unwrap_or_default().0.into_iter();
-        Self {
-            version: node.get("version").and_then(Node::count).unwrap_or(1),
-            at: node.get("lastModifiedAt").and_then(Node::int).unwrap_or(0),
-            by: node.get("lastModifiedBy").and_then(Node::text).unwrap_or("").into(),
-            deleted: node.get("isDeleted").and_then(Node::bool).unwrap_or(false),
-            fields: Fields(
-                fields.filter(|(name, _)| !RESERVED.contains(&&**name) && &**name != "kind").collect(),
-            ),
-        }
-    }
-
-    /// The entity as one flat object, as the plan has it; with its kind where no file name tells that.
-    fn text(&self, key: &Key, with_kind: bool) -> String {
-        let mut out = "{".to_owned();
-        if with_kind {
-            out.push_str("\"kind\":");
-            quote(&mut out, &key.kind);
-            out.push(',');
-        }
-        out.push_str("\"id\":");
-        quote(&mut out, &key.id);
-        out.push_str(&format!(
-            ",\"version\":{},\"lastModifiedAt\":{},\"lastModifiedBy\":",
-            self.version, self.at
-        ));
-        quote(&mut out, &self.by);
-        if self.deleted {
-            out.push_str(",\"isDeleted\":true");
-        }
-        for (name, value) in &self.fields.0 {
-            out.push(',');
-            quote(&mut out, name);
-            out.push(':');
-            out.push_str(value.as_str());
-        }
-        out.push('}');
-        out
-    }
-
-    fn same_content(&self, other: &Self) -> bool {
-        let has =
-            |(name, value): (&Arc<str>, &Json)| other.fields.get(name).is_some_and(|known| known.same(value));
-        self.deleted == other.deleted
-            && self.fields.0.len() == other.fields.0.len()
-            && self.fields.0.iter().all(has)
-    }
-}
-
-/// Merges two versions of an entity field by field against the one of the last sync, and says which values lost.
-///
-/// A field that only one side changed since takes that side's value; one that both changed takes the value of the
-/// later `lastModifiedAt`, one's own if those are equal. Without a base every field that differs was changed on both
-/// sides. The version is one more than the larger of both.
-#[must_use]
-pub fn merge(
-    base: Option<&Item>,
-    mine: &Item,
-    theirs: &Item,
-    by: &str,
-) -> (Item, BTreeMap<Arc<str>, Option<Json>>) {
-    let mut merged = BTreeMap::new();
-    let mut lost = BTreeMap::new();
-    let names: BTreeSet<&Arc<str>> = mine.fields.0.keys().chain(theirs.fields.0.keys()).collect();
-    for name in names {
-        let (one, two) = (mine.fields.get(name), theirs.fields.get(name));
-        let was = base.map(|base| base.fields.get(name));
-        let (value, other) = if one == two || was == Some(two) {
-            (one, None)
-        } else if was == Some(one) {
-            (two, None)
-        } else if theirs.at > mine.at {
-            (two, Some(one))
-        } else {
-            (one, Some(two))
-        };
-        if let Some(value) = value {
-            merged.insert(name.clone(), value.clone());
-        }
-        if let Some(other) = other {
-            lost.insert(name.clone(), other.cloned());
-        }
-    }
-    let deleted = match base.map(|base| base.deleted) {
-        Some(was) if was == theirs.deleted => mine.deleted,
-        Some(was) if was == mine.deleted => theirs.deleted,
-        _ if theirs.at > mine.at => theirs.deleted,
-        _ => mine.deleted,
-    };
-    let version = mine.version.max(theirs.version).saturating_add(1);
-    let item = Item { version, at: mine.at.max(theirs.at), by: by.into(), deleted, fields: Fields(merged) };
-    (item, lost)
-}
-
-/// `meta.json`.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-struct Meta {
-    count: u64,
-    versions: BTreeMap<String, u64>,
-}
-
-impl Meta {
-    /// What stands there. What cannot be read is not there.
-    fn read(fs: &dyn Fs) -> Option<Self> {
-        let node = Node::parse(fs.read(&meta_path(), 0).ok()?.bytes()).ok()?;
-        let versions = node.get("entityVersions")?.object()?.iter();
-        let versions = versions.filter_map(|(id, version)| Some((id.clone(), version.count()?))).collect();
-        Some(Self { count: node.get("globalUpdateCount")?.count()?, versions })
-    }
-
-    fn op(&self, now: Now) -> FsOp {
-        let text = json!({
-            "globalUpdateCount": self.count, "entityVersions": self.versions, "lastSyncTimestamp": now.wall.0,
-        });
-        FsOp::Replace { path: meta_path(), content: Content::from(format!("{text:#}\n")) }
-    }
-}
-
-fn meta_path() -> Path {
-    Path::shared("meta.json")
-}
-
-/// The file of an entity: `entities/<kind>_<id>.json`, without the letters that would lead elsewhere.
-fn entity_path(key: &Key) -> Path {
-    let name = format!("{}_{}.json", key.kind, key.id).replace(['/', '\0'], "-");
-    Path::shared("entities").join(&name)
-}
 
 fn data_path() -> Path {
     Path::local("delta/local.json")
@@ -191,6 +52,8 @@ fn synced_path() -> Path {
 /// What a sync is doing.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Step {
+    /// The lock is being made.
+    Locking,
     /// Entities are being written; then the meta file is looked at again.
     Uploading { read: Option<Meta>, tries: u32 },
     /// The meta file is being written, and what is synced now.
@@ -199,6 +62,8 @@ enum Step {
     Compacting,
     /// The deltas go.
     Clearing,
+    /// The lock is being removed.
+    Unlocking,
 }
 
 /// One replica's data.
@@ -223,47 +88,6 @@ pub(super) enum Next {
     Ops(Vec<FsOp>),
     /// It is done.
     Done(Report),
-}
-
-fn items(node: &Node) -> Option<BTreeMap<Key, Item>> {
-    let one =
-        |node: &Node| Some((Key::new(node.get("kind")?.text()?, node.get("id")?.text()?), Item::of(node)));
-    node.list()?.iter().map(one).collect()
-}
-
-fn write_items(items: &BTreeMap<Key, Item>) -> String {
-    let all: Vec<_> = items.iter().map(|(key, item)| item.text(key, true)).collect();
-    format!("[\n{}\n]", all.join(",\n"))
-}
-
-/// A value that lost, as an entity of what it said.
-fn write_lost(conflict: &Conflict) -> String {
-    let set = conflict.fields.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-    let item = Item {
-        version: conflict.dot.count,
-        at: conflict.at.ms,
-        by: conflict.dot.replica.0.clone(),
-        deleted: false,
-        fields: Fields(set.collect()),
-    };
-    let unset: Vec<_> =
-        conflict.fields.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
-    format!("[{},{}]", item.text(&conflict.key, true), json!(unset))
-}
-
-fn read_lost(node: &Node) -> Option<Conflict> {
-    let [said, unset] = node.list()? else { return None };
-    let item = Item::of(said);
-    let set = item.fields.0.into_iter().map(|(name, value)| (name, Some(value)));
-    let unset = unset.list()?.iter().map(|name| Some((Arc::from(name.text()?), None)));
-    let fields = set.map(Some).chain(unset).collect::<Option<_>>()?;
-    Some(Conflict {
-        key: Key::new(said.get("kind")?.text()?, said.get("id")?.text()?),
-        dot: Dot { replica: ReplicaId(item.by), count: item.version },
-        at: Hybrid { ms: item.at, count: 0 },
-        reason: Reason::SameField,
-        fields,
-    })
 }
 
 impl Local {
@@ -335,7 +159,28 @@ impl Local {
     /// Begins a sync.
     pub(super) fn begin(&mut self, config: &Config, fs: &dyn Fs, now: Now) -> Next {
         self.report = Report::default();
+        if config.design.locking == Locking::File {
+            let holder = files::lock_holder(fs);
+            if holder.as_ref().is_some_and(|holder| *holder != config.replica) {
+                self.report.waiting += 1;
+                return Next::Done(std::mem::take(&mut self.report));
+            }
+            if holder.is_none() {
+                self.step = Some(Step::Locking);
+                return Next::Ops(vec![files::lock(&config.replica)]);
+            }
+        }
         self.plan(config, fs, now, 0)
+    }
+
+    /// Ends a sync.
+    fn done(&mut self, config: &Config, fs: &dyn Fs) -> Next {
+        let is_mine = || files::lock_holder(fs).is_some_and(|holder| holder == config.replica);
+        if config.design.locking == Locking::File && is_mine() {
+            self.step = Some(Step::Unlocking);
+            return Next::Ops(vec![files::unlock()]);
+        }
+        Next::Done(std::mem::take(&mut self.report))
     }
 
     fn is_dirty(&self, key: &Key) -> bool {
@@ -347,7 +192,7 @@ impl Local {
         let meta = Meta::read(fs);
         let is_dirty = self.items.keys().any(|key| self.is_dirty(key));
         if !is_dirty && meta.as_ref().is_some_and(|meta| meta.count == self.count) {
-            return Next::Done(std::mem::take(&mut self.report));
+            return self.done(config, fs);
         }
         let remote = Remote::look(config.design.layout, fs, meta.clone().unwrap_or_default());
         let keys: BTreeSet<Key> = self.items.keys().chain(remote.keys.iter()).cloned().collect();
@@ -444,6 +289,7 @@ impl Local {
     /// Goes on after the ops of a step were applied.
     pub(super) fn go_on(&mut self, config: &Config, fs: &dyn Fs, now: Now) -> Next {
         match self.step.take() {
+            Some(Step::Locking) => self.plan(config, fs, now, 0),
             Some(Step::Uploading { read, tries }) => {
                 let there = Meta::read(fs);
                 let revision = |meta: &Option<Meta>| meta.as_ref().map(|meta| meta.count);
@@ -458,7 +304,8 @@ impl Local {
                 self.step = Some(Step::Clearing);
                 Next::Ops(deltas.into_iter().map(|entry| FsOp::Remove { path: entry.path }).collect())
             }
-            Some(Step::Clearing) | None => Next::Done(std::mem::take(&mut self.report)),
+            Some(Step::Clearing) => self.done(config, fs),
+            Some(Step::Unlocking) | None => Next::Done(std::mem::take(&mut self.report)),
         }
     }
 
@@ -490,7 +337,7 @@ impl Local {
     fn compact(&mut self, config: &Config, fs: &dyn Fs) -> Next {
         let deltas = fs.list(&Path::shared("deltas")).unwrap_or_default();
         if config.design.layout != Layout::SplitLite || deltas.len() <= config.deltas_max {
-            return Next::Done(std::mem::take(&mut self.report));
+            return self.done(config, fs);
         }
         self.step = Some(Step::Compacting);
         let content = Content::from(write_items(&self.items));
@@ -509,12 +356,12 @@ impl Local {
 
     /// An entity; `None` if nothing is known of it.
     pub(super) fn get(&self, key: &Key) -> Option<Shown> {
-        self.items.get(key).map(|item| shown(key, item))
+        self.items.get(key).map(|item| item.shown(key))
     }
 
     /// Every entity, deleted ones too.
     pub(super) fn all(&self) -> impl Iterator<Item = Shown> + '_ {
-        self.items.iter().map(|(key, item)| shown(key, item))
+        self.items.iter().map(|(key, item)| item.shown(key))
     }
 
     /// Values that lost at this replica.
@@ -547,67 +394,5 @@ impl Local {
     /// Entities that the last sync did not see so.
     pub(super) fn dirty(&self) -> impl Iterator<Item = &Key> + '_ {
         self.items.keys().filter(|key| self.is_dirty(key))
-    }
-}
-
-fn shown(key: &Key, item: &Item) -> Shown {
-    Shown {
-        key: key.clone(),
-        version: item.version,
-        dot: None,
-        last_modified_ms: item.at,
-        deleted: item.deleted,
-        fields: if item.deleted { Fields::default() } else { item.fields.clone() },
-    }
-}
-
-/// What the folder holds.
-struct Remote {
-    meta: Meta,
-    layout: Layout,
-    /// Entities that the meta file has a version of.
-    keys: Vec<Key>,
-    /// In the split-lite layout: everything.
-    whole: BTreeMap<Key, Item>,
-}
-
-impl Remote {
-    fn look(layout: Layout, fs: &dyn Fs, meta: Meta) -> Self {
-        let mut remote = Self { meta, layout, keys: Vec::new(), whole: BTreeMap::new() };
-        if layout == Layout::SplitLite {
-            let deltas = fs.list(&Path::shared("deltas")).unwrap_or_default().into_iter();
-            for path in [Path::shared("data.json")].into_iter().chain(deltas.map(|entry| entry.path)) {
-                let Ok(content) = fs.read(&path, 0) else { continue };
-                let found =
-                    Node::parse(content.bytes()).ok().and_then(|node| items(&node)).unwrap_or_default();
-                for (key, item) in found {
-                    let older = remote.whole.get(&key).is_none_or(|known| known.version <= item.version);
-                    if older {
-                        remote.whole.insert(key, item);
-                    }
-                }
-            }
-            remote.keys = remote.whole.keys().cloned().collect();
-            return remote;
-        }
-        for entry in fs.list(&Path::shared("entities")).unwrap_or_default() {
-            // Of `task_a_b.json` the kind is taken to be what comes before the first underscore.
-            let name = entry.name().strip_suffix(".json").and_then(|name| name.split_once('_'));
-            if let Some((kind, id)) = name.filter(|(_, id)| remote.meta.versions.contains_key(*id)) {
-                remote.keys.push(Key::new(kind, id));
-            }
-        }
-        remote
-    }
-
-    /// An entity as the folder has it; `None` if it cannot be read.
-    fn item(&self, key: &Key, fs: &dyn Fs) -> Option<Item> {
-        match self.layout {
-            Layout::SplitLite => self.whole.get(key).cloned(),
-            Layout::Split => {
-                let node = Node::parse(fs.read(&entity_path(key), 0).ok()?.bytes()).ok()?;
-                node.object().map(|_| Item::of(&node))
-            }
-        }
     }
 }
