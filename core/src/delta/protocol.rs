@@ -14,6 +14,7 @@ use super::sync::{self, Plan};
 use super::vector::{Dot, ReplicaId};
 use super::{Config, Merging};
 use crate::kit::hlc::{Clock, Hybrid};
+use crate::kit::watermark::Watermarks;
 use crate::{Cx, FsError, Input, Mono, Never, Protocol};
 
 /// The longest kind and the longest id, in bytes.
@@ -80,6 +81,12 @@ impl Delta {
     #[must_use]
     pub fn entity(&self, key: &Key) -> Option<&Entity> {
         self.store.records.get(key).map(|record| &record.entity)
+    }
+
+    /// Lives whose end every replica has seen, as far as this one knows, for checkers.
+    #[must_use]
+    pub fn graves(&self) -> &Watermarks<ReplicaId> {
+        &self.store.own.graves
     }
 
     /// Entities with changes of one's own that no sync has published yet.

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use cloudchamber_core::delta::{Change, Command, Delta, Dot, Event, Fields, Key, Merging};
+use cloudchamber_core::delta::{
+    Change, Command, Delta, Dot, Event, Fields, Key, Merging, ReplicaId as Author,
+};
 use cloudchamber_core::kit::json::Json;
+use cloudchamber_core::kit::watermark::Watermarks;
 
 use super::DeltaSystem;
 use super::ledger::{Known, Ledger, Said};
@@ -51,6 +54,8 @@ pub struct DeltaChecks {
     doubtful: BTreeMap<ReplicaId, VecDeque<Asked>>,
     /// What the versions of entities were, and on whom that was seen.
     versions: BTreeMap<(Key, u64), (ReplicaId, u64)>,
+    /// Lives that somebody has buried.
+    graves: Watermarks<Author>,
     /// Replicas whose files changed since they last began a sync that ended.
     stale: BTreeSet<ReplicaId>,
     /// Those of them that have begun another one, and whose files have not changed since.
@@ -100,7 +105,7 @@ impl Checks<DeltaSystem> for DeltaChecks {
         Checker {
             name: SAME_ENTITY,
             kind: Kind::Safety,
-            about: "Two replicas to which the same changes of an entity have come show the same, in whatever order these came.",
+            about: "Two replicas to which the same changes of an entity have come show the same, in whatever order these came, unless one of its lives is being buried.",
         },
         Checker {
             name: FILES_COUNT,
@@ -185,6 +190,7 @@ impl Checks<DeltaSystem> for DeltaChecks {
     fn forget(&mut self, checker: &str, fresh: &Self) {
         if checker != ONE_CONTENT && checker != SAME_ENTITY {
             self.versions.clone_from(&fresh.versions);
+            self.graves.clone_from(&fresh.graves);
         }
     }
 
@@ -399,6 +405,7 @@ impl DeltaChecks {
         let known: BTreeMap<Key, Known> =
             picture.entities().map(|(key, _)| (key.clone(), self.ledger.known(picture, key))).collect();
         let merging = setup.replicas[id.index()].config.design.merging;
+        self.graves.join(picture.graves());
         for key in known.keys() {
             self.name(world, id, picture, key, merging, findings);
         }
@@ -444,7 +451,11 @@ impl DeltaChecks {
                         });
                     }
                 }
-                // What was buried is gone, and what was seen of it with it: whoever has not buried it yet differs.
+                // Who buries a life forgets what was seen of it. What he makes anew of that entity has names after those
+                // that are forgotten, so it seems to have seen them, until the others have buried it too.
+                if entity.births.keys().any(|life| self.graves.contains(&life.replica, life.count)) {
+                    return;
+                }
                 let lives: Vec<_> = entity.births.keys().chain(entity.deaths.keys()).collect();
                 (SAME_ENTITY, StableHasher::of(&(&entity.seen, lives)))
             }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cloudchamber_core::delta::{Conflict, Delta, Entity, Key, Shown};
+use cloudchamber_core::delta::{Conflict, Delta, Entity, Key, ReplicaId, Shown};
 use cloudchamber_core::kit::json::Json;
+use cloudchamber_core::kit::watermark::Watermarks;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The entities of one replica, and what it lists as conflicts.
@@ -48,6 +49,11 @@ impl<'a> Picture<'a> {
     /// All that is known of an entity, in the design that keeps more than it shows.
     pub(super) fn entity(&self, key: &Key) -> Option<&'a Entity> {
         self.delta.entity(key)
+    }
+
+    /// Lives that it has buried.
+    pub(super) fn graves(&self) -> &'a Watermarks<ReplicaId> {
+        self.delta.graves()
     }
 
     /// Whether an entity lives.
