@@ -436,3 +436,30 @@ fn a_change_that_is_there_without_having_been_flushed_is_flushed_before_it_is_sa
     a.put("task", "t1", r#"{"title":"u"}"#);
     assert_eq!(a.fs.written, 1, "once");
 }
+
+#[test]
+fn what_a_meta_file_lists_is_there_whenever_syncs_were_interrupted() {
+    for (first, second) in (0..8).flat_map(|first| (0..8).map(move |second| (first, second))) {
+        let mut config = Config::new(Design::HARDENED.in_layout(Layout::SplitLite), "a");
+        config.deltas_max = 2;
+        let mut a = Site::new(config);
+        a.put("task", "t1", r#"{"title":"one"}"#);
+        a.sync();
+        a.put("task", "t1", r#"{"title":"two"}"#);
+        for ops in [first, second] {
+            a.feed(Command::Sync);
+            a.settle(ops);
+            a.crash();
+        }
+        a.sync();
+        let dir = Path::shared("replicas").join(&a.delta().id().unwrap().0);
+        let files = a.shared();
+        let meta = String::from_utf8(files[&dir.join("meta.json")].bytes().to_vec()).unwrap();
+        let listed: Vec<&str> =
+            meta.split('"').filter(|text| text.starts_with("deltas/") || text.starts_with("data_")).collect();
+        assert!(!listed.is_empty(), "{first} {second}");
+        for name in listed {
+            assert!(files.contains_key(&dir.join(name)), "{first} {second}: {name}");
+        }
+    }
+}

@@ -118,11 +118,13 @@ impl Sync<'_> {
         if compacts {
             let old = self.own.snapshot.replace(part).into_iter().chain(std::mem::take(&mut self.own.deltas));
             removed.extend(old.map(|part| dir.join(&part.name)));
-            let now = self.own.snapshot.as_ref().map(|part| dir.join(&part.name));
-            removed.retain(|path| Some(path) != now.as_ref());
         } else if !self.own.deltas.contains(&part) {
             self.own.deltas.push(part);
         }
+        // What an interrupted sync had left may have the name of what is written now.
+        let now = self.own.snapshot.iter().chain(&self.own.deltas).map(|part| dir.join(&part.name));
+        let now: BTreeSet<Path> = now.collect();
+        removed.retain(|path| !now.contains(path));
         (shared, removed)
     }
 
