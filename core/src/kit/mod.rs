@@ -7,6 +7,9 @@
 //! | block | answers |
 //! |---|---|
 //! | [`claims`] | Who holds a name that two may have chosen? |
+//! | [`clients`] | Did a sync client put this here, and is it finished? |
+//! | [`condition`] | Are these bytes whole, or what a crash or a half copy left? |
+//! | [`copies`] | Which directories did a client make of this one? |
 //! | [`hlc`] | Which of two events comes later, if wall clocks disagree? |
 //! | [`identity`] | Is this local directory the original, or a copy of it? |
 //! | [`json`] | Is this the value that somebody wrote, to the last digit? |
@@ -17,10 +20,14 @@
 //! | [`own_file`] | Did its owner write these bytes, whole, and are they its newest? |
 //! | [`portable`] | Can every file system and provider carry this name? |
 //! | [`problem`] | How is a person told what is wrong with a file? |
+//! | [`stub`] | Is this file here, or only a promise of one? |
 //! | [`text`] | What in a text file means nothing, because some program put it there? |
 //! | [`watermark`] | Which of a machine's numbers are here, and which are missing? |
 
 pub mod claims;
+pub mod clients;
+pub mod condition;
+pub mod copies;
 pub mod hlc;
 pub mod identity;
 pub mod json;
@@ -31,5 +38,6 @@ pub mod overlay;
 pub mod own_file;
 pub mod portable;
 pub mod problem;
+pub mod stub;
 pub mod text;
 pub mod watermark;
