@@ -4,7 +4,7 @@ use std::path::Path as OsPath;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
 
 /// Notices come in heaps: it waits until none has come for so long.
 const HEAP: Duration = Duration::from_millis(100);
@@ -25,15 +25,18 @@ impl Changes {
     /// Where the system gives no notices of it, such as for too many directories.
     pub fn of(folder: &OsPath) -> notify::Result<Self> {
         let (sender, notices) = channel();
-        let mut watcher = notify::recommended_watcher(move |notice: notify::Result<notify::Event>| {
+        let heard = move |notice: notify::Result<notify::Event>| {
             // Being read changes nothing.
             if notice.as_ref().is_ok_and(|event| event.kind.is_access()) {
                 return;
             }
             // Whoever waits is gone only when the process ends.
             let _ = sender.send(notice);
-        })?;
-        watcher.watch(folder, RecursiveMode::Recursive)?;
+        };
+        // A link may lead out of the folder, and to everything that there is.
+        let config = Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(heard, config)?;
+        watcher.watch(folder.canonicalize().as_deref().unwrap_or(folder), RecursiveMode::Recursive)?;
         Ok(Self { notices, watcher })
     }
 
@@ -54,5 +57,26 @@ impl Changes {
             heap += 1;
         }
         came
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_behind_a_link_is_not_watched_and_the_folder_may_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, folder, outside) =
+            (dir.path().join("real"), dir.path().join("folder"), dir.path().join("outside"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&real, &folder).unwrap();
+        std::os::unix::fs::symlink(&outside, real.join("out")).unwrap();
+        let changes = Changes::of(&folder).unwrap();
+        std::fs::write(outside.join("a"), "x").unwrap();
+        assert!(!changes.wait(Duration::from_millis(300)), "a change outside was told");
+        std::fs::write(real.join("a"), "x").unwrap();
+        assert!(changes.wait(Duration::from_secs(30)), "a change in the folder was not told");
     }
 }

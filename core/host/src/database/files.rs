@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use cloudchamber_core::journal::file::{File, Stop};
 use cloudchamber_core::journal::folder::Held;
 use cloudchamber_core::journal::schema::Log;
-use cloudchamber_core::{Content, Fs, FsError, Path};
+use cloudchamber_core::{Content, FsError, Path};
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -98,27 +98,29 @@ pub(super) fn signature(fs: &OsFs, path: &Path) -> Vec<u8> {
 
 /// The digest of the first `len` bytes of a file, and the bytes after them.
 pub(super) fn grown(fs: &OsFs, path: &Path, len: u64) -> Result<(Xxh3, Content), FsError> {
-    let unavailable = |_| fs.read(path, u64::MAX).err().unwrap_or(FsError::Unavailable);
-    let mut file = open(&fs.real(path)).map_err(unavailable)?;
-    let mut hasher = Xxh3::new();
-    // Small enough to be still in the processor's cache when it is digested.
-    let mut buffer = vec![0; 1 << 17];
-    let mut left = len;
-    while left > 0 {
-        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        match file.read(&mut buffer[..want]).map_err(unavailable)? {
-            // Shorter than it was: the digest will not be that of the whole.
-            0 => break,
-            read => {
-                hasher.update(&buffer[..read]);
-                left -= read as u64;
+    let (hasher, tail) = fs.ask(path, move |real| {
+        let mut file = open(real)?;
+        let mut hasher = Xxh3::new();
+        // Small enough to be still in the processor's cache when it is digested.
+        let mut buffer = vec![0; 1 << 17];
+        let mut left = len;
+        while left > 0 {
+            let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match file.read(&mut buffer[..want])? {
+                // Shorter than it was: the digest will not be that of the whole.
+                0 => break,
+                read => {
+                    hasher.update(&buffer[..read]);
+                    left -= read as u64;
+                }
             }
         }
-    }
-    if left > 0 {
-        hasher.update(b"shortened");
-    }
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail).map_err(unavailable)?;
+        if left > 0 {
+            hasher.update(b"shortened");
+        }
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        Ok((hasher, tail))
+    })?;
     Ok((hasher, Content::new(tail)))
 }

@@ -540,12 +540,13 @@ fn add_old_lines(
     for (hash, (subject, key)) in subjects {
         for (file, start, len, stop) in old_lines(connection, *hash, *subject, key)? {
             let Some(held) = helds.get(&file) else { return Ok(false) };
-            let mut bytes = vec![0; len];
-            let real = open(&fs.real(&Path::shared(&held.name)));
             let offset = u64::try_from(start).unwrap_or(u64::MAX);
-            if real.and_then(|real| real.read_exact_at(&mut bytes, offset)).is_err() {
-                return Ok(false);
-            }
+            let read = fs.ask(&Path::shared(&held.name), move |real| {
+                let mut bytes = vec![0; len];
+                open(real)?.read_exact_at(&mut bytes, offset)?;
+                Ok(bytes)
+            });
+            let Ok(bytes) = read else { return Ok(false) };
             lines.entry(file).or_default().insert(start, (bytes, stop));
         }
     }

@@ -21,7 +21,9 @@ pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyh
     let Some(file) = file else { return Ok(constants) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
-    let given: Overlay = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    // Some editors put a mark in front that means nothing.
+    let text = text.trim_start_matches('\u{feff}');
+    let given: Overlay = toml::from_str(text).with_context(|| file.display().to_string())?;
     given.over(&constants).with_context(|| file.display().to_string())
 }
 
@@ -80,6 +82,8 @@ mod tests {
             hardened(Provider::Syncthing, Policy::Available, Some(&file))
         };
         let changed = with("propagation_ms = 900\nbeat = { base_ms = 400, jitter_ms = 100 }\n").unwrap();
+        let marked = with("\u{feff}propagation_ms = 900\r\nbeat = { base_ms = 400, jitter_ms = 100 }\r\n");
+        assert_eq!(marked.unwrap(), changed);
         assert_eq!((changed.propagation_ms, changed.beat.base_ms), (900, 400));
         assert_eq!(changed.look_ms, Hardened::at(Provider::Syncthing, Policy::Available).look_ms);
         assert_eq!(

@@ -4,35 +4,54 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path as OsPath, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use cloudchamber_core::kit::stub::{StubBy, may_be_elsewhere, stub_of};
 use cloudchamber_core::{Content, Entry, EntryKind, Fs, FsError, FsMut, FsOp, Path, Root, WallMs};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use self::call::{Failed, call, sync, sync_dir};
 pub use self::lock::Lock;
+use self::mount::Mount;
+pub(crate) use self::mount::kind_of;
+pub(crate) use self::within::leads_out;
 
+pub(crate) mod bounded;
 pub(crate) mod call;
 mod lock;
+mod mount;
+mod within;
 
 /// Two real directories: the one the sync client copies, and one that never leaves this machine.
 ///
-/// A [`Path`] has no `..` and no empty part, so nothing outside the two is ever touched by name. Files of the
-/// form `.name.icloud` are what older systems leave of an evicted file, and are told as that file, not local.
+/// A [`Path`] has no `..` and no empty part, so nothing outside the two is ever touched by name; a symbolic link that
+/// leads out of the shared folder is refused, too. What clients leave of a file that they keep elsewhere
+/// ([`stub_of`]) is told as that file, not local; so is a file that takes no room and holds nothing but zeros, and one
+/// whose bytes do not come within some seconds.
 #[derive(Clone, Debug)]
 pub struct OsFs {
     shared: PathBuf,
     local: PathBuf,
     /// The call that made the last op fail, in words.
     failure: Option<String>,
+    mount: Arc<Mount>,
 }
+
+/// How long a read of the shared folder may take. A client on a healthy line fetched a small file in 1.2 s (atomantic/PortOS
+/// issue 3706); one that hangs never does.
+const READ_MAX: Duration = Duration::from_secs(4);
+
+/// The longest file that is read: no system writes such a one.
+const BYTES_MAX: u64 = 4 << 30;
 
 impl OsFs {
     /// Uses these two directories.
     #[must_use]
     pub fn new(shared: impl Into<PathBuf>, local: impl Into<PathBuf>) -> Self {
-        Self { shared: shared.into(), local: local.into(), failure: None }
+        Self { shared: shared.into(), local: local.into(), failure: None, mount: Arc::default() }
     }
 
     /// The real path of a path.
@@ -62,6 +81,8 @@ impl OsFs {
                 FsError::Unavailable
             }
             (ErrorKind::NotFound | ErrorKind::NotADirectory, _) if self.is_stub(path) => FsError::NotLocal,
+            // It stands for a name that is not UTF-8, which is listed and cannot be asked for.
+            (ErrorKind::NotFound, _) if is_garbled(path.name()) => FsError::Refused,
             (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => FsError::NotFound,
             _ => FsError::Refused,
         }
@@ -71,17 +92,58 @@ impl OsFs {
     #[must_use]
     pub fn explain(&self, path: &Path) -> Option<String> {
         let real = self.real(path);
-        let tried = if real.is_dir() {
-            call("read the directory", &real, || fs::read_dir(&real).map(drop))
-        } else {
-            call("read", &real, || open(&real)?.read(&mut [0]).map(drop))
+        if is_garbled(path.name()) && !real.exists() {
+            return Some(format!("{}: its name is not UTF-8: give it another one", real.display()));
+        }
+        let tried = self.within(path, |real| match real.is_dir() {
+            true => Ok(call("read the directory", real, || fs::read_dir(real).map(drop))?),
+            false => Ok(call("read", real, || open(real)?.read(&mut [0]).map(drop))?),
+        });
+        tried.err().map(|error| match error.raw_os_error() {
+            Some(_) => format!("read {}: {error}", real.display()),
+            None => error.to_string(),
+        })
+    }
+
+    /// What a call on a file or directory gives. In the shared folder it may lead through no link that leads out, and is
+    /// waited for no longer than [`READ_MAX`] where a client may have to fetch what it asks for.
+    fn within<T: Send + 'static>(
+        &self,
+        path: &Path,
+        made: impl FnOnce(&OsPath) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let real = self.real(path);
+        if path.root() == Root::Local {
+            return made(&real);
+        }
+        let root = self.shared.clone();
+        let file = real.clone();
+        let guarded = move || {
+            follow(&root, &real)?;
+            made(&real)
         };
-        tried.err().map(|failed| failed.to_string())
+        if !self.mount.may_block(&self.shared) {
+            return guarded();
+        }
+        bounded::within(READ_MAX, &file, guarded).unwrap_or_else(|| Err(Errno::TIMEDOUT.into()))
+    }
+
+    /// As [`OsFs::within`], and with the error in the port's words.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        path: &Path,
+        made: impl FnOnce(&OsPath) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, FsError> {
+        self.within(path, made).map_err(|error| self.told(path, &error))
     }
 
     fn is_stub(&self, path: &Path) -> bool {
         let real = self.real(path);
-        real.with_file_name(format!(".{}.icloud", path.file_name())).exists()
+        StubBy::ALL.iter().any(|by| {
+            let stub = by.stub(path.file_name());
+            let there = real.with_file_name(&stub).metadata();
+            there.is_ok_and(|there| there.is_file() && stub_of(&stub, there.len()).is_some())
+        })
     }
 
     /// Makes the directories between a root and a file that is about to be written. A file in a directory's place
@@ -114,7 +176,21 @@ impl OsFs {
         Ok(())
     }
 
+    /// Refuses to write through a symbolic link that leads out of the shared folder.
+    fn stays_within(&self, op: &FsOp) -> Result<(), Failed> {
+        let path = op.path();
+        let real = self.real(path);
+        if path.root() == Root::Local {
+            return Ok(());
+        }
+        // A replaced, moved or removed link is not followed; what it is in is.
+        let follows = matches!(op, FsOp::Append { .. } | FsOp::Flush { .. } | FsOp::Overwrite { .. });
+        let asked = if follows { &real } else { real.parent().unwrap_or(&self.shared) };
+        follow(&self.shared, asked)
+    }
+
     fn change(&self, op: &FsOp) -> Result<(), Failed> {
+        self.stays_within(op)?;
         let real = self.real(op.path());
         let make_dirs = |path: &Path, real: &OsPath| call("mkdir", real, || self.make_dirs_above(path, real));
         match op {
@@ -167,6 +243,76 @@ impl OsFs {
             }
         }
     }
+}
+
+/// Refuses a path that leads out of the root.
+fn follow(root: &OsPath, real: &OsPath) -> Result<(), Failed> {
+    call("follow", real, || match leads_out(root, real) {
+        true => Err(refused("a symbolic link leads out of the folder")),
+        false => Ok(()),
+    })
+}
+
+/// What a directory tells of an entry.
+struct Found {
+    name: String,
+    kind: EntryKind,
+    len: u64,
+    modified: WallMs,
+}
+
+impl Found {
+    /// None if it is gone. A name that is not UTF-8 is told with a mark in place of what is none, so that somebody can be
+    /// told of it.
+    fn of(entry: &fs::DirEntry, shared: Option<&OsPath>) -> Option<Self> {
+        let name = match entry.file_name().into_string() {
+            Ok(name) => name,
+            Err(name) => name.to_string_lossy().into_owned(),
+        };
+        let metadata = entry.metadata().ok()?;
+        // A link that leads out is told as what it pretends to be, and refused when it is read: so it is named.
+        let out = metadata.is_symlink() && shared.is_some_and(|root| leads_out(root, &entry.path()));
+        let is_dir = metadata.is_dir() || out && entry.path().is_dir();
+        let modified =
+            metadata.mtime().saturating_mul(1_000).saturating_add(metadata.mtime_nsec() / 1_000_000);
+        Some(Self {
+            name,
+            kind: if is_dir { EntryKind::Dir } else { EntryKind::File },
+            len: if is_dir { 0 } else { metadata.len() },
+            modified: WallMs(modified),
+        })
+    }
+}
+
+/// Whether a name stands for one that is not UTF-8.
+fn is_garbled(name: &str) -> bool {
+    name.contains(char::REPLACEMENT_CHARACTER)
+}
+
+/// The bytes of a file from an offset on. Zeros that take no room are nobody's: what they stand for is elsewhere.
+fn read_from(real: &OsPath, from: u64) -> io::Result<Vec<u8>> {
+    let mut file = call("open", real, || open(real)).map_err(|failed| failed.error)?;
+    let metadata = file.metadata()?;
+    let len = metadata.len();
+    if len > BYTES_MAX {
+        return Err(refused("it has over 4 GiB, and nothing here writes such a file"));
+    }
+    if may_be_elsewhere(len, metadata.blocks()) && metadata.is_file() && is_hollow(&mut file)? {
+        return Err(Errno::AGAIN.into());
+    }
+    // Seeking far past the end is an error of its own; nothing lies there.
+    let from = from.min(len);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(len - from).unwrap_or(0));
+    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a file begins with zeros alone: as much as a client's block of it.
+fn is_hollow(file: &mut File) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    file.take(1 << 16).read_to_end(&mut beginning)?;
+    Ok(beginning.iter().all(|&byte| byte == 0))
 }
 
 /// Writes all bytes. A write is not tried again: part of it may have been done.
@@ -223,20 +369,7 @@ fn replace_via(dir: &OsPath, real: &OsPath, bytes: &[u8]) -> Result<(), Failed> 
 
 impl Fs for OsFs {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        let read = || {
-            let real = self.real(path);
-            let mut file = call("open", &real, || open(&real)).map_err(|failed| failed.error)?;
-            let len = file.metadata()?.len();
-            let mut bytes = Vec::with_capacity(usize::try_from(len.saturating_sub(from)).unwrap_or(0));
-            // Seeking far past the end is an error of its own; nothing lies there.
-            let from = from.min(len);
-            if from > 0 {
-                file.seek(SeekFrom::Start(from))?;
-            }
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map(Content::new).map_err(|error| self.told(path, &error))
+        self.ask(path, move |real| read_from(real, from)).map(Content::new)
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
@@ -245,27 +378,25 @@ impl Fs for OsFs {
             ErrorKind::NotADirectory if real.exists() => FsError::Refused,
             _ => self.told(dir, &error),
         };
-        let mut entries = Vec::new();
-        let listed = call("read the directory", &real, || fs::read_dir(&real)).map_err(|failed| failed.error);
-        for entry in listed.map_err(told)? {
-            let entry = entry.map_err(told)?;
-            // A name that is not UTF-8 is none of ours; a file that goes while it is listed is gone.
-            let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else {
-                continue;
-            };
-            let kind = if metadata.is_dir() { EntryKind::Dir } else { EntryKind::File };
-            let stub = name.strip_prefix('.').and_then(|name| name.strip_suffix(".icloud"));
-            let stub = stub.filter(|name| !matches!(*name, "" | "." | ".."));
-            let modified =
-                metadata.mtime().saturating_mul(1_000).saturating_add(metadata.mtime_nsec() / 1_000_000);
-            entries.push(Entry {
-                path: dir.join(stub.unwrap_or(&name)),
-                kind,
-                len: if kind == EntryKind::Dir { 0 } else { metadata.len() },
-                modified: WallMs(modified),
-            });
-        }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let shared = (dir.root() == Root::Shared).then(|| self.shared.clone());
+        let listed = self.within(dir, move |real| {
+            let mut found = Vec::new();
+            let listed = call("read the directory", real, || fs::read_dir(real));
+            for entry in listed.map_err(|failed| failed.error)? {
+                // A file that goes while it is listed is gone.
+                found.extend(Found::of(&entry?, shared.as_deref()));
+            }
+            Ok(found)
+        });
+        let entry = |found: Found| {
+            let stub = stub_of(&found.name, found.len).filter(|_| found.kind == EntryKind::File);
+            let path = dir.join(stub.map_or(&*found.name, |(of, _)| of));
+            (stub.is_some(), Entry { path, kind: found.kind, len: found.len, modified: found.modified })
+        };
+        let mut entries: Vec<_> = listed.map_err(told)?.into_iter().map(entry).collect();
+        // A file that is here counts before a stub of it.
+        entries.sort_by(|(a_stub, a), (b_stub, b)| (&a.path, a_stub).cmp(&(&b.path, b_stub)));
+        let mut entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
         entries.dedup_by(|a, b| a.path == b.path);
         Ok(entries)
     }
@@ -346,8 +477,88 @@ mod tests {
         fs::write(dir.path().join("shared/.gone.jsonl.icloud"), "").unwrap();
         assert_eq!(fs.read(&Path::shared("gone.jsonl"), 0), Err(FsError::NotLocal));
         assert_eq!(fs.list(&Path::shared("")).unwrap()[0].name(), "gone.jsonl");
+        // A directory that cannot be seked is refused, too.
+        assert_eq!(fs.read(&Path::shared(""), 5), Err(FsError::Refused));
         fs::remove_dir_all(dir.path().join("shared")).unwrap();
         assert_eq!(fs.read(&Path::shared("a"), 0), Err(FsError::Unavailable));
         assert_eq!(fs.read(&Path::local("a"), 0), Err(FsError::NotFound));
+    }
+
+    #[test]
+    fn what_a_client_keeps_elsewhere_is_not_here_yet_in_every_form() {
+        let (dir, fs) = root();
+        let shared = dir.path().join("shared");
+        for by in StubBy::ALL {
+            let name = format!("{by:?}.json");
+            fs::write(shared.join(by.stub(&name)), " ").unwrap();
+            assert_eq!(fs.read(&Path::shared(&name), 0), Err(FsError::NotLocal), "{by:?}");
+            assert!(fs.list(&Path::shared("")).unwrap().iter().any(|entry| entry.name() == name), "{by:?}");
+            // Once it has come, the stub that is left counts no more.
+            fs::write(shared.join(&name), "come").unwrap();
+            assert_eq!(fs.read(&Path::shared(&name), 0), Ok(Content::from("come")), "{by:?}");
+            let listed = fs.list(&Path::shared("")).unwrap();
+            let lens: Vec<_> = listed.iter().filter(|entry| entry.name() == name).map(|e| e.len).collect();
+            assert_eq!(lens, [4], "{by:?}");
+        }
+        let hollow = fs::File::create(shared.join("hollow.json")).unwrap();
+        hollow.set_len(70_000).unwrap();
+        for from in [0, 69_000] {
+            assert_eq!(fs.read(&Path::shared("hollow.json"), from), Err(FsError::NotLocal));
+        }
+        // Zeros that take room were written, as by a crash.
+        fs::write(shared.join("zeros.json"), [0; 5_000]).unwrap();
+        assert_eq!(fs.read(&Path::shared("zeros.json"), 0).unwrap().len(), 5_000);
+        fs::write(shared.join("empty.json"), "").unwrap();
+        assert_eq!(fs.read(&Path::shared("empty.json"), 0), Ok(Content::from("")));
+    }
+
+    #[test]
+    fn a_link_that_leads_out_is_listed_and_neither_read_nor_written_through() {
+        use std::os::unix::fs::symlink;
+        let (dir, mut fs) = root();
+        let (shared, outside) = (dir.path().join("shared"), dir.path().join("outside"));
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("secret"), "x").unwrap();
+        fs::write(shared.join("own"), "own").unwrap();
+        symlink(&outside, shared.join("dir")).unwrap();
+        symlink("../outside/secret", shared.join("file")).unwrap();
+        symlink("../outside/new", shared.join("dangling")).unwrap();
+        symlink("own", shared.join("inner")).unwrap();
+        symlink(shared.join("own"), shared.join("absolute")).unwrap();
+        for name in ["dir/secret", "file", "dangling"] {
+            let path = Path::shared(name);
+            assert_eq!(fs.read(&path, 0), Err(FsError::Refused), "{name}");
+            assert!(fs.explain(&path).unwrap().contains("leads out of the folder"), "{name}");
+            let append = FsOp::Append { path: path.clone(), bytes: Content::from("more") };
+            assert_eq!(fs.apply(&append), Err(FsError::Refused), "{name}");
+            assert!(fs.failure().unwrap().contains("leads out of the folder"), "{name}");
+        }
+        assert_eq!(fs.list(&Path::shared("dir")), Err(FsError::Refused));
+        let replace = FsOp::Replace { path: Path::shared("dir/a/b"), content: Content::from("x") };
+        assert_eq!(fs.apply(&replace), Err(FsError::Refused));
+        assert_eq!(fs.apply(&FsOp::Remove { path: Path::shared("dir/secret") }), Err(FsError::Refused));
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "x");
+        for name in ["inner", "absolute"] {
+            assert_eq!(fs.read(&Path::shared(name), 0), Ok(Content::from("own")), "{name}");
+        }
+        let kinds = fs.list(&Path::shared("")).unwrap().into_iter().map(|entry| entry.kind);
+        assert_eq!(kinds.filter(|kind| *kind == EntryKind::Dir).count(), 1, "`dir` is told as a directory");
+        // A replace puts a file in the place of the link.
+        fs.apply(&FsOp::Replace { path: Path::shared("file"), content: Content::from("own") }).unwrap();
+        assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "x");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_name_that_is_not_utf8_is_listed_and_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let (dir, fs) = root();
+        let name = std::ffi::OsStr::from_bytes(b"caf\xe9.json");
+        fs::write(dir.path().join("shared").join(name), "{}").unwrap();
+        let listed = fs.list(&Path::shared("")).unwrap();
+        assert_eq!(listed[0].name(), "caf\u{fffd}.json");
+        assert_eq!(fs.read(&listed[0].path, 0), Err(FsError::Refused));
+        assert!(fs.explain(&listed[0].path).unwrap().contains("not UTF-8"));
     }
 }
