@@ -16,6 +16,7 @@ use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
 use super::store::Store;
 use super::vector::ReplicaId;
+use crate::kit::copies::copies_of_dir;
 use crate::kit::names::copy_of;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
@@ -81,11 +82,17 @@ pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<M
         Err(FsError::NotFound) => Vec::new(),
         Err(error) => return Err(Away::Folder(error.to_string())),
     };
+    let entries = entries.into_iter().chain(doubled(fs, found));
     let mut members = Members::default();
     let own = store.own.id.as_ref();
     let mut is_known = store.own.written.0 == 0 && store.base.peers.is_empty();
-    for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
+    for entry in entries.filter(|entry| entry.kind == EntryKind::Dir) {
         let id = ReplicaId::from(entry.name());
+        if entry.path.parent() != Some(replicas()) {
+            // What lies below a copy is no replica's word of itself, and still counts.
+            members.copies.push(entry.path);
+            continue;
+        }
         is_known |= own == Some(&id) || store.base.peers.contains_key(&id);
         if own == Some(&id) {
             continue;
@@ -98,6 +105,26 @@ pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<M
         }
     }
     if is_known { Ok(members) } else { Err(Away::Folder("nothing of what it held is there".to_owned())) }
+}
+
+/// What lies in copies of the directory of all replicas, which are told.
+fn doubled(fs: &dyn Fs, found: &mut Found) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for copy in copies_of_dir(fs, &Path::shared(""), replicas().name()) {
+        found.problems.push(problem(
+            &copy,
+            ProblemKind::ConflictCopy,
+            "a copy of replicas, with replicas in it",
+        ));
+        match fs.list(&copy) {
+            Ok(listed) => entries.extend(listed),
+            Err(error) => {
+                found.problems.push(unreadable(&copy, error));
+                found.waiting += 1;
+            }
+        }
+    }
+    entries
 }
 
 fn read_meta(fs: &dyn Fs, id: &ReplicaId, dir: &Path, found: &mut Found) -> Option<Meta> {

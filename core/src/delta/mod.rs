@@ -23,6 +23,7 @@
 pub mod codec;
 pub mod entity;
 pub mod event;
+pub mod examine;
 pub mod graves;
 pub mod import;
 pub mod layout;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::config::Colon;
-use crate::Path;
+use crate::kit::copies::copies_of_dir;
+use crate::{Fs, Path};
 
 /// What a device id is made of: `[name@]host:directory`.
 ///
@@ -51,6 +52,12 @@ impl Identity {
 #[must_use]
 pub fn devices_dir() -> Path {
     Path::shared("devices")
+}
+
+/// Copies that a client made of the directory of all device files: those of half of the devices may lie there.
+#[must_use]
+pub fn copies_of_devices(fs: &dyn Fs) -> Vec<Path> {
+    copies_of_dir(fs, &Path::shared(""), devices_dir().name())
 }
 
 /// The published file name of a device: whatever is not a letter, a digit or one of `. _ @ -` (and the colon,

@@ -107,6 +107,8 @@ pub enum ProblemKind {
         /// With which they were compared.
         ours: Rules,
     },
+    /// It is a copy that a client made of the directory of the device files. What they say counts.
+    DirectoryCopy,
 }
 
 impl std::fmt::Display for ProblemKind {
@@ -120,11 +122,20 @@ impl std::fmt::Display for ProblemKind {
             Self::Corrupt(Malformed::NotAnObject) => write!(f, "is JSON, but no object"),
             Self::Corrupt(Malformed::Check) => write!(f, "was changed by somebody else"),
             Self::Corrupt(Malformed::Field) => write!(f, "lacks a field, or has one of the wrong kind"),
-            Self::NameMismatch => write!(f, "names a device whose file is called otherwise"),
+            Self::NameMismatch => write!(
+                f,
+                "names a device whose file is called otherwise: a copy that a client made of a device's file, which does not \
+                 count, because its owner writes on; remove it"
+            ),
             Self::TooLarge => write!(
                 f,
                 "is larger than {} KiB, which no replica writes, and is not read: see who made it, and remove it",
                 LEN_MAX / 1_024
+            ),
+            Self::DirectoryCopy => write!(
+                f,
+                "is a copy that a client made of `devices`, because two machines made that at the same time: what stands in \
+                 it counts; once all agents are stopped, remove it"
             ),
             Self::OtherSettings { theirs, ours } => write!(
                 f,

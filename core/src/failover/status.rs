@@ -160,9 +160,12 @@ struct Survey {
 
 impl Survey {
     fn of(fs: &dyn Fs, problem: &mut impl FnMut(&Path, ProblemKind)) -> Self {
-        let dir = device::devices_dir();
+        let copies = device::copies_of_devices(fs);
+        copies.iter().for_each(|copy| problem(copy, ProblemKind::DirectoryCopy));
         let mut survey = Self::default();
-        for entry in fs.list(&dir).unwrap_or_default().into_iter().filter(|entry| entry.len <= LEN_MAX) {
+        let dirs = std::iter::once(device::devices_dir()).chain(copies);
+        let entries = dirs.flat_map(|dir| fs.list(&dir).unwrap_or_default());
+        for entry in entries.filter(|entry| entry.len <= LEN_MAX) {
             let path = entry.path;
             let Ok(content) = fs.read(&path, 0) else { continue };
             let Found::Record(record, file) = &*content.parsed(Record::parse) else { continue };
@@ -391,7 +394,7 @@ mod tests {
           h:/d    standby  60 min ahead  3
           m2:/c   stale            91 s  3
         active: h:/gone, heartbeat 100 s, without a device file
-        problem: shared:devices/h:-a (1).json names a device whose file is called otherwise
+        problem: shared:devices/h:-a (1).json names a device whose file is called otherwise: a copy that a client made of a device's file, which does not count, because its owner writes on; remove it
         problem: shared:devices/h:-e.json is not whole JSON
         ");
         let nothing = status(&Files::default(), WallMs(START), &TIMING, None);

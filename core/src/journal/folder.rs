@@ -13,10 +13,12 @@ use super::line::Text;
 use super::merge::merge;
 use super::names::{Standing, are_of, log_of, machine_of};
 use super::problem::{Problem, ProblemKind};
+use super::recognise::{log_within, machine_within, origin_within};
 use super::schema::Log;
 use super::view::{Source, View};
 use super::{Copies, Design, Owning, Renaming};
 use crate::kit::claims::Claim;
+use crate::kit::copies::copies_of_dir;
 use crate::kit::names::{Client, copy_of};
 use crate::kit::text::without_mark;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
@@ -122,9 +124,27 @@ impl Folder {
         entries: Vec<Entry>,
         read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
     ) {
-        for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        let by_content = design.copies == Copies::Versions;
+        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
+        let listed: Vec<_> = directories.map(|entry| (fs.list(&entry.path), entry)).collect();
+        let claims =
+            listed.iter().flat_map(|(files, _)| files).flatten().filter_map(|file| Claim::parse(file.name()));
+        let mut places: BTreeMap<Claim, u32> = BTreeMap::new();
+        claims.for_each(|claim| *places.entry(claim).or_default() += 1);
+        for (files, entry) in listed {
             let (directory, dir) = (entry.name(), &entry.path);
-            let known = machine_of(directory);
+            let known = match (machine_of(directory), &files) {
+                (named @ (None | Some((_, false))), Ok(files)) if by_content => {
+                    // What stands in one place, under the name of a machine, was copied by nobody.
+                    let is_twice =
+                        |file: &Entry| Claim::parse(file.name()).is_some_and(|claim| places[&claim] > 1);
+                    match named.is_none() || files.iter().any(is_twice) {
+                        true => copied(fs, dir, files),
+                        false => named,
+                    }
+                }
+                (known, _) => known,
+            };
             let note = |kind, detail: &str| Problem {
                 file: dir.name().into(),
                 line: 0,
@@ -140,7 +160,7 @@ impl Folder {
             }
             let id = known.as_ref().map_or(directory, |(machine, _)| machine);
             let machine = self.aliases.resolve(id, design.following).to_owned();
-            let files = match fs.list(dir) {
+            let files = match files {
                 Ok(files) => files,
                 Err(error) => {
                     self.unreadable = true;
@@ -164,8 +184,13 @@ impl Folder {
                     }
                     continue;
                 }
-                let Some((log, standing)) = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime)
-                else {
+                let named = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime);
+                let is_of = |origin: &str| *self.aliases.resolve(origin, design.following) == *machine;
+                let by_lines = match named {
+                    None | Some((_, Standing::Unknown)) if by_content => log_within(fs, &file, &is_of),
+                    _ => None,
+                };
+                let Some((log, standing)) = by_lines.map(|log| (log, Standing::Copy)).or(named) else {
                     continue;
                 };
                 let copy = standing != Standing::Own;
@@ -312,24 +337,30 @@ fn machines(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Result
 
 /// A directory of this name, whether it is there or not, and the copies of it, which are told.
 fn versions(fs: &dyn Fs, dir: &Path, name: &str, problems: &mut Vec<Problem>) -> Vec<Path> {
-    let entries = fs.list(dir).unwrap_or_default();
-    let is_there = entries.iter().any(|entry| entry.name() == name);
     let mut found = vec![dir.join(name)];
-    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Dir) {
-        // Where case does not count, another way to write the name is the directory itself.
-        let copy = copy_of(entry.name(), name)
-            .is_some_and(|mark| mark.by != Client::Unknown && (mark.by != Client::Case || is_there));
-        if copy {
-            problems.push(Problem {
-                file: entry.path.name().into(),
-                line: 0,
-                kind: ProblemKind::ConflictCopy,
-                detail: format!("a copy of {name}, with machines in it"),
-            });
-            found.push(entry.path.clone());
-        }
+    for copy in copies_of_dir(fs, dir, name) {
+        problems.push(Problem {
+            file: copy.name().into(),
+            line: 0,
+            kind: ProblemKind::ConflictCopy,
+            detail: format!("a copy of {name}, with machines in it"),
+        });
+        found.push(copy);
     }
     found
+}
+
+/// The machine whose directory this is, by its name or, where that says nothing or something else, by what lies in it, and
+/// whether it is a copy; None if nothing says.
+fn copied(fs: &dyn Fs, dir: &Path, files: &[Entry]) -> Option<(String, bool)> {
+    let named = machine_of(dir.file_name());
+    let claimed = machine_within(fs, dir, files).filter(|machine| {
+        // A directory that was given another name by hand, and is the only one, is the machine's.
+        let own = dir.parent().map(|machines| machines.join(machine));
+        named.is_none() || own.is_some_and(|own| fs.list(&own).is_ok())
+    });
+    let told = claimed.or_else(|| if named.is_none() { origin_within(fs, files) } else { None });
+    told.map(|machine| (machine, true)).or(named)
 }
 
 /// What a file that could not be read is called.
@@ -377,6 +408,11 @@ fn configured<'a>(design: &Design, content: &'a Content) -> &'a [u8] {
     }
 }
 
+/// Reads a configuration. Of a key that is there twice the last one counts, as upstream's programs read it.
+fn config_of(design: &Design, content: &Content) -> serde_json::Result<Config> {
+    serde_json::from_slice::<serde_json::Value>(configured(design, content)).and_then(serde_json::from_value)
+}
+
 /// The configuration and, where copies count, its conflict copies.
 fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Config> {
     let names = match design.copies {
@@ -392,7 +428,7 @@ fn configs(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Vec<Con
     let mut configs = Vec::new();
     for name in names {
         match fs.read(&Path::shared(&name), 0) {
-            Ok(content) => match serde_json::from_slice(configured(design, &content)) {
+            Ok(content) => match config_of(design, &content) {
                 Ok(config) => configs.push(config),
                 Err(error) => problems.push(not_json(&name, &error)),
             },

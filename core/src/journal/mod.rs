@@ -48,6 +48,7 @@ pub mod names;
 pub mod owner;
 pub mod problem;
 pub mod protocol;
+mod recognise;
 pub mod refusal;
 pub mod sample;
 pub mod schema;

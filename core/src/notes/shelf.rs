@@ -13,9 +13,13 @@ use std::sync::Arc;
 
 use super::document::Kind;
 use super::load::{Loaded, Log, Snapshot};
-use super::names::{ACTIVITY, DELETED, Dated, NOTES, Owner, line_log_name, log_name, note_of, snapshot_name};
+use super::names::{
+    ACTIVITY, DELETED, Dated, NOTES, Owner, Plain, line_log_name, log_name, note_of, snapshot_name,
+};
 use super::problem::{Problem, ProblemKind};
-use crate::kit::names::{Client, copy_of};
+use crate::kit::clients::{is_litter, unfinished};
+use crate::kit::copies::copies_of_dir;
+use crate::kit::names::split_extension;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path, WallMs};
 
 /// The longest log or snapshot that is read, in bytes: more than six times what makes a writer begin another file.
@@ -227,10 +231,7 @@ impl Shelf {
         if !looking.copies {
             return Vec::new();
         }
-        let entries = fs.list(&Path::shared("")).unwrap_or_default();
-        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
-        let is_copy = |copy: &str| copy_of(copy, name).is_some_and(|mark| mark.by != Client::Unknown);
-        directories.filter(|entry| is_copy(entry.name())).map(|entry| entry.path).collect()
+        copies_of_dir(fs, &Path::shared(""), name)
     }
 
     /// Looks at the logs or the snapshots of a note, and says whether any changed.
@@ -249,8 +250,19 @@ impl Shelf {
             Err(error) => return note_unread(files, dir, Err(error)),
         };
         let mut changed = note_unread(files, dir, Ok(()));
-        for entry in entries {
-            let name = if is_log { log_name(entry.name()) } else { snapshot_name(entry.name()) };
+        let named = |name: &str| if is_log { log_name(name) } else { snapshot_name(name) };
+        let near = |name: &str| {
+            Some(Dated {
+                is_copy: true,
+                ..named(original_within(name, &entries, |of| named(of).is_some_and(|of| !of.is_copy))?)?
+            })
+        };
+        let names: Vec<_> =
+            entries.iter().map(|entry| named(entry.name()).or_else(|| near(entry.name()))).collect();
+        for (entry, name) in entries.into_iter().zip(names) {
+            if name.is_none() && looking.copies {
+                self.note_foreign(&entry);
+            }
             let Some(name) = name.filter(|name| looking.copies || !name.is_copy) else { continue };
             if entry.kind == EntryKind::Dir {
                 let what = "a directory where a file should be";
@@ -295,11 +307,19 @@ impl Shelf {
             }
         }
         let mut changed = false;
-        for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::File) {
-            let Some(name) = line_log_name(entry.name()).filter(|name| looking.copies || !name.is_copy)
-            else {
-                continue;
-            };
+        let near = |name: &str| {
+            let is_own = |of: &str| line_log_name(of).is_some_and(|of| !of.is_copy);
+            let of = line_log_name(original_within(name, &entries, is_own)?)?;
+            Some(Plain { is_copy: true, ..of })
+        };
+        let names: Vec<_> =
+            entries.iter().map(|entry| line_log_name(entry.name()).or_else(|| near(entry.name()))).collect();
+        for (entry, name) in entries.into_iter().zip(names).filter(|(entry, _)| entry.kind == EntryKind::File)
+        {
+            if name.is_none() && looking.copies {
+                self.note_foreign(&entry);
+            }
+            let Some(name) = name.filter(|name| looking.copies || !name.is_copy) else { continue };
             let held = logs.get(&entry.path).map(|log| &log.held);
             let is_copy = name.is_copy || entry.path.parent().as_ref() != Some(&main);
             let mine = looking.me == Some(&name.owner.instance) && !is_copy;
@@ -313,6 +333,16 @@ impl Shelf {
             }
         }
         changed
+    }
+
+    /// Names a file among logs of which nobody can say whose it is. It is left alone.
+    fn note_foreign(&mut self, entry: &Entry) {
+        let name = entry.name();
+        let passed_over = name.starts_with('.') || is_litter(name) || unfinished(name).is_some();
+        if entry.kind == EntryKind::File && !passed_over {
+            let what = "its name does not say whose it is, so it is not read";
+            self.problems.push(Problem::of(entry.path.name(), ProblemKind::Foreign, what));
+        }
     }
 
     /// Reads a file; `None` if what is held of it is all that there is. Of two versions the newest counts, or else the
@@ -349,6 +379,17 @@ impl Shelf {
         let new = Held { content, len: entry.len, modified: entry.modified };
         Ok(Some(new).filter(|new| new != old))
     }
+}
+
+/// The file beside this one that it is a copy of under a name that no client gives: its name has all of the other's stem
+/// in it, as in `copy of a.log` and `a.log.bak`. `is_own` says which may be originals.
+fn original_within<'a>(name: &str, entries: &'a [Entry], is_own: impl Fn(&str) -> bool) -> Option<&'a str> {
+    if [".tmp", ".temp", ".part"].iter().any(|end| name.ends_with(end)) || unfinished(name).is_some() {
+        return None;
+    }
+    let stem = |of: &'a str| split_extension(of).0;
+    let others = entries.iter().map(Entry::name).filter(|of| *of != name && is_own(of));
+    others.filter(|of| !stem(of).is_empty() && name.contains(stem(of))).max_by_key(|of| of.len())
 }
 
 /// Whether some bytes are a beginning of others, but for zeros at their end.

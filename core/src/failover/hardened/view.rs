@@ -83,6 +83,7 @@ impl Replica {
                 None => self.look_at_other(&entry.path, config, cx),
             }
         }
+        self.look_at_copies(config, cx);
         if own_there < self.outbox.written_places() {
             // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
             self.outbox.urge();
@@ -100,6 +101,27 @@ impl Replica {
             entries.iter().any(|entry| places::belongs(entry.name(), &file))
         };
         self.evidence.forget_silent(silent_ms_max, now, |id| !is_there(id));
+    }
+
+    /// Reads what lies in copies of the directory: of two halves neither would see the other.
+    fn look_at_copies(&mut self, config: &Config, cx: &mut Context<'_>) {
+        for dir in device::copies_of_devices(cx.fs()) {
+            self.troubles.found(&dir, ProblemKind::DirectoryCopy, cx);
+            for entry in cx.list(&dir).unwrap_or_default() {
+                let is_file = entry.kind == EntryKind::File && places::may_be_one(&entry.path);
+                if !is_file || entry.len > LEN_MAX {
+                    continue;
+                }
+                let Ok(content) = cx.read(&entry.path) else { continue };
+                if let Found::Record(record, its) = &*content.parsed(Record::parse)
+                    && places::belongs(entry.name(), its)
+                    && record.coordination.id != self.own.said.id
+                {
+                    self.own.adopt_voters(record.coordination.voters.as_ref());
+                    self.evidence.hear(record, &self.own, &config.hardened, cx.now().mono);
+                }
+            }
+        }
     }
 
     /// Whether this is the folder that the replica worked in, by a file of its own or of a replica that it knows. A
