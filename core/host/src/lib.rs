@@ -3,7 +3,7 @@
 //! [`OsFs`] is the port of `cloudchamber-core` to a directory of the operating system; [`failover`] runs a command on
 //! exactly one of several machines; [`machine`] is a machine with its journals, and [`database`] keeps what the journals
 //! say together in SQLite; [`delta`] keeps entities in a folder for programs, and [`notes`] is a storage directory of
-//! notes. All run the core's protocols through one loop, the [`runner`]. The binary `cloudchamber-agent` gives all of it
+//! notes. [`doctor`] says what is wrong with any folder. All run the core's protocols through one loop, the [`runner`]. The binary `cloudchamber-agent` gives all of it
 //! to people and scripts.
 //! Deliberately absent: the simulator and the model checker, of which nothing here knows.
 
@@ -11,7 +11,9 @@ pub mod changes;
 pub mod clock;
 pub mod database;
 pub mod delta;
+pub mod doctor;
 pub mod failover;
+pub mod halves;
 pub mod local;
 pub mod machine;
 pub mod notes;

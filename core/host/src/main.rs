@@ -22,7 +22,8 @@ use clap::{Parser, Subcommand};
                   cloudchamber-agent journal show --folder ~/Sync/project\n  \
                   cloudchamber-agent notes new --folder ~/Sync/notes 'Shopping'\n  \
                   cloudchamber-agent delta put --folder ~/Sync/tasks task t1 title='Buy milk'\n  \
-                  cloudchamber-agent delta sync --folder ~/Sync/tasks\n\n\
+                  cloudchamber-agent delta sync --folder ~/Sync/tasks\n  \
+                  cloudchamber-agent doctor --folder ~/Sync/team\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
 )]
 struct Agent {
@@ -40,6 +41,8 @@ enum Group {
     Notes(cli::notes::Notes),
     /// Entities, such as tasks and projects: each is synced on its own, and no edit is lost.
     Delta(cli::delta::Delta),
+    /// What is wrong with a folder that a sync client copies, whoever wrote into it. Nothing is changed.
+    Doctor(cli::doctor::Doctor),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Group::Journal(journal) => journal.run(),
         Group::Notes(notes) => notes.run(),
         Group::Delta(delta) => delta.run(),
+        Group::Doctor(doctor) => doctor.run(),
     };
     match result {
         Ok(code) => code,

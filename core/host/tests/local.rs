@@ -219,3 +219,75 @@ fn a_folder_is_made_by_init_alone_and_only_in_one_that_is_there() {
     }
     assert!(!place.exists());
 }
+
+/// Constants with which an agent alone acts within seconds.
+const FAST: &str = "
+beat = { base_ms = 300, jitter_ms = 100 }
+standby_beat = { base_ms = 1000, jitter_ms = 200 }
+propagation_ms = 300
+look_ms = 100
+rest_ms = 100
+write_gap_ms = 100
+act_margin_ms = 900
+suspect_ms_min = 3000
+suspect_ms_max = 6000
+slot_ms = 1000
+wait_ms = 2000
+lease_ms = 3000
+promise_ms = 3100
+places = 1
+";
+
+/// Starts an agent in a user's directory, and gives what it says up to who it is; it is ended then.
+fn who(home: &Path, more: &[&str]) -> Vec<String> {
+    use std::io::{BufRead, BufReader};
+    std::fs::write(home.join("fast.toml"), FAST).unwrap();
+    let mut command = agent();
+    command
+        .arg("run")
+        .arg("--folder")
+        .arg(home.join("Sync/team"))
+        .arg("--settings")
+        .arg(home.join("fast.toml"));
+    command.args(more).args(["--", "true"]);
+    command.env("HOME", home).env("XDG_STATE_HOME", home.join("state"));
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    for line in lines {
+        let is_who = line.contains("this replica is");
+        said.push(line);
+        if is_who {
+            break;
+        }
+    }
+    // It has to be there for a moment, so that its files say who it is.
+    let beat = home.join("Sync/team/devices");
+    while !beat.is_dir() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said
+}
+
+#[test]
+fn a_voter_is_found_again_when_the_users_directory_gets_another_name_and_nobody_waits_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("ann"), dir.path().join("anna"));
+    std::fs::create_dir_all(old.join("Sync/team")).unwrap();
+    let id = |said: &[String]| said.last().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let first = id(&who(&old, &[]));
+    let voter = first.rsplit_once('#').map_or(first.clone(), |(voter, _)| voter.to_owned());
+    assert!(voter.contains("/ann/"), "{voter}");
+    std::fs::rename(&old, &new).unwrap();
+    let voters = ["--policy", "majority", "--voter", &voter, "--voter", "other:/sync"];
+    let said = who(&new, &voters);
+    assert_eq!(id(&said), first, "{said:?}");
+    assert!(said.iter().any(|line| line.contains("it goes on under the name it has")), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("not among the voters")), "{said:?}");
+    // One that nobody counts as a voter is told so, and how to go on.
+    let said = who(&new, &["--policy", "majority", "--voter", "third:/sync", "--voter", "other:/sync"]);
+    let told = said.iter().find(|line| line.contains("is not among the voters")).unwrap();
+    assert!(told.contains("voters add") && told.contains("--local"), "{told}");
+}

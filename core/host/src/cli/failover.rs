@@ -11,11 +11,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::FsError;
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
-    ActiveBecause, Command, Event, GivenUpBecause, Policy, Provider, StandbyBecause, VoterChange, status,
+    ActiveBecause, Command, Event, GivenUpBecause, Policy, ProblemKind, Provider, StandbyBecause,
+    VoterChange, status,
 };
 use cloudchamber_host::failover::asks::{self, Answer};
 use cloudchamber_host::failover::guard::{self, Charge};
 use cloudchamber_host::failover::{Agent, Ended, Told, settings};
+use cloudchamber_host::halves::halves;
 use cloudchamber_host::local::{self, Synced};
 use cloudchamber_host::{Lock, OsFs, clock};
 use serde_json::json;
@@ -286,6 +288,19 @@ impl Run {
                 "cloudchamber-agent: this replica would be {now} now; it goes on under the name it has"
             );
         }
+        warn_of_halves(&local::real(&place.folder)?);
+        let id = identity.device_id();
+        let is_it = |voter: &String| {
+            voter.strip_prefix(&*id).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
+        };
+        if hardened.policy == Policy::Majority && !hardened.voters.iter().any(is_it) {
+            eprintln!(
+                "cloudchamber-agent: warning: {id} is not among the voters ({}), so it neither votes nor leads until somebody \
+                 adds it: if it is one of them whose computer, user or folder got another name, start it with the --local \
+                 that it had; else run `voters add {id}` where one is active, and `voters remove` for the one that is gone",
+                hardened.voters.join(", ")
+            );
+        }
         let config = settings::config(identity, hardened, &local)?;
         let Some(lock) = Lock::attempt(&local.join("agent"))? else {
             bail!(
@@ -316,7 +331,21 @@ impl Run {
     }
 }
 
+/// Says if a client has made two folders of this one.
+fn warn_of_halves(folder: &OsPath) {
+    for half in halves(folder) {
+        eprintln!(
+            "cloudchamber-agent: warning: {} is another half of this folder: agents in the two do not see each other; bring \
+             all machines into one of them (`doctor` says more)",
+            half.display()
+        );
+    }
+}
+
 fn run_status(place: Place, json: bool) -> anyhow::Result<ExitCode> {
+    if let Ok(folder) = local::real(&place.folder) {
+        warn_of_halves(&folder);
+    }
     let local =
         place.local.clone().map_or_else(|| local::default(&place.folder, place.name.as_deref()), Ok)?;
     let (me, _) = settings::identity(place.name, &place.folder, &local)?;
@@ -328,6 +357,10 @@ fn run_status(place: Place, json: bool) -> anyhow::Result<ExitCode> {
         print_json(&serde_json::to_value(&found)?);
     } else if found.devices.is_empty() && found.active.is_none() {
         say("no replica has run in this folder yet, or its files have not arrived: start one with `run`");
+        let missing = ProblemKind::Unreadable(FsError::NotFound);
+        for problem in found.problems.iter().filter(|problem| problem.kind != missing) {
+            say(&format!("problem: {} {}", problem.path, problem.kind));
+        }
     } else {
         say(found.to_string().trim_end());
     }

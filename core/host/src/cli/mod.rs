@@ -1,6 +1,7 @@
 //! The groups of commands.
 
 pub(crate) mod delta;
+pub(crate) mod doctor;
 pub(crate) mod failover;
 pub(crate) mod journal;
 pub(crate) mod notes;
