@@ -111,7 +111,7 @@ fn promised(told: &[Event]) -> BTreeSet<String> {
 fn what_is_acknowledged_is_there_and_the_commands_given_again_do_the_rest() {
     for layout in [Layout::Split, Layout::SplitLite] {
         let (files, (commands, right)) = (begun(layout), commands());
-        let mut ways = 0;
+        let (mut ways, mut triples) = (0, BTreeSet::new());
         for error in ERRORS {
             for part in [Part::Nothing, Part::Half, Part::Everything] {
                 for at in 0.. {
@@ -155,11 +155,89 @@ fn what_is_acknowledged_is_there_and_the_commands_given_again_do_the_rest() {
                         break;
                     }
                     ways += 1;
+                    triples.insert((disk.hit.take(), error));
                 }
             }
         }
-        assert!(ways >= 6 * 3 * 12, "{layout:?}: {ways}");
+        assert!(ways >= 6 * 3 * 12 && triples.len() >= 6 * 5, "{layout:?}: {ways} ways, {triples:?}");
     }
+}
+
+/// A disk of a replica that has a conflict: another one gave the same field another value.
+fn in_conflict(layout: Layout) -> MemoryFs {
+    let disk = Disk::of(begun(layout));
+    let other = Disk::of(folder(&disk));
+    let mut process = Process::start(other.clone(), "second", layout);
+    process.give(Command::Sync);
+    process.give(Change::put("task", "old", r#"{"title":"from the second"}"#).into());
+    process.give(Command::Sync);
+    let mut process = Process::start(disk.clone(), "one", layout);
+    process.give(Change::put("task", "old", r#"{"title":"from the first"}"#).into());
+    let from_there = folder(&other).files;
+    disk.files.borrow_mut().files.extend(from_there);
+    process.give(Command::Sync);
+    assert_eq!(process.conflicts().len(), 1);
+    let mut files = disk.files.take();
+    // What an application of the published layout has left.
+    files = files.with("shared:entities/task_a.json", r#"{"id":"a","version":4,"title":"left"}"#);
+    files
+}
+
+/// What is acknowledged of every command on conflicts and of every import is there, and once it is given again all is as
+/// if nothing had failed.
+#[test]
+fn conflicts_and_imports_are_done_once_whatever_fails() {
+    let state = r#"{"task":{"ids":["s"],"entities":{"s":{"id":"s","title":"of a state"}}}}"#;
+    let mut triples = BTreeSet::new();
+    for layout in [Layout::Split, Layout::SplitLite] {
+        let files = in_conflict(layout);
+        let conflict =
+            Process::start(Disk::of(files.clone()), "one", layout).conflicts().pop_first().unwrap();
+        for (name, command) in [
+            ("restore", Command::Restore(conflict.clone())),
+            ("dismiss", Command::Dismiss(conflict.clone())),
+            ("import", Command::Import),
+            ("import a state", Command::ImportState(state.to_owned())),
+        ] {
+            let given = [command, Command::Sync];
+            let clean = Disk::of(files.clone());
+            let mut process = Process::start(clean.clone(), "one", layout);
+            given.iter().for_each(|command| drop(process.give(command.clone())));
+            assert!(!process.failed && clean.tried.get() > 1, "{layout:?} {name}");
+            let (right, conflicts) = (process.shows(), process.conflicts());
+            for error in ERRORS {
+                for part in [Part::Nothing, Part::Half, Part::Everything] {
+                    for at in 0..clean.tried.get() {
+                        let (disk, fault) = (Disk::of(files.clone()), Fault { at, error, part });
+                        let case = format!("{layout:?} {name} {fault:?}");
+                        disk.fault.set(Some(fault));
+                        let mut process = Process::start(disk.clone(), "one", layout);
+                        given.iter().for_each(|command| drop(process.give(command.clone())));
+                        disk.fault.set(None);
+                        assert!(process.failed, "{case}");
+                        let kept = (process.shows(), process.conflicts());
+                        let mut next = Process::start(disk.clone(), "one", layout);
+                        assert_eq!(
+                            (next.shows(), next.conflicts()),
+                            kept,
+                            "{case}: what it showed is not kept"
+                        );
+                        given.iter().for_each(|command| drop(next.give(command.clone())));
+                        assert_eq!(
+                            (next.shows(), next.conflicts()),
+                            (right.clone(), conflicts.clone()),
+                            "{case}"
+                        );
+                        let mut third = Process::start(Disk::of(folder(&disk)), "third", layout);
+                        third.give(Command::Sync);
+                        assert_eq!(third.shows(), right, "{case}: another machine");
+                        triples.insert((name, disk.hit.take(), error));
+                    }
+                }
+            }
+        }
+    }
+    assert!(triples.len() >= 4 * 3 * 6, "{} triples: {triples:?}", triples.len());
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn no_number_twice(disk: &Disk, fault: Fault) {
 #[test]
 fn what_is_told_is_what_is_there_whatever_fails() {
     let begun = begun();
-    let mut ways = 0;
+    let (mut ways, mut triples) = (0, BTreeSet::new());
     for (name, act, holds) in ACTS {
         for error in ERRORS {
             for part in [Part::Nothing, Part::Half, Part::Everything] {
@@ -159,11 +159,16 @@ fn what_is_told_is_what_is_there_whatever_fails() {
                         break;
                     }
                     ways += 1;
+                    triples.insert((name, disk.hit.take(), error));
                 }
             }
         }
     }
-    assert!(ways >= 6 * 3 * 20, "{ways}");
+    assert!(
+        ways >= 6 * 3 * 20 && triples.len() >= 6 * 15,
+        "{ways} ways, {} triples: {triples:?}",
+        triples.len()
+    );
 }
 
 /// A failure is told once: what was not begun by then is not carried out later.

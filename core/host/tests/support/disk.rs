@@ -40,6 +40,8 @@ pub(crate) struct Disk {
     pub(crate) tried: Rc<Cell<u32>>,
     /// Files that were read, and how often.
     pub(crate) read: Rc<RefCell<Vec<Path>>>,
+    /// The op that failed last.
+    pub(crate) hit: Rc<RefCell<Option<String>>>,
 }
 
 impl Disk {
@@ -49,28 +51,44 @@ impl Disk {
             fault: Rc::default(),
             tried: Rc::default(),
             read: Rc::default(),
+            hit: Rc::default(),
         }
     }
+}
 
-    fn part_of(op: &FsOp, part: Part) -> Option<FsOp> {
-        let half = |content: &Content| content.prefix(content.len() / 2);
-        match (part, op) {
-            (Part::Nothing, _) => None,
-            (Part::Everything, op) => Some(op.clone()),
-            (Part::Half, FsOp::Append { path, bytes }) => {
-                Some(FsOp::Append { path: path.clone(), bytes: half(bytes) })
-            }
-            (Part::Half, FsOp::CreateNew { path, content }) => {
-                Some(FsOp::CreateNew { path: path.clone(), content: half(content) })
-            }
-            (Part::Half, FsOp::Overwrite { path, content }) => {
-                Some(FsOp::Overwrite { path: path.clone(), content: half(content) })
-            }
-            (
-                Part::Half,
-                FsOp::Flush { .. } | FsOp::Remove { .. } | FsOp::Rename { .. } | FsOp::Replace { .. },
-            ) => None,
+/// An op by what it does and to which kind of file: numbers, times and digests in names are passed over.
+pub(crate) fn named(op: &FsOp) -> String {
+    let what = format!("{op:?}");
+    let what = what.split(' ').next().unwrap_or_default();
+    let plain = |part: &str| match part.rsplit_once('.') {
+        _ if !part.bytes().any(|byte| byte.is_ascii_digit()) => part.to_owned(),
+        Some((_, end)) => format!("*.{end}"),
+        None => "*".to_owned(),
+    };
+    let path = op.path().to_string();
+    let parts: Vec<_> = path.split('/').map(plain).collect();
+    format!("{what} {}", parts.join("/"))
+}
+
+/// What of an op is done when only a part of it is.
+pub(crate) fn part_of(op: &FsOp, part: Part) -> Option<FsOp> {
+    let half = |content: &Content| content.prefix(content.len() / 2);
+    match (part, op) {
+        (Part::Nothing, _) => None,
+        (Part::Everything, op) => Some(op.clone()),
+        (Part::Half, FsOp::Append { path, bytes }) => {
+            Some(FsOp::Append { path: path.clone(), bytes: half(bytes) })
         }
+        (Part::Half, FsOp::CreateNew { path, content }) => {
+            Some(FsOp::CreateNew { path: path.clone(), content: half(content) })
+        }
+        (Part::Half, FsOp::Overwrite { path, content }) => {
+            Some(FsOp::Overwrite { path: path.clone(), content: half(content) })
+        }
+        (
+            Part::Half,
+            FsOp::Flush { .. } | FsOp::Remove { .. } | FsOp::Rename { .. } | FsOp::Replace { .. },
+        ) => None,
     }
 }
 
@@ -91,9 +109,10 @@ impl FsMut for Disk {
         match self.fault.get().filter(|fault| fault.at == at) {
             None => self.files.borrow_mut().apply(op),
             Some(fault) => {
-                if let Some(op) = Self::part_of(op, fault.part) {
+                if let Some(op) = part_of(op, fault.part) {
                     let _ = self.files.borrow_mut().apply(&op);
                 }
+                self.hit.replace(Some(named(op)));
                 Err(fault.error)
             }
         }
