@@ -246,3 +246,31 @@ fn an_old_backup_brings_back_nothing_that_was_overwritten_since() {
     assert_eq!(a.picture(), all);
     assert_eq!(b.picture(), all);
 }
+
+#[test]
+fn what_others_have_seen_is_there_though_the_folder_was_restored_too() {
+    let (mut a, mut b, mut c) = (hardened("a"), hardened("b"), hardened("c"));
+    let mut client = Client::default();
+    a.put("task", "t1", r#"{"title":"one"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let backup = a.fs.disk.clone();
+    a.put("task", "t1", r#"{"title":"two"}"#);
+    a.sync();
+    let own = Path::shared("replicas").join(&a.delta().id().unwrap().0);
+    let later = a.shared()[&own.join("meta.json")].clone();
+    // B alone gets to see this before files and memory are the old ones again.
+    client.carry(&mut [&mut a, &mut b]);
+    b.sync();
+    a.crash();
+    a.fs.disk = backup;
+    a.fs.disk.files.insert(own.join("meta 2.json"), later);
+    assert!(is_new(&a.ask(Command::Sync)));
+    converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+    for site in [&mut a, &mut b, &mut c] {
+        assert_eq!(site.show("task", "t1"), r#"{"title":"two"}"#, "{}", site.machine);
+    }
+    // It is said once.
+    b.fs.written = 0;
+    b.sync();
+    assert_eq!(b.fs.written, 0);
+}

@@ -17,7 +17,9 @@
 //!    which. So what either wrote since, and nobody overwrote or dismissed, is written again under the new id, and the new
 //!    states say that all of the old id was seen. Neither history had seen the other: what one deleted and the other wrote
 //!    is a conflict. Lives keep their names, as others may have written to them, or ended them.
-//! 5. *Nobody waits for the old id*: the new meta file says in whose place it stands. A copy whose original goes on does
+//! 5. *What an id has shown stays, whoever has it.* A restored backup may have taken files of the folder back too. So
+//!    whoever knows more of an id that writes no more than its meta file names says that again, once.
+//! 6. *Nobody waits for the old id*: the new meta file says in whose place it stands. A copy whose original goes on does
 //!    not say so.
 //!
 //! # When it finds out
@@ -198,17 +200,33 @@ impl Sync<'_> {
         }
         self.absorb(found);
         let read = |key: &Key| there.get(key).copied().unwrap_or(0).min(named);
-        let unread: Vec<Key> = self
-            .records()
-            .filter(|(key, record)| record.entity.seen.get(&old.0) > read(key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in unread {
+        let unread = self.records().map(|(key, record)| (key.clone(), record.entity.seen.get(&old.0)));
+        let unread: Vec<(Key, u64)> = unread.filter(|(key, count)| *count > read(key)).collect();
+        self.take_up(old, unread);
+    }
+
+    /// Says again what is known of replicas that write no more, and what their meta files do not name.
+    pub(super) fn uphold(&mut self, members: &Members) {
+        let metas = || members.peers.values().flatten();
+        let replaced: BTreeSet<&ReplicaId> = metas().flat_map(|meta| &meta.replaces).collect();
+        for gone in metas().filter(|meta| replaced.contains(&meta.replica)) {
+            let id = &gone.replica;
+            let known = self.records().map(|(key, record)| (key.clone(), record.entity.seen.get(&id.0)));
+            let unread =
+                known.filter(|(_, count)| *count > gone.head && !self.own.upheld.contains(id, *count));
+            let unread = unread.collect();
+            self.take_up(id, unread);
+        }
+    }
+
+    /// Says entities as they are known here, each with the last write of `gone` to it.
+    fn take_up(&mut self, gone: &ReplicaId, unread: Vec<(Key, u64)>) {
+        for (key, count) in unread {
             let mut record = self.record(&key).cloned().unwrap_or_default();
             self.own.head += 1;
             record.entity.seen.see(&self.id, self.own.head);
-            record.published = Published::default();
             self.changed.insert(key, record);
+            self.own.upheld.add(gone, count..=count);
         }
     }
 

@@ -51,6 +51,8 @@ pub struct Own {
     pub graves: Watermarks<ReplicaId>,
     /// All that it had seen when it last took note of such lives.
     pub buried: Vector,
+    /// Writes of replicas that write no more, which this one has said again.
+    pub upheld: Watermarks<ReplicaId>,
     /// Replicas that were away for longer than the retention.
     pub retired: Vector,
     /// In the split-lite layout: its snapshot.
@@ -351,6 +353,8 @@ fn write_own(out: &mut String, own: &Own) {
     write_ranges(out, &own.graves);
     out.push_str(",\"buried\":");
     write_vector(out, &own.buried);
+    out.push_str(",\"upheld\":");
+    write_ranges(out, &own.upheld);
     out.push_str(",\"retired\":");
     write_vector(out, &own.retired);
     let replaces: Vec<_> = own.replaces.iter().map(|replica| &*replica.0).collect();
@@ -389,8 +393,9 @@ fn read_own(node: &Node) -> Result<Own, Wrong> {
         intended: pair("intended")?,
         replaces: list("replaces")?.iter().filter_map(Node::text).map(ReplicaId::from).collect(),
         graves: read_ranges(node, "graves")?,
-        // Logs of before it was kept are without it.
+        // Logs of before they were kept are without them.
         buried: read_vector(node, "buried").unwrap_or_default(),
+        upheld: read_ranges(node, "upheld").unwrap_or_default(),
         retired: read_vector(node, "retired")?,
         snapshot: parts("snapshot")?.pop(),
         deltas: parts("deltas")?,

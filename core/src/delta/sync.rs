@@ -148,6 +148,7 @@ impl Sync<'_> {
         self.absorb(&mut found);
         self.found = found;
         self.peers(members, &reached);
+        self.uphold(members);
         let whole: Vec<&Meta> =
             metas.iter().copied().filter(|meta| reached.get(&meta.replica) == Some(&meta.head)).collect();
         self.graves(&whole);
