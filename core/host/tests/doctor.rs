@@ -389,13 +389,11 @@ fn less_than_this_machine_remembers_is_named() {
 
 #[test]
 fn every_kind_that_a_test_cannot_make_is_known() {
-    // Of these a real directory of a test has none: mounts, full disks, hanging reads, other users, two agents.
+    // Of these a directory of a test has none: mounts, full disks, hanging reads, two agents.
     let elsewhere: BTreeSet<_> = [
         Kind::Mount,
         Kind::NearlyFull,
         Kind::Blocked,
-        Kind::UnreadableFile,
-        Kind::UnreadableDirectory,
         Kind::OtherSettings,
         Kind::NotAll,
         Kind::OwnCheck,

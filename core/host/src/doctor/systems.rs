@@ -131,8 +131,8 @@ fn failover(fs: &Here<'_>) -> Vec<Finding> {
         let kind = match &problem.kind {
             FailoverProblem::OtherSettings { .. } => Kind::OtherSettings,
             FailoverProblem::Unreadable(FsError::NotLocal) => Kind::Placeholder,
-            // Nobody of the hardened design needs it.
-            FailoverProblem::Unreadable(FsError::NotFound) => return None,
+            // Nobody of the hardened design needs it; and of any folder it is told that a directory is a copy.
+            FailoverProblem::Unreadable(FsError::NotFound) | FailoverProblem::DirectoryCopy => return None,
             _ => Kind::OwnCheck,
         };
         Some(Finding::of(kind, problem.path.name(), problem.kind.to_string()))

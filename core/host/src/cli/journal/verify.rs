@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::claims::{Lost, Owners, claim_path};
 use cloudchamber_core::journal::folder::Folder;
+use cloudchamber_core::journal::problem::ProblemKind;
 use cloudchamber_core::journal::verify::{sequences, verify};
 use cloudchamber_core::kit::claims::Claim;
+use cloudchamber_core::{Path, Root};
 use cloudchamber_host::{Lock, clock};
 use serde_json::{Value, json};
 
@@ -38,7 +40,12 @@ pub(super) fn run(place: &Place) -> anyhow::Result<ExitCode> {
         }));
     } else {
         for problem in &found {
-            say(&format!("{problem}: {}", problem.kind.advice()));
+            // Why the system refused, such as a link that leads out of the folder.
+            let refused = problem.kind == ProblemKind::Unreadable;
+            let path = refused.then(|| Path::new(Root::Shared, &problem.file).ok()).flatten();
+            let why = path.and_then(|path| roots.fs.explain(&path));
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            say(&format!("{problem}{why}: {}", problem.kind.advice()));
         }
         for Lost { name, claim, winner, moved, .. } in folder.owners.lost() {
             let now = moved.map_or("has not heard of it".to_owned(), |moved| format!("is {moved} now"));
