@@ -404,7 +404,7 @@ fn remove(world: &mut World) -> bool {
     let gone = other(world);
     let device = world.id(gone);
     world.nodes[gone].driver = None;
-    let later = world.now + 20 * 60_000;
+    let later = world.now + 5 * 60_000;
     world.until(|world| world.now > later);
     if !world.is_active(active) {
         return world.until(World::is_any_active);
@@ -452,7 +452,7 @@ fn begun(policy: Policy, name: &str) -> World {
 }
 
 /// Later ops of a command are beats like those before.
-const OPS_MAX: u32 = 24;
+const OPS_MAX: u32 = 16;
 
 #[test]
 fn nobody_acts_unsaid_and_everything_goes_on_whatever_fails() {
@@ -462,16 +462,21 @@ fn nobody_acts_unsaid_and_everything_goes_on_whatever_fails() {
             let begun = begun(policy, name);
             for node in 0..begun.nodes.len() {
                 for at in 0..OPS_MAX {
-                    let tries =
-                        || ERRORS.iter().flat_map(|&error| PARTS.map(|part| Fault { at, error, part }));
-                    let Some(first) = tries().next() else { unreachable!("there are errors") };
-                    if try_one(&begun, act, node, first, name).is_none() {
-                        break;
+                    let mut parts = vec![Part::Nothing, Part::Everything];
+                    let fault = |error, part| Fault { at, error, part };
+                    let first = fault(FsError::Refused, Part::Nothing);
+                    let Some(op) = try_one(&begun, act, node, first, name) else { break };
+                    // Of any other op half is nothing.
+                    if ["Append", "CreateNew", "Overwrite"].iter().any(|half| op.starts_with(half)) {
+                        parts.push(Part::Half);
                     }
-                    for fault in tries() {
-                        let hit = try_one(&begun, act, node, fault, name).expect("it hits the same op again");
-                        triples.insert((name, hit, fault.error));
-                        ways += 1;
+                    for error in ERRORS {
+                        for part in &parts {
+                            let hit = try_one(&begun, act, node, fault(error, *part), name);
+                            assert_eq!(hit.as_ref(), Some(&op), "it hits the same op again");
+                            triples.insert((name, op.clone(), error));
+                            ways += 1;
+                        }
                     }
                 }
             }
@@ -479,14 +484,11 @@ fn nobody_acts_unsaid_and_everything_goes_on_whatever_fails() {
     }
     let ops: BTreeSet<_> = triples.iter().map(|(name, op, _)| (*name, op.as_str())).collect();
     assert!(
-        ways >= 2_000 && triples.len() == 6 * ops.len() && ops.len() >= 20,
+        ways >= 1_000 && triples.len() == 6 * ops.len() && ops.len() >= 20,
         "{ways} ways, {} triples of command, op and error: {ops:?}",
         triples.len()
     );
 }
-
-/// What is done of an op that fails. Half of one is seen only where it appends, which is rare enough here.
-const PARTS: [Part; 3] = [Part::Nothing, Part::Half, Part::Everything];
 
 /// Does something while one op fails, and says which; None if there is none of that number.
 fn try_one(begun: &World, act: Act, node: usize, fault: Fault, name: &str) -> Option<String> {
@@ -503,7 +505,7 @@ fn try_one(begun: &World, act: Act, node: usize, fault: Fault, name: &str) -> Op
     assert!(world.told(node, tells_of_failure), "{}: nothing was told: {:?}", case(), world.nodes[node].told);
     // It goes on for good.
     view.fault.set(None);
-    let settled = world.now + 120_000;
+    let settled = world.now + 30_000;
     world.until(|world| world.now > settled);
     assert!(world.until(World::is_any_active), "{}", case());
     assert_eq!(world.wrong, Vec::<String>::new(), "{}", case());
