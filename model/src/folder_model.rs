@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudchamber_core::{Draw, Driver, Path};
 use cloudchamber_folder::StableHasher;
-use cloudchamber_folder::checks::{Checks as _, Findings};
+use cloudchamber_folder::checks::{Checks as _, Findings, look};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Menu, Part, Replica, Setup, World};
 use cloudchamber_folder::{ReplicaId, Service as _, System};
@@ -400,7 +400,7 @@ impl<S: System> FolderModel<S> {
     /// Lets the checkers look.
     fn look(&self, state: &mut State<S>, choice: &ChoiceOf<S>, effects: &Effects<S::Protocol>) {
         let mut findings = Findings::default();
-        state.checks.after(&self.setup, &state.world, choice, effects, &mut findings);
+        look(&mut state.checks, &self.setup, &state.world, choice, effects, &mut findings);
         state.violated |= findings.violation(&self.spec.property).is_some();
         self.note_reached(&findings);
         if self.spec.bounds.forget {

@@ -3,7 +3,7 @@
 use std::path::Path as FilePath;
 
 use cloudchamber_core::{Draw, FsError, Path, Protocol};
-use cloudchamber_folder::checks::{Checks as _, Kind};
+use cloudchamber_folder::checks::{Kind, checkers};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::scenario::{ReplicaSpec, Scenario, ScenarioError};
 use cloudchamber_folder::world::{Loss, Menu};
@@ -218,15 +218,15 @@ impl<S: System> ModelSpec<S> {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !S::Checks::CHECKERS.iter().any(|checker| checker.name == self.property) {
-            let names: Vec<_> = S::Checks::CHECKERS.iter().map(|checker| checker.name).collect();
+        if !checkers::<S>().any(|checker| checker.name == self.property) {
+            let names: Vec<_> = checkers::<S>().map(|checker| checker.name).collect();
             return Err(format!("there is no checker `{}`; there are {}", self.property, names.join(", ")));
         }
         let reached = |name: &&String| {
-            S::Checks::CHECKERS.iter().any(|checker| checker.name == **name && checker.kind == Kind::Reached)
+            checkers::<S>().any(|checker| checker.name == **name && checker.kind == Kind::Reached)
         };
         if let Some(name) = self.reaches.iter().find(|name| !reached(name)) {
-            let all = S::Checks::CHECKERS.iter().filter(|checker| checker.kind == Kind::Reached);
+            let all = checkers::<S>().filter(|checker| checker.kind == Kind::Reached);
             let names: Vec<_> = all.map(|checker| checker.name).collect();
             return Err(format!(
                 "nothing that can be reached is called `{name}`; there are {}",

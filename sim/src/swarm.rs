@@ -45,27 +45,36 @@ pub struct Swarm<S: System> {
 /// A kind of fault that a swarm may draw.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Fault {
+    /// The shared folder's mount goes for a while and leaves an empty directory.
+    FolderHollow,
     /// The shared folder cannot be reached for a while.
     FolderLost,
+    /// A client takes the empty directory in the folder's place for the folder, and removes everything everywhere.
+    FolderWiped,
     /// What the profile's client does wrong by itself: stalls, partial files, evictions, lost notices.
     Hazards,
     /// A fault of a machine.
     Machine(MachineFault),
+    /// Files come back from an earlier time.
+    OlderFiles,
     /// People ask something of a replica, whatever comes into their heads.
     Whim,
 }
 
 impl Fault {
     /// Every kind, each with the name that commands use.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
         ("clock-jump", Self::Machine(MachineFault::ClockJump)),
         ("clock-offset", Self::Machine(MachineFault::ClockOffset)),
         ("crash", Self::Machine(MachineFault::Crash)),
         ("disk-full", Self::Machine(MachineFault::DiskFull)),
+        ("folder-hollow", Self::FolderHollow),
         ("folder-lost", Self::FolderLost),
+        ("folder-wiped", Self::FolderWiped),
         ("hazards", Self::Hazards),
         ("offline", Self::Machine(MachineFault::Offline)),
+        ("older-files", Self::OlderFiles),
         ("power-cut", Self::Machine(MachineFault::PowerCut)),
         ("sleep", Self::Machine(MachineFault::Sleep)),
         ("whim", Self::Whim),
@@ -83,13 +92,22 @@ impl Fault {
 impl<S: System> Swarm<S> {
     /// Whether runs may have a fault of this kind: as switched, or else as the profile says. A profile without
     /// any fault of machines is one in which nothing goes wrong at all.
+    ///
+    /// Whole folders that go or come back are drawn only where they are asked for and the profile has a report of it.
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
-        let machine = &profile.hazards.machine;
+        let hazards = &profile.hazards;
         let usual = match fault {
-            Fault::FolderLost | Fault::Hazards | Fault::Whim => !machine.is_empty(),
-            Fault::Machine(fault) => machine.contains(&fault),
+            Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
+            Fault::Machine(fault) => hazards.machine.contains(&fault),
+            Fault::FolderHollow => return hazards.folder_hollow && self.is_switched_on(fault),
+            Fault::FolderWiped => return hazards.folder_wiped && self.is_switched_on(fault),
+            Fault::OlderFiles => return hazards.older_files && self.is_switched_on(fault),
         };
         self.switches.get(&fault).copied().unwrap_or(usual)
+    }
+
+    fn is_switched_on(&self, fault: Fault) -> bool {
+        self.switches.get(&fault) == Some(&true)
     }
 
     /// The scenario of one seed.
@@ -152,10 +170,13 @@ impl<S: System> Swarm<S> {
             crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
             disk: outage(machine(MachineFault::DiskFull), 43, [300_000, 900_000], [5_000, 60_000]),
             folder: outage(Fault::FolderLost, 44, [300_000, 900_000], [1_000, 60_000]),
+            mount: outage(Fault::FolderHollow, 48, [300_000, 900_000], [1_000, 120_000]),
             offline: outage(machine(MachineFault::Offline), 45, [100_000, 600_000], [5_000, 300_000]),
+            older: outage(Fault::OlderFiles, 50, [200_000, 900_000], [1_000, 400_000]),
             power: outage(machine(MachineFault::PowerCut), 46, [200_000, 900_000], [5_000, 240_000]),
             sleep: outage(machine(MachineFault::Sleep), 47, [100_000, 600_000], [1_000, 400_000]),
             whim: outage(Fault::Whim, 40, [120_000, 600_000], [0, 0]),
+            wipe: outage(Fault::FolderWiped, 49, [600_000, 1_800_000], [1_000, 60_000]),
             gone_for_good: vec![],
         }
     }

@@ -107,11 +107,21 @@ fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
         Choice::Fetch { replica, path } => format!("the bytes of {path} come back to {replica}"),
         Choice::Folder { replica, reachable: true } => format!("{replica} can reach the folder again"),
         Choice::Folder { replica, reachable: false } => format!("{replica} cannot reach the folder any more"),
+        Choice::Keep { replica } => format!("{replica}'s folder is kept aside as it is"),
+        Choice::Mount { replica, mounted: true } => format!("{replica}'s folder is mounted again"),
+        Choice::Mount { replica, mounted: false } => {
+            format!("{replica}'s folder is unmounted, and an empty directory is left")
+        }
         Choice::Network { replica, online: true } => format!("{replica} is online again"),
         Choice::Network { replica, online: false } => format!("{replica} is cut off"),
         Choice::Open { replica, .. } => format!("{replica} starts"),
         Choice::Reply { replica, .. } => format!("{replica} gets an answer"),
         Choice::ResetIndex { replica } => format!("{replica}'s client takes its old files for new ones"),
+        Choice::Restore { replica, path, sent } => {
+            let what = path.as_ref().map_or("its whole folder".to_owned(), ToString::to_string);
+            let whose = if *sent { ", and its client takes that for a change" } else { "" };
+            format!("at {replica} {what} is as it was when it was kept aside{whose}")
+        }
         Choice::Serve { replica } => format!("{replica}'s call arrives"),
         Choice::Sleep { replica } => format!("{replica} falls asleep"),
         Choice::Timer { replica, .. } => format!("{replica} looks"),
@@ -119,6 +129,11 @@ fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
         Choice::Wake { replica } => format!("{replica} wakes up"),
         Choice::Watch { replica, lost: false, .. } => format!("{replica} is told that files have changed"),
         Choice::Watch { replica, lost: true, .. } => format!("{replica} is not told that files have changed"),
+        Choice::Wipe { replica } => {
+            format!(
+                "{replica}'s client takes the empty directory for the folder, and removes everything everywhere"
+            )
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cloudchamber_core::Design;
-use cloudchamber_folder::checks::{Checks as _, Kind};
+use cloudchamber_folder::checks::{Kind, checkers};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Trace};
@@ -149,8 +149,7 @@ impl Order {
 
     fn report<S: System>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
         let call = self.call::<S>();
-        let (counted, verdicts) = S::Checks::CHECKERS
-            .iter()
+        let (counted, verdicts) = checkers::<S>()
             .map(|checker| self.verdict(checker.name, checker.kind, harvest, &call))
             .partition(|verdict| verdict.kind == Kind::Counted);
         let recheck = harvest.mismatches.first().map(|seed| call.twice(*seed..seed + 1));

@@ -45,6 +45,43 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings);
 }
 
+/// The checkers of every system. They know the folder and no protocol, and remember nothing.
+pub const COMMON: &[Checker] = &[Checker {
+    name: NOTHING_IN_ITS_PLACE,
+    kind: Kind::Safety,
+    about: "While the folder's mount is away and an empty directory stands in its place, no replica that has worked in \
+            the folder makes a file there. A client that takes that directory for the folder would carry it to all, as \
+            all that is left.",
+}];
+
+const NOTHING_IN_ITS_PLACE: &str = "nothing_is_made_in_the_place_of_a_folder_that_is_away";
+
+/// All checkers of a system, in the order in which reports show them.
+pub fn checkers<S: System>() -> impl Iterator<Item = &'static Checker> {
+    S::Checks::CHECKERS.iter().chain(COMMON)
+}
+
+/// Lets all checkers of a system look at the world after a choice, or after time has passed.
+pub fn look<S: System>(
+    checks: &mut S::Checks,
+    setup: &Setup<S>,
+    world: &World<S>,
+    choice: &ChoiceOf<S>,
+    effects: &Effects<S::Protocol>,
+    findings: &mut Findings,
+) {
+    checks.after(setup, world, choice, effects, findings);
+    if let (Some(path), Some(replica)) = (effects.beneath.first(), choice.replica()) {
+        findings.violated(NOTHING_IN_ITS_PLACE, || Violation {
+            checker: NOTHING_IN_ITS_PLACE.into(),
+            at_ms: world.now(),
+            replicas: vec![replica],
+            expected: "a replica writes nothing while its folder is away".into(),
+            seen: format!("{replica} made {path} in the empty directory that its mount has left"),
+        });
+    }
+}
+
 /// One property.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Checker {
@@ -59,7 +96,7 @@ pub struct Checker {
 /// A system's checker by its name; `None` if it has none of this name.
 #[must_use]
 pub fn checker<S: System>(name: &str) -> Option<&'static Checker> {
-    S::Checks::CHECKERS.iter().find(|checker| checker.name == name)
+    checkers::<S>().find(|checker| checker.name == name)
 }
 
 /// A world time, in ms, as people read it: `8.507 s`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cloudchamber_core::{Content, Path};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{Checks, Kind};
+use crate::checks::{Kind, checkers};
 use crate::profile::{Hazards, Placeholder, Profile, Timing};
 use crate::world::{ChoiceOf, MachineSetup, World};
 use crate::{ReplicaId, System};
@@ -125,9 +125,15 @@ pub struct Faults {
     /// The shared folder cannot be reached for `for_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<Outage>,
+    /// The shared folder's mount goes for `for_ms` and leaves an empty directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Outage>,
     /// Machines are without a network for `for_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline: Option<Outage>,
+    /// Files, or all of them, come back as they were `for_ms` ago, to one disk or to all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older: Option<Outage>,
     /// Machines lose power, and what was not flushed, and start again after `for_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power: Option<Outage>,
@@ -138,6 +144,10 @@ pub struct Faults {
     /// `activate`.
     #[serde(alias = "activate", skip_serializing_if = "Option::is_none")]
     pub whim: Option<Outage>,
+    /// The shared folder's mount goes, and after `for_ms` its client takes the empty directory for the folder and removes
+    /// everything everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wipe: Option<Outage>,
     /// Replicas that go down when faults stop, and never come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gone_for_good: Vec<ReplicaId>,
@@ -272,13 +282,13 @@ impl<S: System> Scenario<S> {
         if let Some(id) = self.file.iter().filter_map(|file| file.replica).find(|id| id.index() >= count) {
             return Err(("file", format!("a file is at replica {id}, but there are only {count}")));
         }
-        let known = |name: &String| S::Checks::CHECKERS.iter().any(|checker| checker.name == name);
+        let known = |name: &String| checkers::<S>().any(|checker| checker.name == name);
         let Expect { violates, holds, may_violate } = &self.expect;
         if let Some(name) = violates.iter().find(|name| holds.contains(name) || may_violate.contains(name)) {
             return Err(("expect", format!("`{name}` is expected in two ways; name it once")));
         }
         if let Some(name) = violates.iter().chain(holds).chain(may_violate).find(|name| !known(name)) {
-            let names: Vec<_> = S::Checks::CHECKERS.iter().map(|checker| checker.name).collect();
+            let names: Vec<_> = checkers::<S>().map(|checker| checker.name).collect();
             return Err(("expect", format!("there is no checker `{name}`; there are {}", names.join(", "))));
         }
         S::setup(self).map(|_| ()).map_err(|message| ("settings", message))
@@ -332,8 +342,7 @@ impl<S: System> Scenario<S> {
             return Err(violation.to_string());
         }
         for violation in &findings.violations {
-            let counted = S::Checks::CHECKERS
-                .iter()
+            let counted = checkers::<S>()
                 .any(|checker| checker.name == violation.checker && checker.kind == Kind::Counted);
             let foreseen = [&self.expect.violates, &self.expect.may_violate]
                 .iter()
@@ -351,8 +360,24 @@ const TIME_MAX_MS: u64 = 400 * 24 * 3_600_000;
 
 impl Faults {
     fn outages(&self) -> impl Iterator<Item = Outage> {
-        let Self { clock, crash, disk, folder, offline, power, sleep, whim, gone_for_good: _ } = self;
-        [clock, crash, disk, folder, offline, power, sleep, whim].into_iter().copied().flatten()
+        let Self {
+            clock,
+            crash,
+            disk,
+            folder,
+            mount,
+            offline,
+            older,
+            power,
+            sleep,
+            whim,
+            wipe,
+            gone_for_good: _,
+        } = self;
+        [clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe]
+            .into_iter()
+            .copied()
+            .flatten()
     }
 }
 

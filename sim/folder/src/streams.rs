@@ -55,6 +55,12 @@ pub enum Purpose {
     Watch = 24,
     /// What happens when a replica returns.
     Resume = 25,
+    /// Mounts that go and come back.
+    Mount = 26,
+    /// Folders that are emptied everywhere.
+    Wipe = 27,
+    /// Files that come back from an earlier time.
+    Older = 28,
 }
 
 /// Stream `purpose * PER_PURPOSE + replica` of ChaCha8 under the run's seed: replicas are at most 26, and a swarm
@@ -131,7 +137,7 @@ mod tests {
         use Purpose::*;
         let all = [
             Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power, Sleep,
-            Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume,
+            Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume, Mount, Wipe, Older,
         ];
         let mut first = std::collections::BTreeMap::new();
         for purpose in all {

@@ -75,7 +75,8 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     fn setup(scenario: &Scenario<Self>) -> Result<Setup<Self>, String> {
         let replicas = ReplicaId::all(scenario.replica.len()).zip(&scenario.replica).map(|(id, spec)| {
             let config = Self::config(scenario, id)?;
-            Ok(ReplicaSetup { config, machine: spec.machine, host: Self::host(scenario, id) })
+            let guarded = Self::variant(&scenario.settings).design == Design::Hardened;
+            Ok(ReplicaSetup { config, machine: spec.machine, host: Self::host(scenario, id), guarded })
         });
         let replicas = replicas.collect::<Result<_, String>>()?;
         Ok(Setup { replicas, rules: scenario.profile().rules.clone() })

@@ -14,7 +14,7 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
-use crate::checks::{Checks, Findings, Kind, Violation, checker};
+use crate::checks::{Checks, Findings, Kind, Violation, checker, look};
 use crate::scenario::{At, Scenario, ScenarioError};
 use crate::stable_hash::StableHasher;
 use crate::world::{ChoiceOf, Effects, Setup, World};
@@ -289,12 +289,12 @@ impl<S: System> Watched<S> {
     /// Where the world does not allow it; nothing is hashed then.
     pub fn take(&mut self, choice: &ChoiceOf<S>) -> Result<(), crate::world::Refused> {
         self.world.take(&self.setup, choice, &mut self.effects)?;
-        let disk = choice.replica().map_or(0, |id| self.world.replica(id).disk().digest());
+        let disk = choice.replica().map_or(0, |id| self.world.replica(id).files_digest());
         let step =
             (self.hash, self.world.now(), choice, &self.effects.events, disk, self.world.cloud().digest());
         self.hash = StableHasher::of(&step);
         self.choices += 1;
-        self.checks.after(&self.setup, &self.world, choice, &self.effects, &mut self.findings);
+        look(&mut self.checks, &self.setup, &self.world, choice, &self.effects, &mut self.findings);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ pub(crate) mod bounded;
 pub(crate) mod call;
 mod lock;
 mod mount;
+mod root;
 mod within;
 
 /// Two real directories: the one the sync client copies, and one that never leaves this machine.
@@ -77,7 +78,9 @@ impl OsFs {
             (_, Some(Errno::DEADLK | Errno::AGAIN | Errno::TIMEDOUT)) => FsError::NotLocal,
             (_, Some(Errno::STALE | Errno::IO | Errno::NOTCONN | Errno::HOSTDOWN)) => FsError::Unavailable,
             (ErrorKind::AlreadyExists, _) => FsError::Exists,
-            (ErrorKind::NotFound, _) if path.root() == Root::Shared && !self.shared.exists() => {
+            (ErrorKind::NotFound, _)
+                if path.root() == Root::Shared && (!self.shared.exists() || self.is_away()) =>
+            {
                 FsError::Unavailable
             }
             (ErrorKind::NotFound | ErrorKind::NotADirectory, _) if self.is_stub(path) => FsError::NotLocal,
@@ -135,6 +138,11 @@ impl OsFs {
         made: impl FnOnce(&OsPath) -> io::Result<T> + Send + 'static,
     ) -> Result<T, FsError> {
         self.within(path, made).map_err(|error| self.told(path, &error))
+    }
+
+    /// Whether an empty directory is in the shared folder's place, and another one than the folder was.
+    fn is_away(&self) -> bool {
+        root::is_away(&self.shared, &self.local)
     }
 
     fn is_stub(&self, path: &Path) -> bool {
@@ -393,7 +401,12 @@ impl Fs for OsFs {
             let path = dir.join(stub.map_or(&*found.name, |(of, _)| of));
             (stub.is_some(), Entry { path, kind: found.kind, len: found.len, modified: found.modified })
         };
-        let mut entries: Vec<_> = listed.map_err(told)?.into_iter().map(entry).collect();
+        let is_mark = |found: &Found| found.name == root::FILE && *dir == Path::local("");
+        let found = listed.map_err(told)?.into_iter().filter(|found| !is_mark(found));
+        let mut entries: Vec<_> = found.map(entry).collect();
+        if entries.is_empty() && *dir == Path::shared("") && self.is_away() {
+            return Err(FsError::Unavailable);
+        }
         // A file that is here counts before a stub of it.
         entries.sort_by(|(a_stub, a), (b_stub, b)| (&a.path, a_stub).cmp(&(&b.path, b_stub)));
         let mut entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
@@ -404,7 +417,19 @@ impl Fs for OsFs {
 
 impl FsMut for OsFs {
     fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
+        let is_shared = op.path().root() == Root::Shared;
+        if is_shared && self.is_away() {
+            let shared = self.shared.display();
+            self.failure = Some(format!(
+                "{shared} is empty, and another directory than before: it is taken for the place of a mount that is away; \
+                 put any file into it if it is the right one"
+            ));
+            return Err(FsError::Unavailable);
+        }
         let changed = self.change(op);
+        if is_shared && changed.is_ok() {
+            root::note(&self.shared, &self.local);
+        }
         self.failure = changed.as_ref().err().map(Failed::to_string);
         changed.map_err(|failed| self.told(op.path(), &failed.error))
     }
@@ -467,6 +492,41 @@ mod tests {
         fs.apply(&FsOp::Replace { path: Path::local("a/b"), content: Content::from("x") }).unwrap();
         fs::create_dir(&shared).unwrap();
         assert_eq!(ops("a/b").map(|op| fs.apply(&op).is_ok()), [true, true, false, true, true, false]);
+    }
+
+    #[test]
+    fn an_empty_directory_in_the_place_of_the_root_is_not_written_to() {
+        let (dir, mut fs) = root();
+        let [shared, away] = ["shared", "away"].map(|name| dir.path().join(name));
+        let op = FsOp::Append { path: Path::shared("a/b"), bytes: Content::from("x") };
+        fs.apply(&op).unwrap();
+        let local = fs.list(&Path::local("")).unwrap();
+        assert!(local.iter().all(|entry| entry.name() != root::FILE), "it is none of the protocol's files");
+        // The mount goes, and its directory is left.
+        fs::rename(&shared, &away).unwrap();
+        fs::create_dir(&shared).unwrap();
+        assert_eq!(fs.apply(&op), Err(FsError::Unavailable));
+        assert!(fs.failure().unwrap().contains("is empty, and another directory than before"));
+        assert_eq!(fs.read(&Path::shared("a/b"), 0), Err(FsError::Unavailable));
+        assert_eq!(fs.list(&Path::shared("a")), Err(FsError::Unavailable));
+        assert_eq!(fs.list(&Path::shared("")), Err(FsError::Unavailable));
+        assert!(fs::read_dir(&shared).unwrap().next().is_none(), "nothing was made in its place");
+        // It comes back.
+        fs::remove_dir(&shared).unwrap();
+        fs::rename(&away, &shared).unwrap();
+        fs.apply(&op).unwrap();
+        assert_eq!(fs.read(&Path::shared("a/b"), 0), Ok(Content::from("xx")));
+        // Emptied by its client it is still the same directory.
+        fs::remove_dir_all(shared.join("a")).unwrap();
+        fs.apply(&op).unwrap();
+        // Somebody has put another one in its place, and something into it.
+        fs::rename(&shared, &away).unwrap();
+        fs::create_dir(&shared).unwrap();
+        fs::write(shared.join("any"), "").unwrap();
+        fs.apply(&op).unwrap();
+        fs::remove_file(shared.join("any")).unwrap();
+        fs::remove_dir_all(shared.join("a")).unwrap();
+        fs.apply(&op).unwrap();
     }
 
     #[test]

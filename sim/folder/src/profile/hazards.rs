@@ -12,12 +12,18 @@ pub struct Hazards {
     pub empty: Ratio,
     /// Of files that lie idle: evicted within a day.
     pub evict_a_day: Ratio,
+    /// Whether swarms let the folder's mount go and leave an empty directory.
+    pub folder_hollow: bool,
+    /// Whether swarms let the client take that directory for the folder.
+    pub folder_wiped: bool,
     /// Of arrivals over an older version: the name is gone for a moment.
     pub gap: Ratio,
     /// The faults of machines that a swarm may draw where a scenario names none.
     pub machine: Vec<MachineFault>,
     /// Of arrivals: the full length, all NUL.
     pub nul: Ratio,
+    /// Whether swarms let files come back from an earlier time.
+    pub older_files: bool,
     /// Of arrivals: the first bytes only.
     pub prefix: Ratio,
     /// Of versions on their way (the way up and the ways down together): stuck.
@@ -41,9 +47,12 @@ impl Hazards {
         Self {
             empty: Ratio::NEVER,
             evict_a_day: Ratio::NEVER,
+            folder_hollow: false,
+            folder_wiped: false,
             gap: Ratio::NEVER,
             machine: Vec::new(),
             nul: Ratio::NEVER,
+            older_files: false,
             prefix: Ratio::NEVER,
             stall: Ratio::NEVER,
             stale_upload: Ratio::NEVER,
@@ -61,9 +70,12 @@ impl Hazards {
         Self {
             empty: self.empty.scaled(times),
             evict_a_day: self.evict_a_day.scaled(times),
+            folder_hollow: self.folder_hollow,
+            folder_wiped: self.folder_wiped,
             gap: self.gap.scaled(times),
             machine: self.machine.clone(),
             nul: self.nul.scaled(times),
+            older_files: self.older_files,
             prefix: self.prefix.scaled(times),
             stall: self.stall.scaled(times),
             stale_upload: self.stale_upload.scaled(times),

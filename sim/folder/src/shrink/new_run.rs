@@ -97,13 +97,16 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
 
     /// Switches whole kinds of faults off.
     fn switch_off(&mut self) {
-        let offs: [fn(&mut Scenario<S>); 10] = [
+        let offs: [fn(&mut Scenario<S>); 13] = [
             |scenario| scenario.hazards = false,
             |scenario| scenario.faults.whim = None,
             |scenario| scenario.faults.clock = None,
             |scenario| scenario.faults.crash = None,
             |scenario| scenario.faults.disk = None,
             |scenario| scenario.faults.folder = None,
+            |scenario| scenario.faults.mount = None,
+            |scenario| scenario.faults.wipe = None,
+            |scenario| scenario.faults.older = None,
             |scenario| scenario.faults.offline = None,
             |scenario| scenario.faults.power = None,
             |scenario| scenario.faults.sleep = None,
@@ -175,10 +178,14 @@ fn is_written_down<S: System>(choice: &ChoiceOf<S>) -> bool {
             | Choice::Crash { .. }
             | Choice::Disk { .. }
             | Choice::Folder { .. }
+            | Choice::Keep { .. }
+            | Choice::Mount { .. }
             | Choice::Network { .. }
             | Choice::Open { .. }
+            | Choice::Restore { .. }
             | Choice::Sleep { .. }
             | Choice::Wake { .. }
+            | Choice::Wipe { .. }
     )
 }
 

@@ -115,6 +115,7 @@ impl Chances {
             | Choice::Timer { .. }
             | Choice::Watch { .. } => self.stepped[id.index()] = now,
             Choice::Folder { .. }
+            | Choice::Mount { .. }
             | Choice::Network { .. }
             | Choice::Open { .. }
             | Choice::Sleep { .. }

@@ -2,7 +2,7 @@
 
 use super::Unshrinkable;
 use super::rule::{Chances, Rest, Rule, is_request, rest, rests_as};
-use crate::checks::{self, Checks as _, Findings, Kind, Violation};
+use crate::checks::{self, Checks as _, Findings, Kind, Violation, checkers, look};
 use crate::scenario::{At, Scenario};
 use crate::trace::Trace;
 use crate::world::{ChoiceOf, Effects, Setup, World};
@@ -111,7 +111,7 @@ impl<S: System> Subject<S> {
         let names = || found.iter().map(|violation| violation.checker.clone()).collect();
         if let Some(asked) = asked {
             if checks::checker::<S>(asked).is_none() {
-                let there_are = S::Checks::CHECKERS.iter().map(|checker| checker.name.into()).collect();
+                let there_are = checkers::<S>().map(|checker| checker.name.into()).collect();
                 return Err(Unshrinkable::Unknown { asked: asked.into(), there_are });
             }
             let same = |violation: &Violation| violation.checker == asked;
@@ -252,7 +252,7 @@ impl<S: System> Subject<S> {
         effects: &mut Effects<S::Protocol>,
     ) -> Result<(), String> {
         run.world.take(&self.setup, choice, effects).map_err(|refused| refused.to_string())?;
-        run.checks.after(&self.setup, &run.world, choice, effects, &mut run.findings);
+        look(&mut run.checks, &self.setup, &run.world, choice, effects, &mut run.findings);
         run.chances.taken::<S>(choice, run.world.now());
         Ok(())
     }

@@ -44,6 +44,7 @@ use self::plan::{Deed, plan};
 use crate::courier::{Courier, Touch};
 use crate::profile::Placeholder;
 use crate::scenario::Scenario;
+use crate::streams::another;
 use crate::trace::{Outcome, Watched};
 use crate::world::{Choice, ChoiceOf, EPOCH, Presence, Want};
 use crate::{ReplicaId, Service as _, System};
@@ -261,6 +262,7 @@ impl<S: System> Stage<S> {
             match deed {
                 Deed::Take(choice) => self.take_deed(now, choice, watcher),
                 Deed::CrashAtOp { replica, doom } => self.lives[replica.index()].doom = Some(doom),
+                Deed::Restore { replica, drawn } => self.restore(now, replica, drawn, watcher),
                 Deed::Calm => self.calm(now, watcher),
             }
             if self.deeds.is_empty() {
@@ -348,6 +350,20 @@ impl<S: System> Stage<S> {
         }
     }
 
+    /// Something comes back that was kept aside: in one of four cases the whole tree, and in one of two to this disk
+    /// alone.
+    fn restore(&mut self, now: u64, replica: ReplicaId, drawn: u64, watcher: &mut Watcher<'_, S>) {
+        let state = self.watched.world.replica(replica);
+        let older: Vec<_> = state.kept().filter(|path| state.differs_from_kept(path)).cloned().collect();
+        let path = match older.len() as u64 {
+            0 => return,
+            _ if another(drawn, 0).is_multiple_of(4) => None,
+            count => older.into_iter().nth(usize::try_from(another(drawn, 1) % count).expect("an index")),
+        };
+        let sent = another(drawn, 2).is_multiple_of(2);
+        self.take(now, Choice::Restore { replica, path, sent }, watcher);
+    }
+
     /// What sets clocks right and makes machines work.
     fn mendings(&self, now: u64, gone: &[ReplicaId]) -> Vec<ChoiceOf<S>> {
         let world = &self.watched.world;
@@ -364,6 +380,9 @@ impl<S: System> Stage<S> {
             }
             if !machine.folder_reachable {
                 mend.push(Choice::Folder { replica, reachable: true });
+            }
+            if state.is_hollow() {
+                mend.push(Choice::Mount { replica, mounted: true });
             }
             if !machine.online {
                 mend.push(Choice::Network { replica, online: true });
@@ -501,9 +520,11 @@ impl<S: System> Stage<S> {
         }
         match choice {
             Choice::Folder { replica, .. }
+            | Choice::Mount { replica, .. }
             | Choice::Network { replica, .. }
             | Choice::Sleep { replica }
-            | Choice::Wake { replica } => {
+            | Choice::Wake { replica }
+            | Choice::Wipe { replica } => {
                 let syncs = world.replica(*replica).syncs();
                 self.courier.reachable(now, *replica, syncs);
                 self.ring(now, *replica);
@@ -517,6 +538,10 @@ impl<S: System> Stage<S> {
                 }
             }
             Choice::Command { replica, .. } => self.ring(now, *replica),
+            Choice::Restore { replica, .. } => {
+                let placed = effects.touched.iter().chain(effects.owed.iter().map(|(_, path, _)| path));
+                placed.for_each(|path| self.courier.placed(now, *replica, path, world));
+            }
             Choice::Watch { replica, .. } => {
                 self.lives[replica.index()].missed_notice = false;
                 self.ring(now, *replica);

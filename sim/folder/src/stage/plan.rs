@@ -1,6 +1,6 @@
 //! The timetable of a run: everything that is done to it, with times that are known before it starts.
 
-use cloudchamber_core::Draw;
+use cloudchamber_core::{Draw, Rng as _};
 
 use crate::scenario::{Outage, Scenario};
 use crate::streams::{Purpose, Stream};
@@ -15,6 +15,8 @@ pub(super) enum Deed<S: System> {
     Take(ChoiceOf<S>),
     /// Lets a process die at its next op, of which only the world to come knows: no choice can name it yet.
     CrashAtOp { replica: ReplicaId, doom: Doom },
+    /// Something comes back that was kept aside, of which only the world to come knows whether it differs.
+    Restore { replica: ReplicaId, drawn: u64 },
     /// Faults stop.
     Calm,
 }
@@ -123,11 +125,21 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     });
     pair(faults.disk, Purpose::FullDisk, &|full| Choice::Disk { replica, full });
     pair(faults.folder, Purpose::Folder, &|lost| Choice::Folder { replica, reachable: !lost });
+    pair(faults.mount, Purpose::Mount, &|gone| Choice::Mount { replica, mounted: !gone });
+    pair(faults.wipe, Purpose::Wipe, &|gone| match gone {
+        true => Choice::Mount { replica, mounted: false },
+        false => Choice::Wipe { replica },
+    });
     pair(faults.offline, Purpose::Offline, &|cut| Choice::Network { replica, online: !cut });
     each(faults.clock, Purpose::Clock, &mut |stream, at, until| {
         let by_ms = i64::try_from(until - at).unwrap_or(i64::MAX);
         let by_ms = if stream.chance(1, 2) { by_ms } else { -by_ms };
         deeds.push((at, Deed::Take(Choice::Clock { replica, by_ms })));
+    });
+    each(faults.older, Purpose::Older, &mut |stream, at, until| {
+        let drawn = stream.bits();
+        deeds.push((at, Deed::Take(Choice::Keep { replica })));
+        deeds.push((until, Deed::Restore { replica, drawn }));
     });
     each(faults.whim, Purpose::Whim, &mut |stream, at, _| {
         if let Some(choice) = S::whim(scenario, replica, stream) {

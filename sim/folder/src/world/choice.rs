@@ -186,6 +186,36 @@ pub enum Choice<C, A> {
         /// What.
         act: A,
     },
+
+    // Again the machine of a replica. The order is part of what hashes mean: new ones come last.
+    /// The shared folder is a mount, which goes and leaves an empty directory in its place, or is back.
+    Mount {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it is there from now on.
+        mounted: bool,
+    },
+    /// The client takes the empty directory in the folder's place for the folder, whose files were all removed.
+    Wipe {
+        /// Whose client.
+        replica: ReplicaId,
+    },
+    /// Somebody keeps the folder aside as it lies here now: a backup, a snapshot, an old machine.
+    Keep {
+        /// Whose folder.
+        replica: ReplicaId,
+    },
+    /// What was kept aside comes back.
+    Restore {
+        /// Whose folder.
+        replica: ReplicaId,
+        /// Which file; `None` if it is the whole tree, in which case files that came later go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<Path>,
+        /// Whether the client takes it for a change, which goes to all. Otherwise only this disk shows it, until the
+        /// client has brought the newest version again.
+        sent: bool,
+    },
 }
 
 impl<C, A> Choice<C, A> {
@@ -203,16 +233,20 @@ impl<C, A> Choice<C, A> {
             | Self::Fail { replica, .. }
             | Self::Fetch { replica, .. }
             | Self::Folder { replica, .. }
+            | Self::Keep { replica }
+            | Self::Mount { replica, .. }
             | Self::Network { replica, .. }
             | Self::Open { replica, .. }
             | Self::Reply { replica, .. }
             | Self::ResetIndex { replica }
+            | Self::Restore { replica, .. }
             | Self::Serve { replica }
             | Self::Sleep { replica }
             | Self::Timer { replica, .. }
             | Self::Upload { replica, .. }
             | Self::Wake { replica }
-            | Self::Watch { replica, .. } => Some(*replica),
+            | Self::Watch { replica, .. }
+            | Self::Wipe { replica } => Some(*replica),
             Self::Act { .. } => None,
         }
     }
@@ -244,26 +278,32 @@ impl<C, A> Choice<C, A> {
             Self::Fetch { .. } => ("file evicted", false),
             Self::Fail { .. } => ("op failed", true),
             Self::Folder { reachable, .. } => ("folder lost", !*reachable),
+            Self::Mount { mounted, .. } => ("folder hollow", !*mounted),
             Self::Network { online, .. } => ("network lost", !*online),
             Self::ResetIndex { .. } => ("index reset", true),
+            Self::Restore { .. } => ("older files came back", true),
             Self::Sleep { .. } => ("machine slept", true),
             Self::Wake { .. } => ("machine slept", false),
             Self::Watch { lost: true, .. } => ("notice lost", true),
+            Self::Wipe { .. } => ("folder wiped", true),
             _ => return None,
         })
     }
 }
 
 /// The kinds of faults.
-pub const FAULTS: [&str; 12] = [
+pub const FAULTS: [&str; 15] = [
     "clock set",
     "disk full",
     "file broken",
     "file evicted",
+    "folder hollow",
     "folder lost",
+    "folder wiped",
     "index reset",
     "network lost",
     "notice lost",
+    "older files came back",
     "op failed",
     "process died",
     "machine lost power",

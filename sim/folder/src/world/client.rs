@@ -1,6 +1,6 @@
 //! The sync client of a replica: what it sends, what it puts on the disk, and what it does about conflicts.
 
-use cloudchamber_core::{Content, FsError, Path, Root, WallMs};
+use cloudchamber_core::{Content, Path, Root, WallMs};
 
 use super::cloud::{Cloud, Version};
 use super::disk::{Body, Disk, Presence, Slot};
@@ -292,9 +292,4 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             Mtime::Arrival => modified,
         }
     }
-}
-
-/// What the application gets from a client's folder that cannot be reached.
-pub(crate) fn unreachable(path: &Path, reachable: bool) -> Result<(), FsError> {
-    if reachable || path.root() == Root::Local { Ok(()) } else { Err(FsError::Unavailable) }
 }

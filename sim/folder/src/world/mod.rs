@@ -13,15 +13,18 @@
 //! | a file is there in part, empty, full of NUL bytes, or missing for a moment | `Download` with another [arrival](crate::profile::Arrival) than whole |
 //! | the bytes are elsewhere | `Evict` and `Fetch`, or a download that arrives as a placeholder |
 //! | a removed file comes back | `ResetIndex` |
+//! | the folder's mount goes and leaves an empty directory | `Mount` |
+//! | a client takes that for the folder, and removes everything everywhere | `Wipe` |
+//! | an older version, or a whole older tree, comes back to one disk or to all | `Keep`, `Restore` |
 //! | the process dies between two ops or in the middle of one; the machine loses what was not flushed | `Crash` |
 //! | an op fails | `Fail`, `Disk`, `Folder` |
 //! | the machine sleeps, is cut off, or has its clock set | `Sleep`, `Network`, `Clock` |
 //!
 //! # What it assumes never happens
 //! A file whose bytes are mixed from two versions under its final name (none seen in 1.95 million reads of a
-//! real client), a version that is older than the one it replaces on the same disk (never seen), and damage
-//! to bytes on the disk or on the way.
+//! real client), and damage to bytes on the disk or on the way.
 
+mod away;
 mod choice;
 mod choices;
 mod client;
@@ -35,8 +38,9 @@ mod unflushed;
 
 use std::sync::Arc;
 
-use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol};
+use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol, Root};
 
+use self::away::{Beneath, Kept, unreachable};
 pub use self::choice::{Choice, FAULTS, Loss, Part, Refused};
 pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
@@ -69,6 +73,9 @@ pub struct ReplicaSetup<S: System> {
     pub machine: MachineSetup,
     /// What the machine is called, as conflict copies name it.
     pub host: String,
+    /// Whether its processes are told that the folder cannot be reached while another directory, an empty one, is in its
+    /// place, as the agent's are told. Upstream's programs find what is there.
+    pub guarded: bool,
 }
 
 /// The whole state.
@@ -90,6 +97,10 @@ pub struct Replica<P: Protocol> {
     changed: bool,
     disk: Disk,
     machine: Machine,
+    /// What stands in the folder's place while its mount is away, and lies beneath it otherwise; `None` if nothing does.
+    beneath: Option<Arc<Beneath>>,
+    /// The folder as somebody kept it aside; `None` if nobody did.
+    kept: Option<Arc<Kept>>,
 }
 
 impl<P: Protocol> Replica<P> {
@@ -126,7 +137,7 @@ impl<P: Protocol> Replica<P> {
     /// Whether the client moves files: the machine is awake and connected and has its folder.
     #[must_use]
     pub fn syncs(&self) -> bool {
-        self.machine.awake && self.machine.online && self.machine.folder_reachable
+        self.machine.awake && self.machine.online && self.machine.folder_reachable && !self.is_hollow()
     }
 
     /// What of the process still matters, as `find` says it, which must depend on nothing else; nothing while it is
@@ -162,6 +173,9 @@ pub struct Effects<P: Protocol> {
     pub owed: Vec<(ReplicaId, Path, u32)>,
     /// Whether a client changed files of the replica of the choice.
     pub files_changed: bool,
+    /// Shared files that the replica's process made in an empty directory, in the place of a folder that it had worked
+    /// in and that was away.
+    pub beneath: Vec<Path>,
 }
 
 impl<P: Protocol> Default for Effects<P> {
@@ -173,6 +187,7 @@ impl<P: Protocol> Default for Effects<P> {
             conflicts: Vec::new(),
             owed: Vec::new(),
             files_changed: false,
+            beneath: Vec::new(),
         }
     }
 }
@@ -185,6 +200,7 @@ impl<P: Protocol> Effects<P> {
         self.conflicts.clear();
         self.owed.clear();
         self.files_changed = false;
+        self.beneath.clear();
     }
 }
 
@@ -235,6 +251,8 @@ impl<S: System> World<S> {
             changed: false,
             disk: Disk::default(),
             machine: Machine::new(),
+            beneath: None,
+            kept: None,
         };
         Self {
             now: 0,
@@ -247,13 +265,13 @@ impl<S: System> World<S> {
     /// Puts a file on a replica's disk before anything runs, as if its application had written it.
     pub fn seed_file(&mut self, replica: ReplicaId, path: &Path, content: Content) {
         let body = Some(Body { content, presence: Presence::Here });
-        let dirty = path.root() == cloudchamber_core::Root::Shared;
+        let dirty = path.root() == Root::Shared;
         self.replica_mut(replica).disk.place(path, body, 0, dirty, EPOCH);
     }
 
     /// Puts a file on every disk, and on the server where it is a shared one, before anything runs.
     pub fn seed_everywhere(&mut self, path: &Path, content: Content) {
-        let shared = path.root() == cloudchamber_core::Root::Shared;
+        let shared = path.root() == Root::Shared;
         let first = ReplicaId(0);
         let seen = if shared {
             let version = Version { content: Some(content.clone()), modified: EPOCH, author: first };
@@ -417,6 +435,12 @@ impl<S: System> World<S> {
             }),
             Choice::Evict { replica, path } => self.evict(setup, *replica, path),
             Choice::Fetch { replica, path } => self.fetch(*replica, path, effects),
+            Choice::Mount { replica, mounted } => self.mount(*replica, *mounted),
+            Choice::Wipe { replica } => self.wipe(setup, *replica, effects),
+            Choice::Keep { replica } => self.keep(*replica),
+            Choice::Restore { replica, path, sent } => {
+                self.restore(setup, *replica, path.as_ref(), *sent, effects)
+            }
             Choice::Act { act } => {
                 self.service.act(act, self.now);
                 Ok(())
@@ -467,7 +491,7 @@ impl<S: System> World<S> {
     fn evict(&mut self, setup: &Setup<S>, id: ReplicaId, path: &Path) -> Result<(), Refused> {
         let Replica { disk, machine, .. } = self.replica(id);
         let evictable = |slot: &Slot| self.is_evictable(setup, slot, self.cloud.file(path));
-        if !machine.awake || !disk.slot(path).is_some_and(evictable) {
+        if !machine.awake || self.replica(id).is_hollow() || !disk.slot(path).is_some_and(evictable) {
             return Err(Refused(format!("{path} cannot be evicted at replica {id}")));
         }
         let replica = self.replica_mut(id);
@@ -520,19 +544,25 @@ impl<S: System> World<S> {
 
 /// What one replica's process sees.
 struct View<'a> {
-    disk: &'a Disk,
-    machine: &'a Machine,
+    shared: &'a Disk,
+    local: &'a Disk,
+    reachable: bool,
+}
+
+impl View<'_> {
+    fn disk(&self, path: &Path) -> Result<&Disk, FsError> {
+        unreachable(path, self.reachable)?;
+        Ok(if path.root() == Root::Shared { self.shared } else { self.local })
+    }
 }
 
 impl Fs for View<'_> {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        client::unreachable(path, self.machine.folder_reachable)?;
-        self.disk.read(path, from)
+        self.disk(path)?.read(path, from)
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        client::unreachable(dir, self.machine.folder_reachable)?;
-        self.disk.list(dir)
+        self.disk(dir)?.list(dir)
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use cloudchamber_core::{Draw, Driver, FsError, FsOp, Input, Path, Protocol, Root};
 
+use super::away::{unreachable, view};
 use super::choice::{Loss, Part, Refused};
 use super::running::Running;
-use super::{Effects, Setup, View, World, client};
+use super::{Effects, Replica, Setup, World};
 use crate::{ReplicaId, Service, System};
 
 impl<S: System> World<S> {
@@ -24,7 +25,8 @@ impl<S: System> World<S> {
                 "replica {id}'s process cannot start: it is up, or the machine sleeps"
             )));
         }
-        let view = View { disk: &replica.disk, machine: &replica.machine };
+        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let config = &setup.replicas[id.index()].config;
         let process = Driver::open(config, now, draw, &view, &mut effects.events);
         let replica = self.replica_mut(id);
@@ -128,7 +130,8 @@ impl<S: System> World<S> {
         let now = self.clocks(setup, id);
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
-        let view = View { disk: &replica.disk, machine: &replica.machine };
+        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let process = replica.process.as_mut().expect("a process that can be fed is up");
         process.driver_mut().feed(config, input, now, draw, &view, &mut effects.events);
         Ok(())
@@ -157,10 +160,10 @@ impl<S: System> World<S> {
         let (now, wall) = (self.now, self.clocks(setup, id).wall);
         let replica = self.replica_mut(id);
         let full = replica.machine.disk_full;
-        let result = client::unreachable(op.path(), replica.machine.folder_reachable)
-            .and_then(|()| replica.disk.apply(&op, part, full, wall, now));
+        let result = unreachable(op.path(), replica.can_reach(setup.replicas[id.index()].guarded))
+            .and_then(|()| replica.found_mut(op.path().root()).apply(&op, part, full, wall, now));
         if result.is_ok() || (full && matches!(op, FsOp::Overwrite { .. })) {
-            touch(&op, effects);
+            touch(replica, &op, effects);
         }
         if part == Part::Begin && result.is_ok() {
             replica.begun = true;
@@ -195,7 +198,8 @@ impl<S: System> World<S> {
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         replica.begun = false;
-        let view = View { disk: &replica.disk, machine: &replica.machine };
+        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let process = replica.process.as_mut().expect("an op is pending in a process that is up");
         process.driver_mut().applied(config, result, now, draw, &view, &mut effects.events);
     }
@@ -216,10 +220,10 @@ impl<S: System> World<S> {
         let process = replica.process.take().expect("seen to be up");
         let begun = std::mem::take(&mut replica.begun);
         if let Some(op) = process.pending_op()
-            && client::unreachable(op.path(), replica.machine.folder_reachable).is_ok()
+            && unreachable(op.path(), replica.can_reach(setup.replicas[id.index()].guarded)).is_ok()
             && !replica.machine.disk_full
         {
-            replica.disk.tear(op, torn_percent.min(100), begun, wall, now);
+            replica.found_mut(op.path().root()).tear(op, torn_percent.min(100), begun, wall, now);
         }
         replica.disk.lose(loss, now);
         let dirty = replica.disk.slots().filter(|(_, slot)| slot.dirty).map(|(path, _)| path.clone());
@@ -229,11 +233,15 @@ impl<S: System> World<S> {
     }
 }
 
-fn touch<P: Protocol>(op: &FsOp, effects: &mut Effects<P>) {
-    let mut add = |path: &Path| {
-        if path.root() == Root::Shared {
-            effects.touched.push(path.clone());
-        }
+/// Notes which shared files an op changed: those of the folder, which its client will want to send, or those that it
+/// made in the folder's place although the replica could have known that it is not the folder.
+fn touch<P: Protocol>(replica: &Replica<P>, op: &FsOp, effects: &mut Effects<P>) {
+    let hollow = replica.beneath.as_ref().filter(|beneath| beneath.shows);
+    let mut add = |path: &Path| match hollow {
+        _ if path.root() == Root::Local => {}
+        None => effects.touched.push(path.clone()),
+        Some(beneath) if beneath.knew => effects.beneath.push(path.clone()),
+        Some(_) => {}
     };
     match op {
         FsOp::Flush { .. } => {}

@@ -156,6 +156,7 @@ pub fn setup(replicas: usize, rules: Rules) -> Setup<ScribeSystem> {
         config: (),
         machine: MachineSetup::default(),
         host: format!("host-{id}"),
+        guarded: false,
     };
     Setup { replicas: ReplicaId::all(replicas).map(replica).collect(), rules }
 }
@@ -286,6 +287,9 @@ impl Stage {
             }
             if !machine.folder_reachable {
                 self.take(Choice::Folder { replica: id, reachable: true });
+            }
+            if self.world.replica(id).is_hollow() {
+                self.take(Choice::Mount { replica: id, mounted: true });
             }
         }
         let mut offered = Vec::new();

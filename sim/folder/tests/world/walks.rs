@@ -88,7 +88,7 @@ proptest! {
                 prop_assert!(slot.is_none_or(|slot| !slot.dirty), "a changed file goes up first");
                 prop_assert!(slot.map_or(0, |slot| slot.seen) < version);
             }
-            if matches!(choice, Choice::ResetIndex { .. }) {
+            if matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. }) {
                 continue;
             }
             for (id, replica) in before.replicas() {

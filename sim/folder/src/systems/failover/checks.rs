@@ -563,10 +563,13 @@ fn troubles(choice: &ChoiceOf<FailoverSystem>) -> bool {
             | Choice::Disk { .. }
             | Choice::Fail { .. }
             | Choice::Folder { .. }
+            | Choice::Mount { .. }
             | Choice::Network { .. }
             | Choice::Open { .. }
+            | Choice::Restore { .. }
             | Choice::Sleep { .. }
             | Choice::Wake { .. }
+            | Choice::Wipe { .. }
     )
 }
 

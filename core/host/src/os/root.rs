@@ -1,0 +1,29 @@
+//! Which directory the shared folder is: one that is mounted leaves an empty directory of its name when it goes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{place, small};
+
+/// The file in the local directory that holds the number of the shared folder's directory.
+pub(super) const FILE: &str = ".shared-root";
+
+fn known(local: &Path) -> Option<u64> {
+    u64::from_str_radix(fs::read_to_string(local.join(FILE)).ok()?.trim(), 16).ok()
+}
+
+/// Whether a directory of the shared folder's name is there, and it is another one than was written to before, and empty:
+/// what was mounted there is away. False where the file system does not tell directories apart.
+pub(super) fn is_away(shared: &Path, local: &Path) -> bool {
+    let is_another = || Some(known(local)? != place::number(shared)?);
+    let is_empty = || fs::read_dir(shared).is_ok_and(|mut entries| entries.next().is_none());
+    is_another().unwrap_or(false) && is_empty()
+}
+
+/// Notes which directory was written to. What cannot be noted is noted with the next write.
+pub(super) fn note(shared: &Path, local: &Path) {
+    let number = place::number(shared);
+    if let Some(number) = number.filter(|_| known(local) != number) {
+        let _ = small::put(local, &local.join(FILE), format!("{number:016x}\n").as_bytes());
+    }
+}
