@@ -121,6 +121,7 @@ fn planted() -> Vec<(&'static str, Switches)> {
         // Whatever a directory that was moved comes to, the hardened merge takes for versions of one machine's files.
         renaming: _,
         owning,
+        remembering,
     } = Design::PUBLISHED;
     let none = Switches::default();
     vec![
@@ -132,6 +133,7 @@ fn planted() -> Vec<(&'static str, Switches)> {
         ("keying", Switches { keying: Some(keying), ..none }),
         ("order", Switches { order: Some(order), ..none }),
         ("owning", Switches { owning: Some(owning), ..none }),
+        ("remembering", Switches { remembering: Some(remembering), ..none }),
         ("tombstones", Switches { tombstones: Some(tombstones), ..none }),
     ]
 }

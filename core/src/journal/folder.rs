@@ -1,6 +1,6 @@
 //! The files of a folder, found and read through the ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::address::Aliases;
 use super::claims::{Owners, keeper};
 use super::file::{Reading, Salvaged, Skipped};
+use super::kept::{self, Kept};
 use super::layout::{ALIASES, CONFIG, LEGACY, MACHINES, SENTINEL};
 use super::line::Text;
 use super::merge::merge;
@@ -16,7 +17,7 @@ use super::problem::{Problem, ProblemKind};
 use super::recognise::{log_within, machine_within, origin_within};
 use super::schema::Log;
 use super::view::{Source, View};
-use super::{Copies, Design, Owning, Renaming};
+use super::{Copies, Design, Owning, Remembering, Renaming};
 use crate::kit::claims::Claim;
 use crate::kit::copies::copies_of_dir;
 use crate::kit::names::{Client, copy_of};
@@ -110,7 +111,11 @@ impl Folder {
                 folder.take(name, "", "", None, &Path::shared(name), read);
             }
         } else {
-            folder.machines(fs, design, machines.unwrap_or_default(), read);
+            let kept = match design.remembering {
+                Remembering::Nothing => Kept::new(),
+                Remembering::AllSeen => kept::kept(fs),
+            };
+            folder.machines(fs, design, machines.unwrap_or_default(), kept, read);
         }
         let name = Log::Runtime.file_name();
         folder.take(&format!("local/{name}"), "", "", Some(Log::Runtime), &Path::local(name), read);
@@ -122,6 +127,7 @@ impl Folder {
         fs: &dyn Fs,
         design: &Design,
         entries: Vec<Entry>,
+        mut kept: Kept,
         read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
     ) {
         let by_content = design.copies == Copies::Versions;
@@ -174,7 +180,8 @@ impl Folder {
             };
             claims.iter().for_each(|claim| self.owners.add(&machine, *claim, id));
             let keeps = |nonce| claims.iter().any(|claim| claim.nonce == nonce);
-            for file in files {
+            let mut unread = BTreeSet::new();
+            for file in &files {
                 if file.kind == EntryKind::Dir {
                     if log_of(file.name()).is_some() {
                         self.problems.push(Problem {
@@ -215,12 +222,36 @@ impl Folder {
                         detail: format!("a copy of {}", log.file_name()),
                     });
                 }
-                self.take(path.name(), directory, &machine, Some(log), path, read);
+                if !self.take(path.name(), directory, &machine, Some(log), path, read) && !copy {
+                    unread.insert(log);
+                }
             }
+            if let Some(of) = kept.remove(directory) {
+                self.take_kept(directory, &machine, of.read_beside(directory, &files, &unread), read);
+            }
+        }
+        // What is left is of directories that are not there.
+        for (directory, of) in kept {
+            let id = machine_of(&directory).map_or_else(|| directory.clone(), |(machine, _)| machine);
+            let machine = self.aliases.resolve(&id, design.following).to_owned();
+            self.take_kept(&directory, &machine, of.read_beside(&directory, &[], &BTreeSet::new()), read);
         }
         self.problems.extend(self.owners.problems());
     }
 
+    fn take_kept(
+        &mut self,
+        directory: &str,
+        machine: &str,
+        files: Vec<(Log, Path)>,
+        read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
+    ) {
+        for (log, path) in files {
+            self.take(&format!("local/{}", path.name()), directory, machine, Some(log), &path, read);
+        }
+    }
+
+    /// Takes a file in, and says whether it could be read.
     fn take(
         &mut self,
         name: &str,
@@ -229,21 +260,20 @@ impl Folder {
         log: Option<Log>,
         path: &Path,
         read: &mut dyn FnMut(&str, &Path) -> Result<Content, FsError>,
-    ) {
+    ) -> bool {
         match read(name, path) {
-            Ok(content) => self.files.push(Held {
-                name: name.into(),
-                directory: directory.into(),
-                machine: machine.into(),
-                log,
-                content,
-            }),
+            Ok(content) => {
+                let (name, directory, machine) = (name.into(), directory.into(), machine.into());
+                self.files.push(Held { name, directory, machine, log, content });
+                return true;
+            }
             Err(FsError::NotFound) => {}
             Err(error) => {
                 self.unreadable = true;
                 self.problems.push(unread(name, error));
             }
         }
+        false
     }
 
     /// Hands the files to `use_them`, parsed; each content is parsed once, however many readers ask.
@@ -286,6 +316,7 @@ impl Folder {
     pub fn complete(&self, design: &Design, sources: &[Source<'_>], view: &mut View) {
         view.problems.extend(self.problems.iter().cloned());
         view.problems.extend(line_problems(sources));
+        view.problems.extend(kept::only_kept(sources));
         view.problems.sort();
         view.problems.dedup();
         if design.duplicates == super::Duplicates::Abort {
@@ -317,7 +348,11 @@ pub fn line_problems<'a>(sources: &'a [Source<'_>]) -> impl Iterator<Item = Prob
 ///
 /// # Errors
 /// As [`Fs::list`], of `shared/machines`, if there is no copy either.
-fn machines(fs: &dyn Fs, design: &Design, problems: &mut Vec<Problem>) -> Result<Vec<Entry>, FsError> {
+pub(super) fn machines(
+    fs: &dyn Fs,
+    design: &Design,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Entry>, FsError> {
     let own = Path::shared(MACHINES);
     let mut found = fs.list(&own);
     if design.copies == Copies::Foreign {

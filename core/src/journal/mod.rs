@@ -40,6 +40,7 @@ pub mod file;
 pub mod folder;
 pub mod identity;
 pub mod init;
+pub mod kept;
 pub mod layout;
 pub mod line;
 pub mod merge;
@@ -91,6 +92,8 @@ pub struct Design {
     pub renaming: Renaming,
     /// Whose a machine's directory is.
     pub owning: Owning,
+    /// What is shown of a journal that comes back shorter or older, or not at all.
+    pub remembering: Remembering,
 }
 
 /// What decides which record is later.
@@ -196,6 +199,16 @@ pub enum Owning {
     Assumed,
 }
 
+/// What is shown of a journal that comes back shorter or older, or not at all.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remembering {
+    /// What is in the folder now.
+    Nothing,
+    /// Everything that this machine has read in it: see [`kept`].
+    AllSeen,
+}
+
 impl Design {
     /// As upstream's code does it, faults included.
     pub const PUBLISHED: Self = Self {
@@ -211,6 +224,7 @@ impl Design {
         following: address::Following::OneStep,
         renaming: Renaming::Directory,
         owning: Owning::Assumed,
+        remembering: Remembering::Nothing,
     };
 
     /// The same job with the faults repaired.
@@ -227,5 +241,6 @@ impl Design {
         following: address::Following::ToTheEnd,
         renaming: Renaming::Alias,
         owning: Owning::Claimed,
+        remembering: Remembering::AllSeen,
     };
 }

@@ -26,6 +26,8 @@ crate::problem_kinds! {
         ForeignDirectory "foreign-directory" "if a machine wrote it, give it that machine's id as its name again; otherwise it disturbs nobody";
         /// Two records in one line: the newline between them is missing.
         GluedLine "glued-line" "nothing: the record after the break was read";
+        /// Records of a journal that are in no file of the folder any more, and that this machine has kept.
+        KeptRecords "kept-records" "nothing: they are shown from what this machine keeps, and their own machine writes them again when it runs";
         /// A line of 10 MiB or more.
         LineTooLong "line-too-long" "the line is ignored; its writer is faulty";
         /// A complete last record without its newline.

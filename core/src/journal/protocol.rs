@@ -14,9 +14,10 @@ use super::address::{Aliases, Mention, Scope};
 use super::claims::claim_of;
 use super::clock::{Hybrid, followed_ms, latest};
 use super::event::Event;
-use super::folder::Folder;
+use super::folder::{Folder, machines};
 use super::identity::{Identity, identity};
 use super::init::init;
+use super::kept::keep;
 use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun, shadow_path};
 use super::merge::merge;
 use super::migrate;
@@ -29,7 +30,7 @@ use super::seen::{note, seen};
 use super::show::Shown;
 use super::view::View;
 use super::write::{Appended, Writer};
-use super::{Checksums, Design, Ordering, Owning};
+use super::{Checksums, Design, Ordering, Owning, Remembering};
 use crate::kit::identity::{Nonce, Place};
 use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol};
 use xxhash_rust::xxh3::xxh3_64;
@@ -84,6 +85,9 @@ pub enum Command {
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Manage {
+    /// To take the folder as it is now for the right one, although nothing of this machine is in it: its journals are
+    /// written anew.
+    Accept,
     /// To move the files of the layout before machines to its own directory.
     Migrate,
     /// To give a machine another name.
@@ -191,6 +195,10 @@ pub struct Journal {
     stale: bool,
     /// Whether it appended something since its checksums were brought up to date.
     appended: bool,
+    /// Whether somebody said that a folder without its journals is the right one.
+    accepted: bool,
+    /// Whether a journal lacked what it had, and that is being put aside before anything else is shown.
+    lacking: bool,
     phase: Phase,
     queue: VecDeque<Command>,
     writer: Option<Writer>,
@@ -287,6 +295,12 @@ impl Journal {
         &self.names.aliases
     }
 
+    /// Whether what it shows is what it found when it looked last, and nothing that it knows of has come since.
+    #[must_use]
+    pub fn has_looked(&self) -> bool {
+        !self.stale
+    }
+
     /// Whether it has an identity and files that can be appended to.
     #[must_use]
     pub fn can_write(&self) -> bool {
@@ -301,6 +315,9 @@ impl Journal {
     /// Looks at what others wrote, notes the largest clock, and opens its own files anew where that is needed.
     fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         self.forget_ahead(cx);
+        if self.keep(settings, cx) {
+            return;
+        }
         match settings.viewing {
             Viewing::Within => {
                 self.folder = Folder::read(cx.fs(), &settings.design);
@@ -324,6 +341,22 @@ impl Journal {
             Phase::Ready if self.is_unsettled(settings, cx.fs()) => self.start(settings, cx),
             _ => {}
         }
+    }
+
+    /// Keeps what the journals have now. Says whether one lacks what it had, so that the view has to wait: it would lack
+    /// that too.
+    fn keep(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) -> bool {
+        if settings.design.remembering == Remembering::Nothing {
+            return false;
+        }
+        let machines = machines(cx.fs(), &settings.design, &mut Vec::new()).unwrap_or_default();
+        let keeping = keep(cx.fs(), &machines);
+        keeping.ops.into_iter().for_each(|op| cx.op(op));
+        self.lacking = keeping.lacks && settings.viewing == Viewing::Within;
+        if self.lacking {
+            self.expect_a_look(cx);
+        }
+        self.lacking
     }
 
     /// Shows what it wrote itself, beside what it saw of the others when it last looked.
@@ -425,8 +458,10 @@ impl Journal {
             (self.phase, self.writer) = (Phase::Managing, None);
             return;
         }
-        match Writer::open(cx.fs(), design, self.seen, cx.now().wall) {
+        let open = if self.accepted { Writer::open_anyway } else { Writer::open };
+        match open(cx.fs(), design, self.seen, cx.now().wall) {
             Ok((writer, ops)) => {
+                self.accepted = false;
                 writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
                 self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
                 ops.into_iter().for_each(|op| cx.op(op));
@@ -451,6 +486,12 @@ impl Journal {
             && let Some(command) = self.queue.pop_front()
         {
             let event = match command {
+                Command::Append(_)
+                    if settings.design.owning == Owning::Claimed && writer.is_away(cx.fs()) == Ok(true) =>
+                {
+                    let absent = Refusal::Absent(writer.identity().id.clone());
+                    return self.refuse(absent, cx);
+                }
                 Command::Append(event) => event.named(cx.rng()),
                 Command::Manage(manage) => {
                     self.manage(&manage, settings, cx);
@@ -477,6 +518,8 @@ impl Journal {
 
     fn manage(&mut self, manage: &Manage, settings: &Settings, cx: &mut Cx<'_, Self>) {
         let planned = match manage {
+            // Its journals are here.
+            Manage::Accept => return,
             Manage::Migrate => {
                 let drawn = drawn(&settings.design, cx);
                 let known = migration_begun(cx.fs()).or_else(|| identity(cx.fs()).ok().map(|own| own.id));
@@ -557,6 +600,10 @@ impl Journal {
                         && settings.joining == Joining::AsKnown =>
                 {
                     return self.manage(manage, settings, cx);
+                }
+                Command::Manage(Manage::Accept) => {
+                    self.accepted = true;
+                    return self.start(settings, cx);
                 }
                 Command::Append(_) | Command::Manage(_) => self.start(settings, cx),
             }
@@ -648,6 +695,8 @@ impl Protocol for Journal {
             seen: seen(cx.fs()),
             stale: true,
             appended: false,
+            accepted: false,
+            lacking: false,
             phase: Phase::Closed,
             queue: VecDeque::new(),
             writer: None,
@@ -669,6 +718,9 @@ impl Protocol for Journal {
                 self.writer = None;
                 self.seen = seen(cx.fs());
                 self.find(settings, cx);
+                if std::mem::take(&mut self.lacking) {
+                    self.next = cx.now().mono.plus(settings.scan_ms);
+                }
             }
             Input::Changed => self.look(settings, cx),
             Input::Timer => {

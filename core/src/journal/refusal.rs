@@ -43,8 +43,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::Absent(machine) => write!(
                 f,
-                "{MACHINES}/{machine}: it had events and none are here: wait until the folder has arrived, or \
-                 choose a new id"
+                "{MACHINES}/{machine}: it had events and none are here: wait until the folder has arrived or is mounted; \
+                 or, if it was emptied for good, have the events written anew with journal watch --accept"
             ),
             Self::Copied { file, place } => write!(
                 f,

@@ -77,6 +77,23 @@ impl Writer {
         seen: Hybrid,
         wall: WallMs,
     ) -> Result<(Self, Vec<FsOp>), Refusal> {
+        let (writer, ops) = Self::open_anyway(fs, design, seen, wall)?;
+        if design.checksums == Checksums::PerMachine && writer.is_away(fs)? {
+            return Err(Refusal::Absent(writer.identity.id));
+        }
+        Ok((writer, ops))
+    }
+
+    /// As [`Writer::open`], also in a folder that has nothing of this machine any more: the ops write its journals anew.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_anyway(
+        fs: &dyn Fs,
+        design: &Design,
+        seen: Hybrid,
+        wall: WallMs,
+    ) -> Result<(Self, Vec<FsOp>), Refusal> {
         refuse_legacy(fs)?;
         let identity = identity(fs)?;
         let followed_ms = followed_ms(wall, identity.created_at);
@@ -99,15 +116,21 @@ impl Writer {
             writer.tails[at] = tail;
         }
         if design.checksums == Checksums::PerMachine {
-            if is_absent(fs, &writer.identity)? {
-                return Err(Refusal::Absent(writer.identity.id));
-            }
             let seals = seals(fs, &checksums_path(design, &writer.identity.id));
             for (at, log) in Log::SHARED.into_iter().enumerate() {
                 writer.tails[at].sealed = seals.get(log.file_name()).map_or(0, |seal| seal.bytes);
             }
         }
         Ok((writer, ops))
+    }
+
+    /// Whether the folder has nothing of what it wrote: an append would make its directory anew in the place of a folder
+    /// that has not arrived, or is not mounted.
+    ///
+    /// # Errors
+    /// If its shadow cannot be read.
+    pub fn is_away(&self, fs: &dyn Fs) -> Result<bool, Refusal> {
+        is_absent(fs, &self.identity)
     }
 
     /// Who it is.

@@ -9,6 +9,7 @@ use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::{followed_ms, latest};
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
 use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
+use cloudchamber_core::journal::kept::{is_kept, path_of};
 use cloudchamber_core::journal::line::{Span, Text};
 use cloudchamber_core::journal::merge::{merge, merge_part, subject};
 use cloudchamber_core::journal::problem::Problem;
@@ -20,7 +21,7 @@ use cloudchamber_core::{Content, Fs, FsError, Path, Root};
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::files::{FileRow, file_id, grown, signature};
+use super::files::{FileRow, file_id, grown, prefix_digest, signature};
 use super::meta::set_clock;
 use super::rows::{self, Place};
 use super::{Database, DatabaseError, fresh};
@@ -126,10 +127,7 @@ impl Database {
     fn is_older(&self, fs: &OsFs) -> bool {
         let modified = |path: &std::path::Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
         let folder = Folder::find(fs, &self.design, &mut |_, path| fs.read(path, u64::MAX));
-        let files = folder.files.iter().map(|held| match held.log {
-            Some(Log::Runtime) => Path::local(Log::Runtime.file_name()),
-            _ => Path::shared(&held.name),
-        });
+        let files = folder.files.iter().map(|held| path_of(&held.name));
         let newest = files.filter_map(|path| modified(&fs.real(&path))).max();
         self.meta("clock").is_none() || newest > modified(&self.path)
     }
@@ -202,6 +200,21 @@ impl Database {
         let local = |name: &str| name.starts_with("local/");
         if changed || known.keys().any(|name| !seen.contains(name) && !local(name)) {
             return Ok(Err("a file was replaced, shortened or removed"));
+        }
+        let kept: BTreeMap<_, _> =
+            folder.files.iter().map(|held| (&*held.name, held)).filter(|(name, _)| is_kept(name)).collect();
+        let is_as_known = |held: &Held| {
+            let whole = known.get(&*held.name).map(|known| (known.stop.at, known.digest));
+            whole.is_some_and(|(at, digest)| {
+                let len = usize::try_from(at).unwrap_or(usize::MAX);
+                len <= held.content.len()
+                    && prefix_digest(&held.content, len) == digest
+                    && (len == held.content.len())
+            })
+        };
+        let gone = |name: &String| is_kept(name) && !kept.contains_key(&**name);
+        if !kept.values().all(|held| is_as_known(held)) || known.keys().any(gone) {
+            return Ok(Err("what is kept of a journal has changed"));
         }
         let moved = |held: &Held| known.get(&*held.name).is_some_and(|known| known.machine != *held.machine);
         if folder.files.iter().any(moved) {
@@ -541,7 +554,7 @@ fn add_old_lines(
         for (file, start, len, stop) in old_lines(connection, *hash, *subject, key)? {
             let Some(held) = helds.get(&file) else { return Ok(false) };
             let offset = u64::try_from(start).unwrap_or(u64::MAX);
-            let read = fs.ask(&Path::shared(&held.name), move |real| {
+            let read = fs.ask(&path_of(&held.name), move |real| {
                 let mut bytes = vec![0; len];
                 open(real)?.read_exact_at(&mut bytes, offset)?;
                 Ok(bytes)

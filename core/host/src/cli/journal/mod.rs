@@ -108,6 +108,10 @@ enum Command {
         /// Look at least this often, for changes that no notice came of.
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         every: u64,
+        /// Take the folder as it is for the right one, although nothing of this machine is in it, and write this machine's
+        /// journals anew.
+        #[arg(long)]
+        accept: bool,
     },
     /// Name everything that is wrong with the files: exit 1 where there is something.
     #[command(after_help = "Example:\n  cloudchamber-agent journal verify --folder DIR --json")]
@@ -187,7 +191,7 @@ impl Journal {
                 append::run(&place, &events, said)
             }
             Command::Rebuild { place, full, design } => rebuild::run(&place, full, design),
-            Command::Watch { place, every } => watch::run(&place, every),
+            Command::Watch { place, every, accept } => watch::run(&place, every, accept),
             Command::Verify { place } => verify::run(&place),
             Command::Rename { place, old, new } => rename::run(&place, &old, &new),
             Command::Show { place, design } => match &place.cases {

@@ -45,6 +45,7 @@ pub(super) fn run(place: &Place, full: bool, design: DesignName) -> anyhow::Resu
 pub(super) fn rebuild(roots: &Roots, full: bool, design: DesignName) -> anyhow::Result<(Database, Rebuilt)> {
     // One process at a time makes a view; writers of events have a lock of their own.
     let _lock = Lock::wait(&roots.local.join("tmp"))?;
+    keep(roots)?;
     let mut database = Database::open(&roots.local.join(design.database()), design.design())?;
     let rebuilt = database.rebuild(&roots.fs, full, &Bar::new())?;
     note(roots, database.clock())?;
@@ -57,6 +58,17 @@ pub(super) fn rebuild(roots: &Roots, full: bool, design: DesignName) -> anyhow::
         false => small::remove(&file)?,
     }
     Ok((database, rebuilt))
+}
+
+/// Keeps what the journals have now, so that what one lacks that had it before stays in the view. Where another process
+/// of this machine is at work, that one does it.
+fn keep(roots: &Roots) -> anyhow::Result<()> {
+    let lock = if roots.writable { Lock::attempt(&roots.local)? } else { None };
+    if let Some(lock) = lock {
+        let (fs, looking) = (roots.fs.clone(), Joining::OnlyLooking);
+        Machine::open(fs, &roots.local, lock, looking, &mut warn)?.look(&mut warn)?;
+    }
+    Ok(())
 }
 
 /// Takes note of a clock that was shown, so that whatever is appended from now on comes after it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use cloudchamber_core::journal::protocol::{Joining, Told};
+use cloudchamber_core::journal::protocol::{Command, Joining, Manage, Told};
 use cloudchamber_core::journal::refusal::Refusal;
 use cloudchamber_host::Lock;
 use cloudchamber_host::changes::Changes;
@@ -17,7 +17,7 @@ use super::place::{Place, Roots};
 use super::rebuild::rebuild;
 use super::{DesignName, report, warn};
 
-pub(super) fn run(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
+pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let (roots, every) = (place.writing(None)?, Duration::from_secs(every.max(1)));
     let mut notices = changes(&roots.folder)?;
     let mut heard = Heard::default();
@@ -25,6 +25,9 @@ pub(super) fn run(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
     let mut machine = Machine::open(roots.fs.clone(), &roots.local, lock, Joining::AsKnown, &mut |told| {
         heard.hear(told);
     })?;
+    if accept {
+        machine.command(Command::Manage(Manage::Accept), &mut |told| heard.hear(told))?;
+    }
     machine.look(&mut |told| heard.hear(told))?;
     loop {
         machine.rest();

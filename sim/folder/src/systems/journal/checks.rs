@@ -32,6 +32,7 @@ pub mod name {
     pub const PROGRAM_ORDER: &str = "program_order_holds";
     pub const LATER_WORD: &str = "an_edit_of_what_was_read_stands";
     pub const REBUILD: &str = "a_rebuild_never_fails";
+    pub const SHOWN: &str = "what_was_shown_stays_shown";
     pub const TAKEN_ONCE: &str = "a_mention_is_taken_up_once";
     pub const ONE_HANDLER: &str = "a_mention_has_one_handler";
     pub const WRITES_AGAIN: &str = "a_machine_can_write_again";
@@ -147,6 +148,11 @@ impl Checks<JournalSystem> for JournalChecks {
             name: REBUILD,
             kind: CheckerKind::Safety,
             about: "Whatever mixture of files is there, a view can be made of it.",
+        },
+        Checker {
+            name: SHOWN,
+            kind: CheckerKind::Safety,
+            about: "An acknowledged event that a machine has read stays among those it shows, whatever becomes of the files.",
         },
         Checker {
             name: TAKEN_ONCE,
@@ -466,6 +472,9 @@ impl JournalChecks {
                 });
             }
             self.spread(setup, world, id, seen, findings);
+            if journal.has_looked() {
+                self.stays(now, id, seen, findings);
+            }
             Look { folder, events: seen.events_digest, view: seen.view_digest }
         });
         let differs = |(other, its): (&ReplicaId, &Look)| {
@@ -479,6 +488,20 @@ impl JournalChecks {
             });
         }
         self.looks.insert(id, look);
+    }
+
+    /// Looks whether everything that a machine has read is still there.
+    fn stays(&self, now: u64, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+        let lacks = |((machine, _, digest), event): (&(String, i64, u64), &Acknowledged)| {
+            let lacks = event.read.contains_key(&id) && !seen.events.contains(digest);
+            lacks.then(|| (machine.clone(), event.line.clone()))
+        };
+        if let Some((machine, line)) = self.acknowledged.iter().find_map(lacks) {
+            findings.violated(SHOWN, || {
+                let seen = format!("{id} does not see `{line}` of {machine} any more");
+                violation(SHOWN, now, vec![id], "what was shown stays shown", seen)
+            });
+        }
     }
 
     /// Notes which events have arrived.

@@ -5,8 +5,8 @@ use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
 use cloudchamber_core::journal::protocol::{Joining, Settings as Config, Viewing};
 use cloudchamber_core::journal::{
-    Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Reading, Renaming,
-    Tombstones, Trigger,
+    Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Reading, Remembering,
+    Renaming, Tombstones, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,7 @@ switches! {
     following: Following,
     renaming: Renaming,
     owning: Owning,
+    remembering: Remembering,
 }
 
 impl Switches {

@@ -1,0 +1,210 @@
+//! What this machine has read of journals, kept in its local directory: a journal that comes back shorter or older, or
+//! not at all, takes nothing out of the view.
+//!
+//! Of each journal a *mirror* is kept that grows as the journal does. Where the journal is shorter than its mirror, or is
+//! gone, the mirror is read beside it. A journal that is neither longer nor shorter but another one, such as one that
+//! went on from an older version, becomes the mirror, after the lines that it does not have were put into a second
+//! file, the *remains*, which is read from then on.
+//!
+//! Lines of both are more versions of what their journal holds, merged as conflict copies are: what is there twice counts
+//! once, and what was deleted stays deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::names::{Standing, log_of};
+use super::problem::{Problem, ProblemKind};
+use super::schema::Log;
+use super::view::Source;
+use crate::{Content, Entry, EntryKind, Fs, FsError, FsOp, Path};
+
+/// The directory of what is kept.
+const KEPT: &str = "kept";
+
+/// The path of the mirror of a journal in a machine's directory.
+#[must_use]
+pub fn mirror_path(directory: &str, log: Log) -> Path {
+    Path::local(KEPT).join(directory).join(log.file_name())
+}
+
+/// The path of what a journal had and has no longer.
+#[must_use]
+pub fn remains_path(directory: &str, log: Log) -> Path {
+    Path::local(KEPT).join(directory).join(&format!("{}.remains", log.file_name()))
+}
+
+/// What is kept of one machine's directory.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct KeptDirectory {
+    /// The lengths of the mirrors, in bytes.
+    mirrors: BTreeMap<Log, u64>,
+    /// The logs of which there are remains.
+    remains: BTreeSet<Log>,
+}
+
+/// What is kept, by the name of the directory it is of.
+pub(super) type Kept = BTreeMap<String, KeptDirectory>;
+
+/// Finds what is kept. A local directory that cannot be read has nothing: what is in the folder is read all the same.
+pub(super) fn kept(fs: &dyn Fs) -> Kept {
+    let directories = fs.list(&Path::local(KEPT)).unwrap_or_default();
+    let directories = directories.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
+    directories
+        .map(|directory| {
+            let mut of = KeptDirectory::default();
+            for file in fs.list(&directory.path).unwrap_or_default() {
+                let name = file.name();
+                if let Some(log) = Log::from_file_name(name) {
+                    of.mirrors.insert(log, file.len);
+                } else if let Some(log) = name.strip_suffix(".remains").and_then(Log::from_file_name) {
+                    of.remains.insert(log);
+                }
+            }
+            (directory.name().to_owned(), of)
+        })
+        .collect()
+}
+
+impl KeptDirectory {
+    /// The kept files that are to be read beside a directory that has these files, some of whose journals are `unread`:
+    /// their bytes are elsewhere.
+    pub(super) fn read_beside(
+        &self,
+        directory: &str,
+        files: &[Entry],
+        unread: &BTreeSet<Log>,
+    ) -> Vec<(Log, Path)> {
+        let len = |log: Log| files.iter().find(|file| is_own(file, log)).map(|file| file.len);
+        let shorter = |log: Log, kept: u64| unread.contains(&log) || len(log).is_none_or(|len| len < kept);
+        let shorter = self.mirrors.iter().filter(|(log, kept)| shorter(**log, **kept));
+        let mirrors = shorter.map(|(&log, _)| (log, mirror_path(directory, log)));
+        mirrors.chain(self.remains.iter().map(|&log| (log, remains_path(directory, log)))).collect()
+    }
+}
+
+fn is_own(file: &Entry, log: Log) -> bool {
+    file.kind == EntryKind::File && log_of(file.name()) == Some((log, Standing::Own))
+}
+
+/// What is to be written so that everything that the machines' directories have now is kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Keeping {
+    /// The ops.
+    pub(super) ops: Vec<FsOp>,
+    /// Whether a journal lacks what it had, so that a view that is made before the ops are applied would lack it too.
+    pub(super) lacks: bool,
+}
+
+/// Compares the journals with what is kept of them.
+pub(super) fn keep(fs: &dyn Fs, machines: &[Entry]) -> Keeping {
+    let (kept, mut keeping) = (kept(fs), Keeping::default());
+    for directory in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+        let files = fs.list(&directory.path).unwrap_or_default();
+        let of = kept.get(directory.name());
+        for log in Log::SHARED {
+            let Some(file) = files.iter().find(|file| is_own(file, log)) else { continue };
+            let known = of.and_then(|of| of.mirrors.get(&log)).copied();
+            if known != Some(file.len) {
+                // One that cannot be read now is compared later.
+                let _ = keep_one(fs, &file.path, directory.name(), log, known.is_some(), &mut keeping);
+            }
+        }
+    }
+    keeping
+}
+
+fn keep_one(
+    fs: &dyn Fs,
+    path: &Path,
+    directory: &str,
+    log: Log,
+    is_known: bool,
+    keeping: &mut Keeping,
+) -> Result<(), FsError> {
+    let journal = fs.read(path, 0)?;
+    // A line that is not whole may still be on its way.
+    let whole = memchr::memrchr(b'\n', journal.bytes()).map_or(0, |at| at + 1);
+    let mirror = mirror_path(directory, log);
+    let before = if is_known { fs.read(&mirror, 0)? } else { Content::new([]) };
+    if before.bytes().starts_with(&journal.bytes()[..whole]) {
+        return Ok(());
+    }
+    if journal.bytes().starts_with(before.bytes()) {
+        let bytes = journal.prefix(whole).tail(before.len() as u64);
+        keeping.ops.push(FsOp::Append { path: mirror, bytes });
+        return Ok(());
+    }
+    let remains = remains_path(directory, log);
+    let rest = match fs.read(&remains, 0) {
+        Err(FsError::NotFound) => Content::new([]),
+        rest => rest?,
+    };
+    let has: BTreeSet<u64> =
+        [&journal, &rest].into_iter().flat_map(|content| lines(content).map(xxh3_64)).collect();
+    let lacking = lines(&before).filter(|line| line.starts_with(b"{") && !has.contains(&xxh3_64(line)));
+    let mut bytes: Vec<u8> = lacking.flat_map(|line| [line, b"\n"].concat()).collect();
+    if !bytes.is_empty() {
+        // What a crash cut is no part of the next line.
+        if !rest.is_empty() && !rest.bytes().ends_with(b"\n") {
+            bytes.insert(0, b'\n');
+        }
+        keeping.lacks = true;
+        keeping.ops.push(FsOp::Append { path: remains.clone(), bytes: Content::new(bytes) });
+        keeping.ops.push(FsOp::Flush { path: remains });
+    }
+    keeping.ops.push(FsOp::Replace { path: mirror, content: journal.prefix(whole) });
+    Ok(())
+}
+
+/// The path of a file of either root that is called so among the files of a folder.
+#[must_use]
+pub fn path_of(name: &str) -> Path {
+    name.strip_prefix("local/").map_or_else(|| Path::shared(name), Path::local)
+}
+
+/// Whether a file of this name among the files of a folder is one that this machine keeps of a journal.
+#[must_use]
+pub fn is_kept(name: &str) -> bool {
+    name.strip_prefix("local/")
+        .and_then(|name| name.strip_prefix(KEPT))
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Names the records that stand only in what this machine keeps.
+pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
+    let kept = || sources.iter().filter(|source| is_kept(source.name));
+    if kept().next().is_none() {
+        return Vec::new();
+    }
+    let lines =
+        |source: &Source<'_>| source.file.records.iter().map(|record| xxh3_64(source.line(record))).collect();
+    let there: BTreeSet<u64> = sources
+        .iter()
+        .filter(|source| !is_kept(source.name))
+        .flat_map(|source| -> Vec<u64> { lines(source) })
+        .collect();
+    let mut problems = Vec::new();
+    for source in kept() {
+        let all: Vec<u64> = lines(source);
+        let missing = all.iter().filter(|line| !there.contains(line)).count();
+        if missing > 0 {
+            let journal = source.log.map_or("", Log::file_name);
+            problems.push(Problem {
+                file: source.name.into(),
+                line: 0,
+                kind: ProblemKind::KeptRecords,
+                detail: format!(
+                    "{missing} records of {}/{journal} are in no file of the folder",
+                    source.directory
+                ),
+            });
+        }
+    }
+    problems
+}
+
+/// The lines of a journal, however they end.
+fn lines(content: &Content) -> impl Iterator<Item = &[u8]> {
+    content.bytes().split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty())
+}
