@@ -281,7 +281,7 @@ fn an_agent_that_starts_before_its_folder_is_mounted_waits_for_it_or_for_a_word(
     };
     unmount(&machines);
     machines.start("a", &[], CHATTER);
-    machines.wait_for_words("as if it were not mounted");
+    machines.wait_for_words("the shared folder cannot be used");
     assert_eq!(machines.shared().read_dir().unwrap().count(), 0, "nothing is written below the mount");
     std::fs::remove_dir(machines.shared()).unwrap();
     std::fs::rename(&away, machines.shared()).unwrap();
@@ -293,7 +293,7 @@ fn an_agent_that_starts_before_its_folder_is_mounted_waits_for_it_or_for_a_word(
     // Emptied on purpose: only a person can know.
     unmount(&machines);
     machines.start("a", &[], CHATTER);
-    machines.wait_for_words("as if it were not mounted");
+    machines.wait_for_words("the shared folder cannot be used");
     let accepted = machines.ask("accept", "a", &[]);
     assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
     machines.until(&["a"]);

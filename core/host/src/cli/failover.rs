@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use cloudchamber_core::FsError;
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
     ActiveBecause, Command, Event, GivenUpBecause, Policy, ProblemKind, Provider, StandbyBecause,
@@ -290,6 +289,8 @@ impl Run {
         }
         warn_of_halves(&local::real(&place.folder)?);
         let id = identity.device_id();
+        let config = settings::config(identity, hardened, &local)?;
+        let hardened = &config.hardened;
         let is_it = |voter: &String| {
             voter.strip_prefix(&*id).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
         };
@@ -301,7 +302,6 @@ impl Run {
                 hardened.voters.join(", ")
             );
         }
-        let config = settings::config(identity, hardened, &local)?;
         let Some(lock) = Lock::attempt(&local.join("agent"))? else {
             bail!(
                 "{}: another agent runs with this local directory: end it, or give this one a --name, and a --local of \
@@ -357,7 +357,7 @@ fn run_status(place: Place, json: bool) -> anyhow::Result<ExitCode> {
         print_json(&serde_json::to_value(&found)?);
     } else if found.devices.is_empty() && found.active.is_none() {
         say("no replica has run in this folder yet, or its files have not arrived: start one with `run`");
-        let missing = ProblemKind::Unreadable(FsError::NotFound);
+        let missing = ProblemKind::Unreadable(cloudchamber_core::FsError::NotFound);
         for problem in found.problems.iter().filter(|problem| problem.kind != missing) {
             say(&format!("problem: {} {}", problem.path, problem.kind));
         }
@@ -423,12 +423,10 @@ fn of_event(event: &Event, term: u64) -> Option<String> {
         }
         Event::VotersWritten { .. } => "the voters are changed".into(),
         Event::VotersRefused { because } => format!("the voters were not changed: {}", asks::words(*because)),
-        Event::FellBack { error: FsError::NotFound } => {
-            "the shared folder shows no file that this agent knows, as if it were \
-            not mounted: waiting for it (`cloudchamber-agent accept` if it was emptied on purpose)"
-                .into()
-        }
-        Event::FellBack { error } => format!("the shared folder cannot be used, waiting for it: {error}"),
+        Event::FellBack { error } => format!(
+            "the shared folder cannot be used, waiting for it: {error}; if it was emptied on purpose, say so with \
+             `cloudchamber-agent accept`"
+        ),
         Event::Returned => "the shared folder is back".into(),
         Event::IdentityCopied { path } => {
             format!("another process goes by the same identity ({path}): this one takes a new one")

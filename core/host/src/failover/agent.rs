@@ -308,7 +308,12 @@ impl<'a> Agent<'a> {
 
     fn serve(&mut self, name: &str, asked: Result<Command, String>) -> io::Result<()> {
         let answer = match asked {
-            Ok(command) => Answer::of(&self.feed(Input::Command(command))),
+            Ok(command) => {
+                if command == Command::Accept {
+                    self.runner.fs().accept_folder();
+                }
+                Answer::of(&self.feed(Input::Command(command)))
+            }
             Err(because) => Answer::Refused { because },
         };
         // The one that asked is told that there was no answer.

@@ -140,6 +140,11 @@ impl OsFs {
         self.within(path, made).map_err(|error| self.told(path, &error))
     }
 
+    /// A person says that the directory which is in the shared folder's place now is the folder, empty or not.
+    pub fn accept_folder(&self) {
+        root::accept(&self.shared, &self.local);
+    }
+
     /// Whether an empty directory is in the shared folder's place, and another one than the folder was.
     fn is_away(&self) -> bool {
         root::is_away(&self.shared, &self.local)

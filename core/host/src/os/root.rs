@@ -20,6 +20,13 @@ pub(super) fn is_away(shared: &Path, local: &Path) -> bool {
     is_another().unwrap_or(false) && is_empty()
 }
 
+/// A person says that the empty directory which is there now is the folder.
+pub(super) fn accept(shared: &Path, local: &Path) {
+    if shared.is_dir() {
+        note(shared, local);
+    }
+}
+
 /// Notes which directory was written to. What cannot be noted is noted with the next write.
 pub(super) fn note(shared: &Path, local: &Path) {
     let number = place::number(shared);

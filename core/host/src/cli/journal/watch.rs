@@ -26,6 +26,7 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
         heard.hear(told);
     })?;
     if accept {
+        roots.fs.accept_folder();
         machine.command(Command::Manage(Manage::Accept), &mut |told| heard.hear(told))?;
     }
     machine.look(&mut |told| heard.hear(told))?;
