@@ -168,6 +168,31 @@ pub fn entity_file(key: &Key, entity: &Entity) -> String {
     own_file::seal(&text)
 }
 
+/// As [`entity_file`], filled with spaces so that its length tells its owner's last write in it: see [`says_write`].
+#[must_use]
+pub fn own_entity_file(key: &Key, entity: &Entity, count: u64) -> String {
+    let mut text = format!("{{\n  \"schema\":{SCHEMA},\n  ");
+    write_members(&mut text, key, entity, "\n  ");
+    loop {
+        let file = own_file::seal(&format!("{text}\n}}"));
+        let missing = (count % MARKS + MARKS - file.len() as u64 % MARKS) % MARKS;
+        if missing == 0 {
+            return file;
+        }
+        text.extend((0..missing).map(|_| ' '));
+    }
+}
+
+/// How many writes in a row the length of a file tells apart.
+const MARKS: u64 = 64;
+
+/// Whether a file of this length can be one whose owner's last write is this one. Who lists a directory so sees which of
+/// its files are not those that he remembers, and reads no other.
+#[must_use]
+pub const fn says_write(len: u64, count: u64) -> bool {
+    len % MARKS == count % MARKS
+}
+
 /// Reads an entity's shared file.
 ///
 /// # Errors

@@ -5,9 +5,11 @@
 //!
 //! # Rules
 //! 1. *An id names one history.* Whoever finds that the files under its id are of another one goes on under a new id.
-//! 2. *A history marks itself before it shows anything.* A sync begins what it writes into the folder with its meta
-//!    file, which has a number that was drawn then, and lists those of the syncs before ([`Beat`]). So two histories are
-//!    told apart, and where they parted is known: at the last beat that both have, or at the last write that both have.
+//! 2. *A history can be told by what it shows.* A sync ends with the meta file, which has a number that was drawn then,
+//!    and lists those of the syncs before ([`Beat`]). A sync that did not end has left own writes that are beyond what
+//!    this history was ever about to show: in files whose names are new, or whose length says another write
+//!    ([`says_write`]). So two histories are told apart, and where they parted is known: at the last beat that both
+//!    have, or at the last write that both have.
 //! 3. *Who has shown nothing since leaves the old id to the other history.* What it wrote since they parted nobody has
 //!    seen; that becomes writes of the new id. The files under the old id stay what they are, those of a replica that
 //!    writes no more. Of what they hold, or should, the new id says that again which their meta file does not name. So
@@ -24,14 +26,16 @@
 //!
 //! # When it finds out
 //! - Its own meta file, or a copy of it, has a beat that it does not remember.
+//! - An own file holds more than it was ever about to show.
 //! - Another replica has seen more of its writes than it remembers to have made. Where they parted is not known then.
 //! - It is called otherwise than when it got its id: a copy on another machine, which has shown nothing yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codec::says_write;
 use super::entity::{Death, Entity, Key};
 use super::event::Event;
-use super::layout::{replica_dir, replica_id, replicas};
+use super::layout::{entities_dir, entity_file_name, replica_dir, replica_id, replicas};
 use super::look::{self, Found, Members};
 use super::merge::absorb;
 use super::meta::{Beat, Meta};
@@ -39,7 +43,7 @@ use super::store::{Own, Peer, Published, Record};
 use super::sync::{Sync, Trust};
 use super::vector::{Dot, ReplicaId, Vector};
 use crate::kit::identity::Nonce;
-use crate::{Fs, Rng};
+use crate::{Entry, Fs, Path, Rng};
 
 /// How a meta file under the own id stands to what is remembered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,7 +127,30 @@ impl Sync<'_> {
             return Some(Fork { after: 0, is_unseen: false, is_copy });
         }
         let after = self.own.beats.last().map_or(0, |beat| beat.head);
-        is_copy.then_some(Fork { after, is_unseen: true, is_copy })
+        (is_copy || self.has_shown_more(after)).then_some(Fork { after, is_unseen: true, is_copy })
+    }
+
+    /// Whether an own file holds own writes after the last that this history was about to show.
+    fn has_shown_more(&self, intended: u64) -> bool {
+        let dir = replica_dir(&self.id);
+        let parts = self.own.snapshot.iter().chain(&self.own.deltas);
+        let parts: BTreeSet<Path> = parts.map(|part| dir.join(&part.name)).collect();
+        let published = self.store.records.iter().filter(|(_, record)| record.published.count > 0);
+        let written: BTreeMap<Path, u64> = published
+            .map(|(key, record)| (entities_dir(&dir).join(&entity_file_name(key)), record.published.count))
+            .collect();
+        let is_known = |entry: &Entry| {
+            parts.contains(&entry.path)
+                || written.get(&entry.path).is_some_and(|count| says_write(entry.len, *count))
+                || self.base.read_once.get(entry.path.name()) == Some(&entry.len)
+        };
+        let listed = look::listed(self.fs, &dir).unwrap_or_default().into_iter();
+        let mut unknown = listed.filter(|entry| !is_known(entry));
+        unknown.any(|entry| {
+            let mut found = Found::default();
+            look::entity(self.fs, &entry.path, &mut found);
+            found.entities.iter().any(|(_, entity)| entity.seen.get(&self.id.0) > intended)
+        })
     }
 
     /// Goes on as another replica.

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Layout;
-use super::codec::{Wrong, entity_file, list_file};
+use super::codec::{Wrong, list_file, own_entity_file};
 use super::entity::{Entity, Key};
 use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replica_dir};
 use super::meta::{CHANGES_MAX, Meta, Part};
 use super::store::{Published, Record, Update};
 use super::sync::{Plan, Sync};
 use super::vector::Vector;
-use crate::kit::watermark::Watermarks;
 use crate::{Content, FsOp, Path, Rng};
 
 /// What is published of an entity now, and whether there are own writes among it that were not before.
@@ -55,19 +54,13 @@ impl Sync<'_> {
         removed.retain(|path| is_there.contains(path));
         let removed = removed.into_iter().map(|path| FsOp::Remove { path }).collect();
         let meta = self.meta(&gone);
-        let writes_meta = rebuilt
-            || standing.as_ref().is_none_or(|there| !there.says_the_same(&meta))
-            || !shared.is_empty();
+        let writes_meta =
+            rebuilt || standing.is_none_or(|there| !there.says_the_same(&meta)) || !shared.is_empty();
         // Whoever only looks does not become a member of the folder.
         let writes_meta = writes_meta && (self.own.head > 0 || !self.base.peers.is_empty());
         if writes_meta {
             let beat = self.own.written.0.max(self.own.intended.0) + 1;
             self.own.intend(beat, rng.bits() >> 12);
-            if !shared.is_empty() {
-                // Before anything else is there, the folder says whose history that is.
-                let before = standing.filter(|there| there.replica == self.id);
-                shared.insert(0, self.write_meta(before.unwrap_or_else(|| self.nothing_yet())));
-            }
             shared.push(self.write_meta(meta));
         }
         self.plan(shared, removed, &published, &gone, writes_meta)
@@ -85,7 +78,8 @@ impl Sync<'_> {
     fn split(&mut self, dir: &Path, published: &Publishing) -> (Vec<FsOp>, Vec<Path>) {
         let one = |key: &Key| {
             let entity = self.record(key).map(|record| record.entity.clone()).unwrap_or_default();
-            let content = Content::from(entity_file(key, &entity));
+            let count = entity.seen.get(&self.id.0);
+            let content = Content::from(own_entity_file(key, &entity, count));
             let content = content.with_parsed(Ok::<_, Wrong>((key.clone(), entity)));
             FsOp::Replace { path: entities_dir(dir).join(&entity_file_name(key)), content }
         };
@@ -188,30 +182,6 @@ impl Sync<'_> {
         let seen = self.seen();
         let more = heard.iter().filter(|(id, count)| **id != self.id && *count > seen.get(&id.0));
         more.map(|(id, count)| (id.clone(), count)).collect()
-    }
-
-    /// What a replica says of itself before it has said anything.
-    fn nothing_yet(&self) -> Meta {
-        Meta {
-            replica: self.id.clone(),
-            beat: 0,
-            nonce: 0,
-            beats: Vec::new(),
-            head: 0,
-            layout: self.config.design.layout,
-            count: 0,
-            digest: 0,
-            changes: Vec::new(),
-            since: 0,
-            seen: Vector::default(),
-            heard: Vector::default(),
-            graves: Watermarks::default(),
-            retired: Vector::default(),
-            replaces: self.own.replaces.clone(),
-            snapshot: None,
-            deltas: Vec::new(),
-            last_sync_ms: 0,
-        }
     }
 
     /// What this replica says of itself, but for when.

@@ -3,12 +3,10 @@
 //! # Order
 //! 1. What was received goes into the local store, and how the own meta file is about to be written. What is buried
 //!    goes.
-//! 2. The own meta file, if anything is to follow: as it was, but with the mark of this sync
-//!    ([`identity`](super::identity)).
-//! 3. Entities, before the meta file that names them.
-//! 4. The own meta file. From here on others hear of it.
-//! 5. What was published goes into the local store, and what the sync has come to.
-//! 6. Own files of entities whose end every replica has seen are removed.
+//! 2. Entities, before the meta file that names them.
+//! 3. The own meta file. From here on others hear of it.
+//! 4. What was published goes into the local store, and what the sync has come to.
+//! 5. Own files of entities whose end every replica has seen are removed.
 //!
 //! A crash between any two of them repeats some of this at the next sync and loses nothing: every file is a state,
 //! and states are joined.
