@@ -159,18 +159,10 @@ pub fn write_entity(out: &mut String, key: &Key, entity: &Entity) {
     out.push('}');
 }
 
-/// The text of an entity's shared file.
+/// The text of an entity's shared file, filled with spaces so that its length tells its owner's last write in it: see
+/// [`says_write`].
 #[must_use]
-pub fn entity_file(key: &Key, entity: &Entity) -> String {
-    let mut text = format!("{{\n  \"schema\":{SCHEMA},\n  ");
-    write_members(&mut text, key, entity, "\n  ");
-    text.push_str("\n}");
-    own_file::seal(&text)
-}
-
-/// As [`entity_file`], filled with spaces so that its length tells its owner's last write in it: see [`says_write`].
-#[must_use]
-pub fn own_entity_file(key: &Key, entity: &Entity, count: u64) -> String {
+pub fn entity_file(key: &Key, entity: &Entity, count: u64) -> String {
     let mut text = format!("{{\n  \"schema\":{SCHEMA},\n  ");
     write_members(&mut text, key, entity, "\n  ");
     loop {

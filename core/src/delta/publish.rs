@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Layout;
-use super::codec::{Wrong, list_file, own_entity_file};
+use super::codec::{Wrong, entity_file, list_file};
 use super::entity::{Entity, Key};
 use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replica_dir};
 use super::meta::{CHANGES_MAX, Meta, Part};
@@ -79,7 +79,7 @@ impl Sync<'_> {
         let one = |key: &Key| {
             let entity = self.record(key).map(|record| record.entity.clone()).unwrap_or_default();
             let count = entity.seen.get(&self.id.0);
-            let content = Content::from(own_entity_file(key, &entity, count));
+            let content = Content::from(entity_file(key, &entity, count));
             let content = content.with_parsed(Ok::<_, Wrong>((key.clone(), entity)));
             FsOp::Replace { path: entities_dir(dir).join(&entity_file_name(key)), content }
         };
