@@ -104,17 +104,19 @@ impl Folder {
             folder.aliases = folder.aliases.agreed(&given, |id| are_of(machines, id));
         }
         let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
-        let merged = design.copies == Copies::Versions && machines.is_ok();
+        let kept = match design.remembering {
+            Remembering::Nothing => Kept::new(),
+            Remembering::AllSeen => kept::kept(fs),
+        };
+        // A folder that cannot be reached, or of whose machines something was read, has the layout with machines.
+        let had_machines = machines.as_ref().err() != Some(&FsError::NotFound) || !kept.is_empty();
+        let merged = design.copies == Copies::Versions && had_machines;
         folder.legacy = version < 2 && !merged && !sentinel();
         if folder.legacy {
             for name in LEGACY {
                 folder.take(name, "", "", None, &Path::shared(name), read);
             }
         } else {
-            let kept = match design.remembering {
-                Remembering::Nothing => Kept::new(),
-                Remembering::AllSeen => kept::kept(fs),
-            };
             folder.machines(fs, design, machines.unwrap_or_default(), kept, read);
         }
         let name = Log::Runtime.file_name();

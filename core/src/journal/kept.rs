@@ -208,3 +208,68 @@ pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
 fn lines(content: &Content) -> impl Iterator<Item = &[u8]> {
     content.bytes().split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FsMut as _, MemoryFs};
+
+    const JOURNAL: &str = "shared/machines/alpha/messages.jsonl";
+
+    fn put(fs: &mut MemoryFs, text: &str) {
+        fs.apply(&FsOp::Replace { path: Path::shared(JOURNAL), content: Content::from(text) }).unwrap();
+    }
+
+    /// Keeps what the journals have now, and says whether one lacked what it had.
+    fn kept_now(fs: &mut MemoryFs) -> bool {
+        let machines = fs.list(&Path::shared("shared/machines")).unwrap_or_default();
+        let keeping = keep(fs, &machines);
+        keeping.ops.iter().for_each(|op| fs.apply(op).unwrap());
+        keeping.lacks
+    }
+
+    /// The kept files that are read beside the journals, by name.
+    fn beside(fs: &MemoryFs) -> Vec<String> {
+        let files = fs.list(&Path::shared("shared/machines/alpha")).unwrap_or_default();
+        let all = kept(fs);
+        let of = all.iter().flat_map(|(directory, of)| of.read_beside(directory, &files, &BTreeSet::new()));
+        of.map(|(_, path)| path.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_mirror_grows_with_its_journal_and_is_read_where_that_is_shorter_or_gone() {
+        let mut fs = MemoryFs::default();
+        put(&mut fs, "{1}\n{2");
+        assert!(!kept_now(&mut fs));
+        assert_eq!(
+            fs.text("local:kept/alpha/messages.jsonl"),
+            "{1}\n",
+            "a line that is not whole is on its way"
+        );
+        put(&mut fs, "{1}\n{2}\n");
+        assert!(!kept_now(&mut fs) && beside(&fs).is_empty());
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl"), "{1}\n{2}\n");
+        put(&mut fs, "{1}\n");
+        assert!(!kept_now(&mut fs), "what is kept stays as it is");
+        assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl"]);
+        fs.apply(&FsOp::Remove { path: Path::shared(JOURNAL) }).unwrap();
+        assert!(!kept_now(&mut fs));
+        assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl"]);
+    }
+
+    #[test]
+    fn what_another_journal_of_the_name_does_not_have_is_kept_apart_once() {
+        let mut fs = MemoryFs::default();
+        put(&mut fs, "{1}\n{2}\n{3}\n");
+        assert!(!kept_now(&mut fs));
+        put(&mut fs, "{1}\n{4}\n");
+        assert!(kept_now(&mut fs) && !kept_now(&mut fs));
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl"), "{1}\n{4}\n");
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), "{2}\n{3}\n");
+        put(&mut fs, "{1}\n{2}\n{3}\n");
+        assert!(kept_now(&mut fs));
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), "{2}\n{3}\n{4}\n");
+        put(&mut fs, "{1}\r\n{2}\r\n{3}\r\n");
+        assert!(!kept_now(&mut fs), "a line ending is no other line");
+    }
+}

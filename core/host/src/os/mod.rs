@@ -78,9 +78,7 @@ impl OsFs {
             (_, Some(Errno::DEADLK | Errno::AGAIN | Errno::TIMEDOUT)) => FsError::NotLocal,
             (_, Some(Errno::STALE | Errno::IO | Errno::NOTCONN | Errno::HOSTDOWN)) => FsError::Unavailable,
             (ErrorKind::AlreadyExists, _) => FsError::Exists,
-            (ErrorKind::NotFound, _)
-                if path.root() == Root::Shared && (!self.shared.exists() || self.is_away()) =>
-            {
+            (ErrorKind::NotFound, _) if path.root() == Root::Shared && !self.shared.exists() => {
                 FsError::Unavailable
             }
             (ErrorKind::NotFound | ErrorKind::NotADirectory, _) if self.is_stub(path) => FsError::NotLocal,
@@ -409,9 +407,6 @@ impl Fs for OsFs {
         let is_mark = |found: &Found| found.name == root::FILE && *dir == Path::local("");
         let found = listed.map_err(told)?.into_iter().filter(|found| !is_mark(found));
         let mut entries: Vec<_> = found.map(entry).collect();
-        if entries.is_empty() && *dir == Path::shared("") && self.is_away() {
-            return Err(FsError::Unavailable);
-        }
         // A file that is here counts before a stub of it.
         entries.sort_by(|(a_stub, a), (b_stub, b)| (&a.path, a_stub).cmp(&(&b.path, b_stub)));
         let mut entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
@@ -512,9 +507,7 @@ mod tests {
         fs::create_dir(&shared).unwrap();
         assert_eq!(fs.apply(&op), Err(FsError::Unavailable));
         assert!(fs.failure().unwrap().contains("is empty, and another directory than before"));
-        assert_eq!(fs.read(&Path::shared("a/b"), 0), Err(FsError::Unavailable));
-        assert_eq!(fs.list(&Path::shared("a")), Err(FsError::Unavailable));
-        assert_eq!(fs.list(&Path::shared("")), Err(FsError::Unavailable));
+        assert_eq!(fs.list(&Path::shared("")), Ok(Vec::new()), "that it is empty everybody may see");
         assert!(fs::read_dir(&shared).unwrap().next().is_none(), "nothing was made in its place");
         // It comes back.
         fs::remove_dir(&shared).unwrap();

@@ -54,9 +54,9 @@ impl<P: Protocol> Replica<P> {
         }
     }
 
-    /// Whether its processes can reach the files of the shared root. Where `guarded`, an empty directory that is another one
-    /// than they had worked in does not count.
-    pub(super) fn can_reach(&self, guarded: bool) -> bool {
+    /// Whether what its processes write to the shared root gets there. Where `guarded`, an empty directory that is another
+    /// one than they had worked in is not written to.
+    pub(super) fn can_write(&self, guarded: bool) -> bool {
         let is_another = |beneath: &Arc<Beneath>| beneath.knew && (beneath.shows || beneath.strange);
         let another = self.beneath.as_ref().filter(|_| guarded).is_some_and(is_another);
         let is_file = |(path, slot): (&Path, &Slot)| path.root() == Root::Shared && slot.body.is_some();

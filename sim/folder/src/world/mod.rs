@@ -73,8 +73,8 @@ pub struct ReplicaSetup<S: System> {
     pub machine: MachineSetup,
     /// What the machine is called, as conflict copies name it.
     pub host: String,
-    /// Whether its processes are told that the folder cannot be reached while another directory, an empty one, is in its
-    /// place, as the agent's are told. Upstream's programs find what is there.
+    /// Whether an op of its processes fails while another directory, an empty one, is in the folder's place, as the agent's
+    /// do. Upstream's programs write there.
     pub guarded: bool,
 }
 

@@ -25,7 +25,7 @@ impl<S: System> World<S> {
                 "replica {id}'s process cannot start: it is up, or the machine sleeps"
             )));
         }
-        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let reachable = replica.machine.folder_reachable;
         let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let config = &setup.replicas[id.index()].config;
         let process = Driver::open(config, now, draw, &view, &mut effects.events);
@@ -130,7 +130,7 @@ impl<S: System> World<S> {
         let now = self.clocks(setup, id);
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
-        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let reachable = replica.machine.folder_reachable;
         let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let process = replica.process.as_mut().expect("a process that can be fed is up");
         process.driver_mut().feed(config, input, now, draw, &view, &mut effects.events);
@@ -160,7 +160,7 @@ impl<S: System> World<S> {
         let (now, wall) = (self.now, self.clocks(setup, id).wall);
         let replica = self.replica_mut(id);
         let full = replica.machine.disk_full;
-        let result = unreachable(op.path(), replica.can_reach(setup.replicas[id.index()].guarded))
+        let result = unreachable(op.path(), replica.can_write(setup.replicas[id.index()].guarded))
             .and_then(|()| replica.found_mut(op.path().root()).apply(&op, part, full, wall, now));
         if result.is_ok() || (full && matches!(op, FsOp::Overwrite { .. })) {
             touch(replica, &op, effects);
@@ -198,7 +198,7 @@ impl<S: System> World<S> {
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         replica.begun = false;
-        let reachable = replica.can_reach(setup.replicas[id.index()].guarded);
+        let reachable = replica.machine.folder_reachable;
         let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
         let process = replica.process.as_mut().expect("an op is pending in a process that is up");
         process.driver_mut().applied(config, result, now, draw, &view, &mut effects.events);
@@ -220,7 +220,7 @@ impl<S: System> World<S> {
         let process = replica.process.take().expect("seen to be up");
         let begun = std::mem::take(&mut replica.begun);
         if let Some(op) = process.pending_op()
-            && unreachable(op.path(), replica.can_reach(setup.replicas[id.index()].guarded)).is_ok()
+            && unreachable(op.path(), replica.can_write(setup.replicas[id.index()].guarded)).is_ok()
             && !replica.machine.disk_full
         {
             replica.found_mut(op.path().root()).tear(op, torn_percent.min(100), begun, wall, now);

@@ -65,7 +65,8 @@ pub struct FailoverChecks {
     hand_over: Option<(ReplicaId, u64)>,
     /// When each replica was last in trouble, ms, as far as a hand-over to it may not know of that.
     troubled_ms: BTreeMap<ReplicaId, u64>,
-    /// Whose client has forgotten what it had synced, one bit a replica.
+    /// Whose client has forgotten what it had synced, or took for changes made here what somebody else did to the files,
+    /// one bit a replica.
     reset: u32,
     /// Who wrote each device file first.
     writers: BTreeMap<Path, ReplicaId>,
@@ -253,7 +254,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         }
         for conflict in &effects.conflicts {
             // A client that forgot what it had synced finds its own earlier version, or sends its copy of another's
-            // file as if somebody had written it there: one writer all the same.
+            // file as if somebody had written it there: one writer all the same. So does one that finds files restored, or
+            // gone with their mount.
             let forgot = |id: ReplicaId| self.reset >> id.0 & 1 == 1;
             let apart =
                 conflict.winner != conflict.loser && !forgot(conflict.winner) && !forgot(conflict.loser);
@@ -368,7 +370,9 @@ impl FailoverChecks {
         if self.hand_over.is_some_and(|(target, _)| !has_voters(setup, world, target)) {
             self.hand_over = None;
         }
-        if let Choice::ResetIndex { replica } = choice {
+        let forgets =
+            matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. });
+        if let Some(replica) = choice.replica().filter(|_| forgets) {
             self.reset |= 1 << replica.0;
         }
         let before = self.active;

@@ -53,6 +53,9 @@ pub struct JournalChecks {
     acknowledged: BTreeMap<(String, i64, u64), Acknowledged>,
     /// Who wrote each shared file, and whose claims had long reached them when they did.
     writers: BTreeMap<Path, BTreeMap<ReplicaId, BTreeSet<ReplicaId>>>,
+    /// Whose client took files for changed that nobody there had written: it forgot what it had synced, or they were
+    /// restored or went with their mount.
+    foreign: BTreeSet<ReplicaId>,
     /// Who claims what another one claims too.
     claims: Claims,
     /// What each replica saw when its folder had last changed.
@@ -190,7 +193,13 @@ impl Checks<JournalSystem> for JournalChecks {
         findings: &mut Findings,
     ) {
         let Some(id) = choice.replica() else { return };
-        let writes = matches!(choice, Choice::Apply { .. } | Choice::Crash { .. });
+        if matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. }) {
+            self.foreign.insert(id);
+        }
+        // After a crash a client sends whatever it had still to send. That was written here, unless the client took for
+        // changes what nobody here had written.
+        let crashed = matches!(choice, Choice::Crash { .. }) && !self.foreign.contains(&id);
+        let writes = crashed || matches!(choice, Choice::Apply { .. });
         if writes {
             effects.touched.iter().for_each(|path| self.claims.written(id, path));
         }
@@ -242,6 +251,7 @@ impl Checks<JournalSystem> for JournalChecks {
         }
         if checker != ONE_WRITER {
             self.writers.clone_from(&fresh.writers);
+            self.foreign.clone_from(&fresh.foreign);
         }
         if checker != ONE_WRITER && checker != TAKEN_ONCE {
             self.claims.clone_from(&fresh.claims);
