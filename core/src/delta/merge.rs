@@ -35,8 +35,12 @@ pub fn absorb(one: &mut Entity, other: &Entity) -> bool {
         Causality::Concurrent => {}
     }
     for (birth, at) in &other.births {
-        let known = one.births.entry(birth.clone()).or_insert(*at);
-        *known = (*known).min(*at);
+        match one.births.get_mut(birth) {
+            Some(known) => *known = (*known).min(*at),
+            None => {
+                one.births.insert(birth.clone(), *at);
+            }
+        }
     }
     for (birth, death) in &other.deaths {
         match one.deaths.get_mut(birth) {

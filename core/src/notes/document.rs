@@ -1,6 +1,6 @@
 //! What a note's records say together: the port behind which the CRDT stands.
 //!
-//! A document is a pure function of the set of its records: they are applied in the order of instance and number, so
+//! A document is a pure function of the set of its records: they are applied in an order that follows from the set, so
 //! the order in which files came does not matter, and a record that is there twice counts once. Nothing of a document
 //! is kept in a protocol's state, which holds records only.
 //!

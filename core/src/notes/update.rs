@@ -75,7 +75,7 @@ impl Struct {
     #[must_use]
     pub fn text<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
         let content = bytes.get(self.content.clone()).filter(|_| self.kind == Some(info::STRING))?;
-        Walk { bytes: content, at: 0, is_lax: true }.text().ok()
+        Walk::new(content, true).text().ok()
     }
 
     /// Whether this and another one may be what one client wrote, where their clocks meet: what each says there is the
@@ -96,7 +96,7 @@ impl Struct {
         // One may be a part of the other.
         let (from, to) = (self.clock.max(other.clock), (self.clock + self.len).min(other.clock + other.len));
         let units = |one: &Self, content: &[u8]| -> Vec<u16> {
-            let text = Walk { bytes: content, at: 0, is_lax: true }.text().unwrap_or("");
+            let text = Walk::new(content, true).text().unwrap_or("");
             let skipped = usize::try_from(from - one.clock).unwrap_or(usize::MAX);
             let len = usize::try_from(to.saturating_sub(from)).unwrap_or(0);
             text.encode_utf16().skip(skipped).take(len).collect()
@@ -140,32 +140,32 @@ pub fn structs(bytes: &[u8]) -> Result<Vec<Struct>, Flaw> {
     Ok(found)
 }
 
+/// What an update writes and what it refers to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Links {
+    /// Up to where each of its clients has written then.
+    pub(super) writes: Vec<(u64, u64)>,
+    /// What it refers to of other clients than those that wrote it: client and clock.
+    pub(super) needs: Vec<(u64, u64)>,
+}
+
+/// What an update writes and refers to; nothing of one that is flawed.
+pub(super) fn links(bytes: &[u8]) -> Links {
+    let mut walker = Walk { needs: Some(Vec::new()), ..Walk::new(bytes, true) };
+    let mut writes: Vec<(u64, u64)> = Vec::new();
+    let walked = walker.all(&mut |one| match writes.last_mut() {
+        Some((client, end)) if *client == one.client => *end = one.clock + one.len,
+        _ => writes.push((one.client, one.clock + one.len)),
+    });
+    match walked {
+        Ok(_) => Links { writes, needs: walker.needs.unwrap_or_default() },
+        Err(_) => Links::default(),
+    }
+}
+
 /// Returns how many bytes are left.
 fn walk(bytes: &[u8], is_lax: bool, seen: &mut dyn FnMut(Struct)) -> Result<usize, Flaw> {
-    let mut walk = Walk { bytes, at: 0, is_lax };
-    for _ in 0..walk.number()? {
-        let structs = walk.number()?;
-        let client = walk.client()?;
-        let mut clock = walk.clock()?;
-        for _ in 0..structs {
-            let (len, kind, from) = walk.one_struct(client, clock)?;
-            seen(Struct { client, clock, len, kind, content: from..walk.at });
-            clock = clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
-        }
-    }
-    for _ in 0..walk.number()? {
-        walk.client()?;
-        for _ in 0..walk.number()? {
-            let (clock, len) = (walk.clock()?, walk.clock()?);
-            if len == 0 && !is_lax {
-                return Err(Flaw::Empty);
-            }
-            if clock + len > u64::from(u32::MAX) {
-                return Err(Flaw::Clock);
-            }
-        }
-    }
-    Ok(bytes.len() - walk.at)
+    Walk::new(bytes, is_lax).all(seen)
 }
 
 struct Walk<'a> {
@@ -173,9 +173,42 @@ struct Walk<'a> {
     at: usize,
     /// Whether it takes what Yjs takes.
     is_lax: bool,
+    /// What was referred to of other clients; `None` if nobody asks.
+    needs: Option<Vec<(u64, u64)>>,
 }
 
 impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8], is_lax: bool) -> Self {
+        Self { bytes, at: 0, is_lax, needs: None }
+    }
+
+    /// Walks over the whole update, and returns how many bytes are left.
+    fn all(&mut self, seen: &mut dyn FnMut(Struct)) -> Result<usize, Flaw> {
+        for _ in 0..self.number()? {
+            let structs = self.number()?;
+            let client = self.client()?;
+            let mut clock = self.clock()?;
+            for _ in 0..structs {
+                let (len, kind, from) = self.one_struct(client, clock)?;
+                seen(Struct { client, clock, len, kind, content: from..self.at });
+                clock = clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
+            }
+        }
+        for _ in 0..self.number()? {
+            self.client()?;
+            for _ in 0..self.number()? {
+                let (clock, len) = (self.clock()?, self.clock()?);
+                if len == 0 && !self.is_lax {
+                    return Err(Flaw::Empty);
+                }
+                if clock + len > u64::from(u32::MAX) {
+                    return Err(Flaw::Clock);
+                }
+            }
+        }
+        Ok(self.bytes.len() - self.at)
+    }
+
     fn byte(&mut self) -> Result<u8, Flaw> {
         let byte = self.bytes.get(self.at).copied().ok_or(Flaw::Cut)?;
         self.at += 1;
@@ -221,6 +254,9 @@ impl<'a> Walk<'a> {
     /// A reference of the item at `clock` of `client`.
     fn reference(&mut self, client: u64, clock: u64) -> Result<(), Flaw> {
         let (to, at) = (self.client()?, self.clock()?);
+        if to != client {
+            self.needs.iter_mut().for_each(|needs| needs.push((to, at)));
+        }
         if to == client && at >= clock { Err(Flaw::Itself) } else { Ok(()) }
     }
 

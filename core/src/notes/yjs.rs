@@ -17,6 +17,7 @@ use yrs::{
 };
 
 use super::document::{Author, Deed, Document, EditError, Parts, Step, steps};
+use super::order::order;
 use super::update;
 
 const METADATA: &str = "metadata";
@@ -52,14 +53,16 @@ fn empty(client: u64) -> Doc {
 /// The document of some parts, and which of the records it does not hold, as places in their order.
 fn load(parts: &Parts<'_>, client: u64) -> (Doc, Vec<usize>) {
     let states = parts.states.len();
-    let all: Vec<&[u8]> =
-        parts.states.iter().copied().chain(parts.records.iter().map(|part| part.data)).collect();
+    let order = order(&parts.records);
+    let records = order.iter().map(|&at| parts.records[at].data);
+    let all: Vec<&[u8]> = parts.states.iter().copied().chain(records).collect();
     let mut refused = Vec::new();
     loop {
         match try_load(&all, &refused, client, all.len()) {
             Some((doc, more)) => {
                 refused.extend(more);
-                let records = refused.into_iter().filter_map(|at: usize| at.checked_sub(states));
+                let records =
+                    refused.into_iter().filter_map(|at: usize| Some(order[at.checked_sub(states)?]));
                 return (doc, records.collect());
             }
             None if refused.len() >= REFUSED_MAX => {
