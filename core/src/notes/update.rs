@@ -191,7 +191,8 @@ impl<'a> Walk<'a> {
             for _ in 0..structs {
                 let (len, kind, from) = self.one_struct(client, clock)?;
                 seen(Struct { client, clock, len, kind, content: from..self.at });
-                clock = clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
+                clock =
+                    clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
             }
         }
         for _ in 0..self.number()? {

@@ -63,9 +63,12 @@ pub enum Purpose {
     Older = 28,
 }
 
-/// Stream `purpose * PER_PURPOSE + replica` of ChaCha8 under the run's seed: replicas are at most 26, and a swarm
-/// has 64 decisions at most.
+/// The first so many replicas, and the decisions of a swarm, have stream `purpose * PER_PURPOSE + replica` of ChaCha8
+/// under the run's seed.
 const PER_PURPOSE: u64 = 64;
+
+/// From here on the streams of further replicas are counted, `MORE + purpose * 256 + replica`.
+const MORE: u64 = 1 << 32;
 
 /// One stream.
 #[derive(Clone, Debug)]
@@ -73,14 +76,14 @@ pub struct Stream(ChaCha8Rng);
 
 impl Stream {
     /// The stream of a seed for a purpose and a replica (0 where no replica is meant).
-    ///
-    /// # Panics
-    /// Where `replica` would run into the next purpose's streams.
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose, replica: u8) -> Self {
-        assert!(u64::from(replica) < PER_PURPOSE, "there is no stream {replica} of {purpose:?}");
+        let (purpose, replica) = (purpose as u64, u64::from(replica));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(purpose as u64 * PER_PURPOSE + u64::from(replica));
+        rng.set_stream(match replica {
+            ..PER_PURPOSE => purpose * PER_PURPOSE + replica,
+            _ => MORE + purpose * 256 + replica,
+        });
         Self(rng)
     }
 
@@ -141,7 +144,7 @@ mod tests {
         ];
         let mut first = std::collections::BTreeMap::new();
         for purpose in all {
-            for replica in 0..26 {
+            for replica in [0..26, 62..66, 254..255].into_iter().flatten() {
                 let drawn = Stream::new(7, purpose, replica).bits();
                 let other = first.insert(drawn, (purpose, replica));
                 assert_eq!(other, None, "{purpose:?} of {replica}");

@@ -20,13 +20,13 @@ pub(super) fn workload(
     rng: &mut dyn Rng,
 ) -> Vec<(u64, ChoiceOf<DeltaSystem>)> {
     let Some(every_ms) = scenario.settings.change_every_ms else { return vec![] };
-    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 26 replicas");
+    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 256 replicas");
     let mut work = Work { written: 0 };
     let mut choices = absences(scenario, rng);
     let mut at = 0;
     loop {
         at += 1 + rng.up_to(every_ms.saturating_mul(2));
-        let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
+        let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"));
         let burst = if rng.up_to(9) == 0 { 2 + rng.up_to(4) } else { 1 };
         let pause_ms = rng.up_to(400);
         for _ in 0..burst {
@@ -43,9 +43,9 @@ pub(super) fn workload(
 
 /// One time in two, somebody who has no network for a good part of the run.
 fn absences(scenario: &Scenario<DeltaSystem>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<DeltaSystem>)> {
-    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 26 replicas");
+    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 256 replicas");
     let is_drawn = rng.up_to(1) == 0;
-    let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
+    let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"));
     let from = rng.up_to(scenario.run_ms / 2);
     let for_ms = scenario.run_ms / 8 + rng.up_to(scenario.run_ms / 4);
     // Where nothing goes wrong, nobody is away either.

@@ -126,8 +126,11 @@ fn config(setup: &Setup<FailoverSystem>, id: ReplicaId) -> &Config {
     &setup.replicas[id.index()].config
 }
 
+/// How many replicas a failover can have: who is active is one bit a replica, and nobody has so many machines.
+pub(super) const REPLICAS_MAX: usize = 26;
+
 pub(super) fn bits(active: u32) -> impl Iterator<Item = ReplicaId> {
-    ReplicaId::all(ReplicaId::COUNT_MAX).filter(move |id| active >> id.0 & 1 == 1)
+    ReplicaId::all(REPLICAS_MAX).filter(move |id| active >> id.0 & 1 == 1)
 }
 
 /// A look at one choice, with everything it needs.

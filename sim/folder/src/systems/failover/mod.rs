@@ -61,6 +61,11 @@ impl System for FailoverSystem {
     }
 
     fn config(scenario: &Scenario<Self>, replica: ReplicaId) -> Result<Config, String> {
+        let count = scenario.replica.len();
+        if count > checks::REPLICAS_MAX {
+            let most = checks::REPLICAS_MAX;
+            return Err(format!("{count} replicas; of failover write one to {most} `[[replica]]` tables"));
+        }
         let config = scenario.settings.config(scenario, replica);
         config.check().map_err(|error| error.to_string())?;
         Ok(config)
@@ -84,8 +89,8 @@ impl System for FailoverSystem {
     }
 
     fn whim(scenario: &Scenario<Self>, asked: ReplicaId, rng: &mut dyn Rng) -> Option<ChoiceOf<Self>> {
-        let last = u64::try_from(scenario.replica.len() - 1).expect("at most 26");
-        let target = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
+        let last = u64::try_from(scenario.replica.len() - 1).expect("at most 256");
+        let target = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"));
         Some(activate(scenario, asked, target))
     }
 

@@ -193,7 +193,7 @@ impl Settings {
 
     fn bounds_of_hardened(&self, scenario: &Scenario<FailoverSystem>, hardened: &Hardened) -> Bounds {
         let travel = scenario.profile().timing.calm_bound_ms();
-        let count = u64::try_from(scenario.replica.len()).expect("at most 26");
+        let count = u64::try_from(scenario.replica.len()).expect("at most 256");
         // Everybody listed is let pass once, then a candidate waits, and another that crossed it.
         let candidacy = hardened.wait_ms + hardened.propagation_ms + 3 * hardened.look_ms;
         let succession = hardened.suspect_ms_max + (count + 1) * hardened.slot_ms + 2 * candidacy;

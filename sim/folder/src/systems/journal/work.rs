@@ -52,14 +52,14 @@ fn moments(
     rng: &mut dyn Rng,
     mut what: impl FnMut(u64, &mut dyn Rng) -> Event,
 ) -> Vec<(u64, ReplicaId, Event)> {
-    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 26 replicas");
+    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 256 replicas");
     let (mut events, mut at) = (Vec::new(), 0);
     loop {
         at += 1 + rng.up_to(every_ms.saturating_mul(2));
         if at >= scenario.run_ms {
             return events;
         }
-        let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"));
+        let replica = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"));
         events.push((at, replica, what(at, rng)));
     }
 }

@@ -31,8 +31,8 @@ pub(super) fn workload(scenario: &Scenario<NotesSystem>, rng: &mut dyn Rng) -> V
 }
 
 fn replica(scenario: &Scenario<NotesSystem>, rng: &mut dyn Rng) -> ReplicaId {
-    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 26 replicas");
-    ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 26"))
+    let last = u64::try_from(scenario.replica.len() - 1).expect("1 to 256 replicas");
+    ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"))
 }
 
 fn people(scenario: &Scenario<NotesSystem>, every_ms: u64, rng: &mut dyn Rng, deeds: &mut Vec<Deed>) {
