@@ -430,6 +430,34 @@ fn failover_times_stand_beside_their_bound() {
 }
 
 #[test]
+fn entities_and_notes_are_measured_beside_what_others_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let out_dir = dir.path().to_str().unwrap();
+    for (what, rows, others) in [
+        ("delta", 20, ["automerge maps", "yrs maps"]),
+        ("notes", 9, ["yrs alone, in one transaction", "yrs alone"]),
+    ] {
+        let output = call(&["bench", what, "--quick", "--json", "--out", out_dir]);
+        let report = json(&output);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        let all = report["rows"].as_array().unwrap();
+        assert_eq!(all.len(), rows, "{report:#}");
+        for other in others {
+            let of_others = all.iter().filter(|row| row["by"] == other);
+            assert!(of_others.clone().next().is_some(), "{other} is not measured: {report:#}");
+            for row in of_others {
+                assert!(row["of_ours"].as_f64().is_some() && row["cpu_us"].as_u64().unwrap() > 0, "{row:#}");
+            }
+        }
+        assert_eq!(all.iter().filter(|row| !row["is_met"].is_null()).count(), 1, "{report:#}");
+        let page = std::fs::read_to_string(dir.path().join(format!("bench-{what}.html"))).unwrap();
+        assert!(page.contains(others[0]) && page.contains("aim: "), "{page}");
+    }
+    let text = out(&call(&["bench", "delta", "--quick"]));
+    assert!(text.starts_with("Entities: ") && text.contains("split-lite"), "{text}");
+}
+
+#[test]
 fn journals_are_measured_beside_their_aims_and_sqlite_alone() {
     let dir = tempfile::tempdir().unwrap();
     let out_dir = dir.path().to_str().unwrap();
@@ -472,15 +500,24 @@ fn journals_are_measured_beside_their_aims_and_sqlite_alone() {
 fn claims_stand_beside_what_was_measured() {
     let dir = tempfile::tempdir().unwrap();
     let out_dir = dir.path().to_str().unwrap();
-    let output = call(&["claims", "--profile", "syncthing", "--seeds", "2", "--out", out_dir]);
-    let said = out(&output);
-    assert_eq!(code(&output), 0, "{}", err(&output));
-    for text in
-        ["failover success: the documents say 70 %", "  measured: of all crashes", "majority", "published"]
-    {
-        assert!(said.contains(text), "{text}: {said}");
+    let claims = |system: &str| {
+        let arguments =
+            ["claims", "--system", system, "--profile", "syncthing", "--seeds", "2", "--out", out_dir];
+        let output = call(&arguments);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        out(&output)
+    };
+    for (system, texts) in [
+        ("failover", ["failover success: the documents say 70 %", "  measured: of all crashes", "majority"]),
+        ("delta", ["orphaned, but harmless", "of 2", "one whole main.json"]),
+        ("notes", ["no multi-writer conflicts", "of 2", "ignored until fully synced"]),
+    ] {
+        let said = claims(system);
+        for text in texts {
+            assert!(said.contains(text), "{text}: {said}");
+        }
+        assert!(!said.contains(" -  "), "everything was measured: {said}");
     }
-    assert!(!said.contains(" -  "), "everything was measured: {said}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `bench failover`: how long a failover takes, beside the bound; `bench journal`: how fast journals are.
+//! `bench failover`: how long a failover takes, beside the bound; `bench journal`, `bench delta` and `bench notes`: how
+//! fast journals, entities and notes are.
 
 use std::path::Path;
 
@@ -7,13 +8,14 @@ use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::systems::failover::FailoverSystem;
 use cloudchamber_folder::{System as _, Variant, find};
 
-use crate::commands::cli::{BenchArgs, JournalBenchArgs};
+use crate::commands::cli::{BenchArgs, JournalBenchArgs, ThroughputArgs};
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::failover_times::{self, CURVES, Order};
 use crate::jobs::journals::{self, EVENTS};
 use crate::jobs::workers;
 use crate::report::failover_times::Mode;
+use crate::report::throughput::ThroughputReport;
 use crate::show::{html, text};
 
 /// Seeds of each kind of event, without and with `--quick`.
@@ -57,6 +59,23 @@ pub(crate) fn journal(args: &JournalBenchArgs, json: bool) -> Result<Verdict, Fa
         leave(dir, "bench-journal", &data, &html::journal_page(&report))?;
     }
     let shown = text::journal::text(&report);
+    files::print(if json { &data } else { &shown });
+    Ok(Verdict::AsExpected)
+}
+
+/// Measures entities or notes as the command line says.
+pub(crate) fn throughput(
+    args: &ThroughputArgs,
+    what: &str,
+    measure: fn(bool) -> Result<ThroughputReport, Failure>,
+    json: bool,
+) -> Result<Verdict, Failure> {
+    let report = measure(args.quick)?;
+    let data = files::to_json(&report);
+    if let Some(dir) = &args.out {
+        leave(dir, &format!("bench-{what}"), &data, &html::throughput_page(&report))?;
+    }
+    let shown = text::throughput::text(&report);
     files::print(if json { &data } else { &shown });
     Ok(Verdict::AsExpected)
 }

@@ -2,16 +2,18 @@
 
 use cloudchamber_folder::System as _;
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::systems::delta::DeltaSystem;
 use cloudchamber_folder::systems::failover::FailoverSystem;
+use cloudchamber_folder::systems::notes::NotesSystem;
 use serde::Serialize;
 
 use crate::commands::cli::ClaimsArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
-use crate::jobs::claims::{documents, failover_success};
+use crate::jobs::claims::{documents, entities, failover_success, notes};
 use crate::jobs::failover_times::{self, Order};
 use crate::jobs::out::Out;
-use crate::jobs::workers;
+use crate::jobs::{throughput, workers};
 use crate::report::claims::{ClaimTable, DocumentClaim};
 use crate::report::failover_times::{BenchReport, Mode};
 use crate::show::{html, text};
@@ -20,12 +22,16 @@ use crate::show::{html, text};
 const SEEDS: u64 = 50;
 
 /// What `claims --json` prints.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Report {
     commit: String,
     seeds: u64,
+    /// Of failover.
     documents: Vec<DocumentClaim>,
-    success: ClaimTable,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<ClaimTable>,
+    delta: Vec<DocumentClaim>,
+    notes: Vec<DocumentClaim>,
 }
 
 /// Measures and prints.
@@ -36,16 +42,35 @@ pub(crate) fn run(args: &ClaimsArgs, json: bool) -> Result<Verdict, Failure> {
         Some(name) => vec![name.clone()],
         None => Profile::names().map(str::to_owned).collect(),
     };
-    let modes = vec![Mode::Crash, Mode::Activation];
-    let order =
-        Order { profiles, designs: FailoverSystem::DESIGNS.to_vec(), modes, seeds, jobs, curves: vec![] };
-    let BenchReport { commit, cells, .. } = failover_times::measure(&order)?;
-    let documents = documents::of(&cells);
-    let success = failover_success(seeds, jobs, &Out { dir: &args.out, draw: html::timeline_page })?;
-    if json {
-        files::print(&files::to_json(&Report { commit, seeds, documents, success }));
-    } else {
-        files::print(&text::claims::text(&documents, &success));
+    let is_asked = |system: &str| args.system.as_ref().is_none_or(|asked| asked == system);
+    let commit = cloudchamber_folder::trace::COMMIT.to_owned();
+    let mut report = Report { commit, seeds, ..Report::default() };
+    if is_asked(FailoverSystem::NAME) {
+        let modes = vec![Mode::Crash, Mode::Activation];
+        let designs = FailoverSystem::DESIGNS.to_vec();
+        let order = Order { profiles: profiles.clone(), designs, modes, seeds, jobs, curves: vec![] };
+        let BenchReport { cells, .. } = failover_times::measure(&order)?;
+        report.documents = documents::of(&cells);
+        let out = Out { dir: &args.out, draw: html::timeline_page };
+        report.success = Some(failover_success(seeds, jobs, &out)?);
     }
+    if is_asked(DeltaSystem::NAME) {
+        report.delta = entities::claims(&profiles, seeds, jobs, &throughput::syncs()?)?;
+    }
+    if is_asked(NotesSystem::NAME) {
+        report.notes = notes::claims(&profiles, seeds, jobs)?;
+    }
+    files::print(&if json { files::to_json(&report) } else { shown(&report) });
     Ok(Verdict::AsExpected)
+}
+
+fn shown(report: &Report) -> String {
+    let mut shown = match &report.success {
+        Some(success) => text::claims::text(&report.documents, success),
+        None => String::new(),
+    };
+    for claims in [&report.delta, &report.notes] {
+        shown.push_str(&text::claims::documents(claims));
+    }
+    shown
 }

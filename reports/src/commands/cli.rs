@@ -27,7 +27,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Measures how long a failover takes, beside the bound that no detector can beat, and how fast journals are.
+    /// Measures how long a failover takes, beside the bound that no detector can beat, and how fast journals,
+    /// entities and notes are.
     #[command(after_help = "Example: cloudchamber bench failover --profile icloud --seeds 500")]
     Bench {
         #[command(subcommand)]
@@ -132,6 +133,9 @@ pub(crate) struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ClaimsArgs {
+    /// Only of this system's documents; of all where it is absent.
+    #[arg(long)]
+    pub(crate) system: Option<String>,
     /// Only this provider; all where it is absent.
     #[arg(long)]
     pub(crate) profile: Option<String>,
@@ -216,6 +220,29 @@ pub(crate) enum Bench {
     /// something.
     #[command(after_help = "Example: cloudchamber bench journal --events 200000")]
     Journal(JournalBenchArgs),
+    /// How fast entities are merged, beside automerge and yrs, and synced, beside one whole file.
+    ///
+    /// The entities are made up: a hundred thousand for the merges, of which two replicas edited a tenth, and ten
+    /// thousand for the syncs, of which ten changed. Each is done once, in a temporary directory; what the comparison
+    /// compares stands above the table.
+    #[command(after_help = "Example: cloudchamber bench delta --quick")]
+    Delta(ThroughputArgs),
+    /// How fast notes are loaded, beside yrs alone, and found among many.
+    ///
+    /// A note of a hundred thousand records that four instances typed, and a folder of ten thousand notes of which ten
+    /// are new. Each is done once, in a temporary directory; what the comparison compares stands above the table.
+    #[command(after_help = "Example: cloudchamber bench notes --quick")]
+    Notes(ThroughputArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ThroughputArgs {
+    /// A twentieth of it: some seconds.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Where bench-delta.json and bench-delta.html, or bench-notes, go; nowhere where it is absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -19,6 +19,7 @@ use cloudchamber_folder::systems::Systems;
 
 use crate::commands::cli::{Bench, Cli, Command, Model};
 use crate::failure::{Failure, Verdict};
+use crate::jobs::throughput;
 
 /// Does what the command line asks.
 ///
@@ -29,6 +30,12 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
     match cli.command {
         Command::Bench { what: Bench::Failover(args) } => bench::run(&args, json),
         Command::Bench { what: Bench::Journal(args) } => bench::journal(&args, json),
+        Command::Bench { what: Bench::Delta(args) } => {
+            bench::throughput(&args, "delta", throughput::delta, json)
+        }
+        Command::Bench { what: Bench::Notes(args) } => {
+            bench::throughput(&args, "notes", throughput::notes, json)
+        }
         Command::Check(args) => check::run::<L>(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file, story } => replay::run::<L>(&file, story, json),

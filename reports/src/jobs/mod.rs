@@ -21,6 +21,7 @@ pub(crate) mod shrink;
 pub(crate) mod specification;
 mod story;
 pub(crate) mod swarm;
+pub(crate) mod throughput;
 pub(crate) mod timeline;
 
 use std::sync::Mutex;

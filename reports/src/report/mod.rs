@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod shrink;
 pub(crate) mod specification;
 pub(crate) mod swarm;
+pub(crate) mod throughput;
 pub(crate) mod timeline;
 pub(crate) mod words;
 

@@ -4,6 +4,7 @@ use crate::report::distribution::Distribution;
 use crate::report::failover_times::{Cell, Figures};
 use crate::report::journals::{Aim, JournalReport, StageReport};
 use crate::report::model::ModelReport;
+use crate::report::throughput::{TaskAim, TaskReport};
 use crate::report::words::duration;
 
 /// Which design it is of: the hardened one by its policy.
@@ -61,6 +62,34 @@ pub(crate) fn stage(stage: &StageReport) -> [String; 6] {
     };
     let [wall, processor] = [stage.wall_ms, stage.cpu_ms].map(|ms| format!("{ms} ms"));
     [stage.name.clone(), stage.events.to_string(), wall, processor, speed, aim]
+}
+
+/// What the cells of a task are.
+pub(crate) const TASK_HEAD: [&str; 9] =
+    ["by", "things", "wall", "processor", "a second of it", "of ours", "opened", "written", "bytes written"];
+
+/// How many of them, at the end, are of files.
+pub(crate) const FILE_CELLS: usize = 3;
+
+/// What one of several took for a task, as cells.
+pub(crate) fn task(row: &TaskReport) -> [String; TASK_HEAD.len()] {
+    // Ten things say nothing of a speed.
+    let speed = if row.things < 1_000 { "-".to_owned() } else { row.things_per_cpu_s.to_string() };
+    let [wall, processor] = [row.wall_us, row.cpu_us].map(|us| format!("{:.1} ms", us as f64 / 1_000.0));
+    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let [opened, written, bytes] = [row.files_opened, row.files_written, row.bytes_written].map(count);
+    let (by, things, of_ours) = (row.by.clone(), row.things.to_string(), times(row.of_ours));
+    [by, things, wall, processor, speed, of_ours, opened, written, bytes]
+}
+
+/// The aim of a task, and whether it is met; `None` if it has none.
+pub(crate) fn task_aim(row: &TaskReport) -> Option<String> {
+    let aim = match row.aim.as_ref()? {
+        TaskAim::AheadOfAll(least) => format!("aim: {least} a processor second, and ahead of all others"),
+        TaskAim::PercentOf(most, whose) => format!("aim: at most {most} % of the processor time of {whose}"),
+    };
+    let met = if row.is_met == Some(true) { "met" } else { "not met" };
+    Some(format!("{aim}: {met}"))
 }
 
 /// Which model it is.

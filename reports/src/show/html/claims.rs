@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use crate::report::claims::{ClaimTable, DocumentClaim};
 use crate::report::words::duration;
 
-/// Every figure of the failover documents beside what was measured.
-pub(super) fn documents(claims: &[DocumentClaim]) -> Markup {
+/// Every figure of some documents beside what was measured.
+pub(super) fn documents(id: &str, title: &str, claims: &[DocumentClaim]) -> Markup {
     html! {
-        @if !claims.is_empty() { h2 id="claims" { "What the failover documents claim" } }
+        @if !claims.is_empty() { h2 id=(id) { (title) } }
         @for claim in claims {
             h3 { (claim.claim) ": " (claim.said) }
             p { "Measured: " (claim.measured_as) "." }

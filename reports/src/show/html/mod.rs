@@ -11,6 +11,7 @@ use crate::report::journals::JournalReport;
 use crate::report::page_of;
 use crate::report::run::{RunReport, ScenarioReport};
 use crate::report::swarm::{SwarmReport, Verdict};
+use crate::report::throughput::ThroughputReport;
 use crate::report::timeline::Timeline;
 use crate::report::words::{duration, tally};
 
@@ -18,6 +19,7 @@ mod bench;
 mod claims;
 mod journal;
 mod models;
+mod throughput;
 mod timeline;
 
 const STYLE: &str = include_str!("style.css");
@@ -48,10 +50,18 @@ pub(crate) fn page(report: &CheckReport) -> String {
             @match measured {
                 Bench::Failover(failover) => {
                     (bench::section(&failover.times))
-                    (claims::documents(&failover.documents))
+                    (claims::documents("claims", "What the failover documents claim", &failover.documents))
                     (claims::success(&failover.success))
                 }
                 Bench::Journal(journals) => { (journal::section(journals)) }
+                Bench::Delta(delta) => {
+                    (throughput::section("delta", &delta.throughput))
+                    (claims::documents("delta-claims", "What the plan of per-entity delta sync claims", &delta.documents))
+                }
+                Bench::Notes(notes) => {
+                    (throughput::section("notes", &notes.throughput))
+                    (claims::documents("notes-claims", "What the document on notes claims", &notes.documents))
+                }
             }
         }
         (measured(&report.syncthing))
@@ -68,6 +78,11 @@ pub(crate) fn bench_page(report: &BenchReport) -> String {
 /// The page of a bench of journals.
 pub(crate) fn journal_page(report: &JournalReport) -> String {
     whole("journals", &journal::section(report))
+}
+
+/// The page of a bench of entities or notes.
+pub(crate) fn throughput_page(report: &ThroughputReport) -> String {
+    whole("throughput", &throughput::section("throughput", report))
 }
 
 /// The page of one run.
@@ -124,6 +139,8 @@ fn sections(report: &CheckReport) -> Vec<(&'static str, &'static str)> {
                 sections.extend([("failover-times", "failover times"), ("claims", "claims")])
             }
             Bench::Journal(_) => sections.push(("journals", "journals")),
+            Bench::Delta(_) => sections.extend([("delta", "entities"), ("delta-claims", "their claims")]),
+            Bench::Notes(_) => sections.extend([("notes", "notes"), ("notes-claims", "their claims")]),
         }
     }
     sections.extend([("syncthing", "Syncthing"), ("models", "models")]);

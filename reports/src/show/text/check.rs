@@ -1,7 +1,7 @@
 //! A whole check on a terminal.
 
 use super::layout::{columns, list, mark, pasted, put};
-use super::{bench, claims, journal, models, swarm};
+use super::{bench, claims, journal, models, swarm, throughput};
 use crate::report::bench::Bench;
 use crate::report::check::CheckReport;
 use crate::report::words::tally;
@@ -29,6 +29,10 @@ pub(crate) fn text(report: &CheckReport) -> String {
                 text.push_str(&claims::text(&failover.documents, &failover.success));
             }
             Bench::Journal(journals) => text.push_str(&journal::text(journals)),
+            Bench::Delta(measured) | Bench::Notes(measured) => {
+                text.push_str(&throughput::text(&measured.throughput));
+                text.push_str(&claims::documents(&measured.documents));
+            }
         }
     }
     if !report.syncthing.is_empty() {

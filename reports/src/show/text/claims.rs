@@ -6,11 +6,17 @@ use crate::report::words::duration;
 
 /// Every claim beside what was measured.
 pub(crate) fn text(documents: &[DocumentClaim], success: &ClaimTable) -> String {
+    let mut text = self::documents(documents);
+    table_of(&mut text, success);
+    text
+}
+
+/// What documents say beside what was measured.
+pub(crate) fn documents(claims: &[DocumentClaim]) -> String {
     let mut text = String::new();
-    for claim in documents {
+    for claim in claims {
         document(&mut text, claim);
     }
-    table_of(&mut text, success);
     text
 }
 

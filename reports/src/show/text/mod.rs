@@ -12,3 +12,4 @@ pub(crate) mod specification;
 pub(crate) mod swarm;
 #[cfg(test)]
 mod tests;
+pub(crate) mod throughput;

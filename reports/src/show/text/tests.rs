@@ -9,8 +9,8 @@ use cloudchamber_folder::shrink::{Rule, Size};
 use cloudchamber_model::notecove::{Action, Config, Weakness};
 
 use super::layout::{WIDTH, width};
-use super::{bench, check, claims, journal, models, run, shrink, specification, swarm};
-use crate::report::bench::{Bench, FailoverBench};
+use super::{bench, check, claims, journal, models, run, shrink, specification, swarm, throughput};
+use crate::report::bench::{Bench, FailoverBench, TaskBench};
 use crate::report::check::{CheckReport, MeasuredRow};
 use crate::report::claims::{ClaimCell, ClaimTable, DocumentClaim, Value};
 use crate::report::distribution::Distribution;
@@ -21,6 +21,7 @@ use crate::report::run::{RunReport, ScenarioReport};
 use crate::report::shrink::ShrinkReport;
 use crate::report::specification::SpecificationReport;
 use crate::report::swarm::{Determinism, Seeds, SwarmReport, Verdict};
+use crate::report::throughput::{TaskAim, TaskReport, ThroughputReport};
 
 const CHECKER: &str = "two_are_active_until_the_files_have_come";
 const COMMAND: &str = "cargo run --release --bin cloudchamber -- swarm --system failover --design hardened --policy \
@@ -206,6 +207,27 @@ fn journals() -> JournalReport {
     }
 }
 
+fn a_throughput() -> ThroughputReport {
+    let row = |aim| TaskReport {
+        task: "merge in memory, a tenth edited on both sides".into(),
+        by: "yrs alone, in one transaction".into(),
+        things: 100_000,
+        wall_us: 12_345_678,
+        cpu_us: 12_345_678,
+        things_per_cpu_s: 12_345_678,
+        of_ours: Some(123.45),
+        files_opened: Some(10_000),
+        files_written: Some(10_000),
+        bytes_written: Some(12_345_678),
+        aim,
+        is_met: Some(false),
+    };
+    let aims =
+        [None, Some(TaskAim::AheadOfAll(1_000_000)), Some(TaskAim::PercentOf(120, "yrs alone".into()))];
+    let rows = aims.map(row).into();
+    ThroughputReport { about: PROSE.into(), fairness: PROSE.into(), rows, ..ThroughputReport::default() }
+}
+
 fn document() -> DocumentClaim {
     let profiles = ["icloud", "dropbox", "gdrive", "onedrive", "syncthing", "git", "perfect"];
     let value = |profile: &str| Value {
@@ -262,6 +284,8 @@ fn a_check_fits_a_terminal() {
                 success: success(),
             })),
             Bench::Journal(journals()),
+            Bench::Delta(TaskBench { throughput: a_throughput(), documents: vec![document()] }),
+            Bench::Notes(TaskBench { throughput: a_throughput(), documents: vec![document()] }),
         ],
         syncthing: vec![measured],
         wall_s: 123_456.7,
@@ -285,6 +309,7 @@ fn everything_else_fits_a_terminal() {
     assert_fits(&bench::text(&failover_times()));
     assert_fits(&claims::text(&[document()], &success()));
     assert_fits(&journal::text(&journals()));
+    assert_fits(&throughput::text(&a_throughput()));
     assert_fits(&run::text(&RunReport {
         commit: String::new(),
         run: scenario(false),
