@@ -1,5 +1,5 @@
 //! `cargo run --release -p cloudchamber-throughput --example throughput [-- merge|sync|load|discover]...`: what each
-//! takes, once; all of them where none is named.
+//! takes, once; all of them where none is named. `RECORDS=30000` is a shorter note.
 
 #![allow(clippy::print_stdout, reason = "a tool that prints figures")]
 
