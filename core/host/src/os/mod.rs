@@ -558,7 +558,7 @@ mod tests {
             let lens: Vec<_> = listed.iter().filter(|entry| entry.name() == name).map(|e| e.len).collect();
             assert_eq!(lens, [4], "{by:?}");
         }
-        let hollow = fs::File::create(shared.join("hollow.json")).unwrap();
+        let hollow = File::create(shared.join("hollow.json")).unwrap();
         hollow.set_len(70_000).unwrap();
         for from in [0, 69_000] {
             assert_eq!(fs.read(&Path::shared("hollow.json"), from), Err(FsError::NotLocal));
