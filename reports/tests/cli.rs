@@ -516,7 +516,9 @@ fn claims_stand_beside_what_was_measured() {
         for text in texts {
             assert!(said.contains(text), "{text}: {said}");
         }
-        assert!(!said.contains(" -  "), "everything was measured: {said}");
+        // One file that is written whole knows no look that finds nothing.
+        let mut measured = said.lines().filter(|line| !line.contains("one whole main.json"));
+        assert!(measured.all(|line| !line.contains(" - ")), "everything was measured: {said}");
     }
 }
 

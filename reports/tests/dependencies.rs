@@ -126,7 +126,11 @@ fn split<'a>(expression: &'a str, operator: &str) -> Vec<&'a str> {
 
 /// A version as numbers: `1.90` is older than `1.100`.
 fn version(text: &str) -> Vec<u32> {
-    text.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("`{text}` is no version"))).collect()
+    let part = |part: &str| part.parse().unwrap_or_else(|_| panic!("`{text}` is no version"));
+    let mut parts: Vec<u32> = text.split('.').map(part).collect();
+    // 1.90 and 1.90.0 are one version.
+    parts.resize(3, 0);
+    parts
 }
 
 /// Name and version as `deny.toml` has them: build metadata do not tell versions apart.

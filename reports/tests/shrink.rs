@@ -87,7 +87,7 @@ fn a_counterexample_of_a_model_does_not_get_longer() {
         assert_eq!(code(&output), 0, "{}", err(&output));
     };
     // What is due cannot be shrunk without new runs.
-    export("journal", "journal-published-torn-append.toml");
+    export("notes", "notes-published-edit-not-told.toml");
     refused(&["shrink", text(&trace), "-o", text(&small)], "asks for something that is due");
     assert!(!small.exists());
     for (system, model) in

@@ -6,13 +6,16 @@
 //! went on from an older version, becomes the mirror, after the lines that it does not have were put into a second
 //! file, the *remains*, which is read from then on.
 //!
-//! Lines of both are more versions of what their journal holds, merged as conflict copies are: what is there twice counts
+//! This machine's shadows of its own journals are read in the same way.
+//!
+//! Lines of all are more versions of what their journal holds, merged as conflict copies are: what is there twice counts
 //! once, and what was deleted stays deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::layout::{SHADOW, shadow_path};
 use super::names::{Standing, log_of};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
@@ -41,6 +44,8 @@ pub(super) struct KeptDirectory {
     mirrors: BTreeMap<Log, u64>,
     /// The logs of which there are remains.
     remains: BTreeSet<Log>,
+    /// The lengths of this machine's shadows of its own journals, in bytes.
+    shadows: BTreeMap<Log, u64>,
 }
 
 /// What is kept, by the name of the directory it is of.
@@ -48,22 +53,24 @@ pub(super) type Kept = BTreeMap<String, KeptDirectory>;
 
 /// Finds what is kept. A local directory that cannot be read has nothing: what is in the folder is read all the same.
 pub(super) fn kept(fs: &dyn Fs) -> Kept {
-    let directories = fs.list(&Path::local(KEPT)).unwrap_or_default();
-    let directories = directories.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
-    directories
-        .map(|directory| {
-            let mut of = KeptDirectory::default();
+    let mut kept = Kept::new();
+    for root in [KEPT, SHADOW] {
+        let directories = fs.list(&Path::local(root)).unwrap_or_default();
+        for directory in directories.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
+            let of = kept.entry(directory.name().to_owned()).or_default();
             for file in fs.list(&directory.path).unwrap_or_default() {
                 let name = file.name();
-                if let Some(log) = Log::from_file_name(name) {
-                    of.mirrors.insert(log, file.len);
-                } else if let Some(log) = name.strip_suffix(".remains").and_then(Log::from_file_name) {
-                    of.remains.insert(log);
+                match (Log::from_file_name(name), name.strip_suffix(".remains").and_then(Log::from_file_name))
+                {
+                    (Some(log), _) if root == SHADOW => _ = of.shadows.insert(log, file.len),
+                    (Some(log), _) => _ = of.mirrors.insert(log, file.len),
+                    (None, Some(log)) => _ = of.remains.insert(log),
+                    (None, None) => {}
                 }
             }
-            (directory.name().to_owned(), of)
-        })
-        .collect()
+        }
+    }
+    kept
 }
 
 impl KeptDirectory {
@@ -77,9 +84,15 @@ impl KeptDirectory {
     ) -> Vec<(Log, Path)> {
         let len = |log: Log| files.iter().find(|file| is_own(file, log)).map(|file| file.len);
         let shorter = |log: Log, kept: u64| unread.contains(&log) || len(log).is_none_or(|len| len < kept);
-        let shorter = self.mirrors.iter().filter(|(log, kept)| shorter(**log, **kept));
-        let mirrors = shorter.map(|(&log, _)| (log, mirror_path(directory, log)));
-        mirrors.chain(self.remains.iter().map(|&log| (log, remains_path(directory, log)))).collect()
+        let lacking = |kept: &BTreeMap<Log, u64>| -> Vec<Log> {
+            kept.iter().filter(|(log, kept)| shorter(**log, **kept)).map(|(&log, _)| log).collect()
+        };
+        let mirrors = lacking(&self.mirrors).into_iter().map(|log| (log, mirror_path(directory, log)));
+        let shadows = lacking(&self.shadows).into_iter().map(|log| (log, shadow_path(directory, log)));
+        mirrors
+            .chain(shadows)
+            .chain(self.remains.iter().map(|&log| (log, remains_path(directory, log))))
+            .collect()
     }
 }
 
@@ -166,9 +179,8 @@ pub fn path_of(name: &str) -> Path {
 /// Whether a file of this name among the files of a folder is one that this machine keeps of a journal.
 #[must_use]
 pub fn is_kept(name: &str) -> bool {
-    name.strip_prefix("local/")
-        .and_then(|name| name.strip_prefix(KEPT))
-        .is_some_and(|rest| rest.starts_with('/'))
+    let below = |root| name.strip_prefix("local/")?.strip_prefix(root)?.strip_prefix('/');
+    below(KEPT).or_else(|| below(SHADOW)).is_some()
 }
 
 /// Names the records that stand only in what this machine keeps.

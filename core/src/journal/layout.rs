@@ -46,10 +46,13 @@ pub fn journal_path(machine: &str, log: Log) -> Path {
     Path::shared(MACHINES).join(machine).join(log.file_name())
 }
 
+/// The local directory of the shadows.
+pub(super) const SHADOW: &str = "shadow";
+
 /// The path of the shadow of an own journal.
 #[must_use]
 pub fn shadow_path(machine: &str, log: Log) -> Path {
-    Path::local("shadow").join(machine).join(log.file_name())
+    Path::local(SHADOW).join(machine).join(log.file_name())
 }
 
 /// The path of a machine's checksums, or of everybody's.

@@ -32,7 +32,7 @@ use super::view::View;
 use super::write::{Appended, Writer};
 use super::{Checksums, Design, Ordering, Owning, Remembering};
 use crate::kit::identity::{Nonce, Place};
-use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol};
+use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol, Root};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What does not change while a machine runs.
@@ -368,7 +368,8 @@ impl Journal {
         let directory = Path::shared(MACHINES).join(&own.id);
         let (fs, before) = (cx.fs(), std::mem::take(&mut self.folder.files));
         self.folder = Folder::find(fs, &settings.design, &mut |name, path| {
-            if path.below(&directory).is_some() {
+            // Where the folder is away, what it wrote is in its shadow.
+            if path.below(&directory).is_some() || path.root() == Root::Local {
                 return fs.read(path, 0);
             }
             let known = before.iter().find(|held| *held.name == *name);

@@ -171,6 +171,7 @@ mod tests {
     #[test]
     fn what_a_step_tells_is_the_answer() {
         assert_eq!(Answer::of(&[Event::Nominated { target: "a".into() }]), Answer::Written);
-        assert_eq!(Answer::of(&[Event::Returned]), Answer::Waits);
+        assert_eq!(Answer::of(&[Event::Returned]), Answer::Written);
+        assert_eq!(Answer::of(&[]), Answer::Waits);
     }
 }

@@ -404,7 +404,7 @@ impl Fs for OsFs {
             let path = dir.join(stub.map_or(&*found.name, |(of, _)| of));
             (stub.is_some(), Entry { path, kind: found.kind, len: found.len, modified: found.modified })
         };
-        let is_mark = |found: &Found| found.name == root::FILE && *dir == Path::local("");
+        let is_mark = |found: &Found| *dir == Path::local("") && root::is_own(&found.name);
         let found = listed.map_err(told)?.into_iter().filter(|found| !is_mark(found));
         let mut entries: Vec<_> = found.map(entry).collect();
         // A file that is here counts before a stub of it.
@@ -501,7 +501,7 @@ mod tests {
         let op = FsOp::Append { path: Path::shared("a/b"), bytes: Content::from("x") };
         fs.apply(&op).unwrap();
         let local = fs.list(&Path::local("")).unwrap();
-        assert!(local.iter().all(|entry| entry.name() != root::FILE), "it is none of the protocol's files");
+        assert!(local.iter().all(|entry| !root::is_own(entry.name())), "it is none of the protocol's files");
         // The mount goes, and its directory is left.
         fs::rename(&shared, &away).unwrap();
         fs::create_dir(&shared).unwrap();

@@ -3,10 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{place, small};
+use crate::place;
 
 /// The file in the local directory that holds the number of the shared folder's directory.
-pub(super) const FILE: &str = ".shared-root";
+const FILE: &str = ".shared-root";
+
+/// The ending of one that is being written.
+const NEW: &str = "new";
+
+/// Whether a file of the local directory is one of this module's.
+pub(super) fn is_own(name: &str) -> bool {
+    name.strip_prefix(FILE).is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.') == Some(NEW))
+}
 
 fn known(local: &Path) -> Option<u64> {
     u64::from_str_radix(fs::read_to_string(local.join(FILE)).ok()?.trim(), 16).ok()
@@ -20,6 +28,13 @@ pub(super) fn is_away(shared: &Path, local: &Path) -> bool {
     is_another().unwrap_or(false) && is_empty()
 }
 
+/// Writes the number, whole or not at all. What power loss takes is noted again.
+fn write(file: &Path, number: u64) -> std::io::Result<()> {
+    let new = file.with_extension(NEW);
+    fs::write(&new, format!("{number:016x}\n"))?;
+    fs::rename(&new, file)
+}
+
 /// A person says that the empty directory which is there now is the folder.
 pub(super) fn accept(shared: &Path, local: &Path) {
     if shared.is_dir() {
@@ -31,6 +46,6 @@ pub(super) fn accept(shared: &Path, local: &Path) {
 pub(super) fn note(shared: &Path, local: &Path) {
     let number = place::number(shared);
     if let Some(number) = number.filter(|_| known(local) != number) {
-        let _ = small::put(local, &local.join(FILE), format!("{number:016x}\n").as_bytes());
+        let _ = write(&local.join(FILE), number);
     }
 }

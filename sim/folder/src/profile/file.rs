@@ -470,8 +470,8 @@ mod tests {
         a.toml:27: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do
         a.toml:26: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value
         a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`; write one of these
-        a.toml:66: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
-        a.toml:64: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
+        a.toml:69: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
+        a.toml:67: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
         a.toml:12: files arrive commit by commit exactly where a timer sends and gets them; write `order = "commit"` together with `debounce = { timer = ... }`, or neither
         a.toml:20: the debounce must satisfy min_ms <= max_ms <= longest_ms; correct the values
         a.toml:37: a delay that is neither a lognormal nor a range; write `median_ms` and `p99_ms`, or `min_ms` and `max_ms`, and nothing else

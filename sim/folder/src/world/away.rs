@@ -32,7 +32,6 @@ impl<P: Protocol> Replica<P> {
     }
 
     /// The files that a backup of its folder would put back; none where nobody has made one.
-    #[must_use]
     pub fn kept(&self) -> impl Iterator<Item = &Path> {
         self.kept.iter().flat_map(|kept| kept.keys())
     }
@@ -64,7 +63,7 @@ impl<P: Protocol> Replica<P> {
             Some(beneath) if beneath.shows => &beneath.disk,
             _ => &self.disk,
         };
-        self.machine.folder_reachable && !(another && !found().slots().any(is_file))
+        self.machine.folder_reachable && (!another || found().slots().any(is_file))
     }
 
     /// The files of a root as its processes find them now, to be changed.

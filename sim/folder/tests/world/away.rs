@@ -124,8 +124,8 @@ fn helped(before: &[Deed], deed: Deed) -> bool {
 #[test]
 fn who_has_worked_in_a_folder_makes_nothing_in_its_place() {
     let local = Deed::Append { path: Path::local("id"), text: "a".into() };
-    assert!(helped(&[local.clone()], append("dir/f", "text")));
-    assert!(!helped(&[local.clone()], local.clone()), "what is local is its own");
+    assert!(helped(std::slice::from_ref(&local), append("dir/f", "text")));
+    assert!(!helped(std::slice::from_ref(&local), local.clone()), "what is local is its own");
     assert!(!helped(&[local], Deed::Remove { path: Path::shared("f") }), "it failed");
     assert!(!helped(&[], append("dir/f", "text")), "a first start cannot know");
 }

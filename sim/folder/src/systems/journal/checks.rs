@@ -16,7 +16,7 @@ use super::claims::Claims;
 use super::seen::{Seen, folder_digest, line_digest, see};
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
-use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
+use crate::world::{Choice, ChoiceOf, Effects, Loss, Setup, World};
 
 /// The checkers' names, so that no text is written twice.
 pub mod name {
@@ -56,6 +56,8 @@ pub struct JournalChecks {
     /// Whose client took files for changed that nobody there had written: it forgot what it had synced, or they were
     /// restored or went with their mount.
     foreign: BTreeSet<ReplicaId>,
+    /// Who shows something new and has ops under way.
+    showing: BTreeSet<ReplicaId>,
     /// Who claims what another one claims too.
     claims: Claims,
     /// What each replica saw when its folder had last changed.
@@ -79,6 +81,8 @@ struct Acknowledged {
     at_ms: u64,
     /// Who has read it, and when, ms of world time.
     read: BTreeMap<ReplicaId, u64>,
+    /// Who shows it, and has to go on doing so: true once what it does about that is done.
+    shown: BTreeMap<ReplicaId, bool>,
     /// Who took a mention in it to be theirs at the moment they had read it, and of whose claims they knew.
     takers: BTreeMap<ReplicaId, BTreeSet<ReplicaId>>,
     /// Whether somebody who had long read it has said something else since.
@@ -196,6 +200,7 @@ impl Checks<JournalSystem> for JournalChecks {
         if matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. }) {
             self.foreign.insert(id);
         }
+        self.keeps(world, id, choice);
         // After a crash a client sends whatever it had still to send. That was written here, unless the client took for
         // changes what nobody here had written.
         let crashed = matches!(choice, Choice::Crash { .. }) && !self.foreign.contains(&id);
@@ -244,7 +249,7 @@ impl Checks<JournalSystem> for JournalChecks {
     }
 
     /// What was read last is needed by [`SAME_VIEW`] alone, who wrote a file by [`ONE_WRITER`], and who
-    /// claims what by that and [`TAKEN_ONCE`].
+    /// claims what by that and [`TAKEN_ONCE`], who shows what by [`SHOWN`].
     fn forget(&mut self, checker: &str, fresh: &Self) {
         if checker != SAME_VIEW {
             self.looks.clone_from(&fresh.looks);
@@ -255,6 +260,10 @@ impl Checks<JournalSystem> for JournalChecks {
         }
         if checker != ONE_WRITER && checker != TAKEN_ONCE {
             self.claims.clone_from(&fresh.claims);
+        }
+        if checker != SHOWN {
+            self.showing.clone_from(&fresh.showing);
+            self.acknowledged.values_mut().for_each(|event| event.shown.clear());
         }
     }
 
@@ -430,6 +439,7 @@ impl JournalChecks {
             nth,
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
+            shown: BTreeMap::new(),
             takers: BTreeMap::new(),
             superseded: false,
             spread: false,
@@ -500,10 +510,32 @@ impl JournalChecks {
         self.looks.insert(id, look);
     }
 
-    /// Looks whether everything that a machine has read is still there.
-    fn stays(&self, now: u64, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+    /// Notes what a machine keeps of what it shows, once the ops of that step are done. What it keeps is not flushed: a
+    /// power failure may take it.
+    fn keeps(&mut self, world: &World<JournalSystem>, id: ReplicaId, choice: &ChoiceOf<JournalSystem>) {
+        if let Choice::Crash { loss, .. } = choice {
+            let is_lost = *loss != Loss::Kept;
+            self.acknowledged.values_mut().for_each(|event| {
+                event.shown.retain(|other, kept| *other != id || (*kept && !is_lost));
+            });
+        }
+        let replica = world.replica(id);
+        // On a full disk nothing can be kept: the next look tries again.
+        let is_applied = matches!(choice, Choice::Apply { .. }) && !replica.machine().disk_full;
+        let is_done = || replica.process().is_some_and(|process| process.pending_op().is_none());
+        if is_applied && self.showing.contains(&id) && is_done() {
+            self.showing.remove(&id);
+            self.acknowledged
+                .values_mut()
+                .filter_map(|event| event.shown.get_mut(&id))
+                .for_each(|kept| *kept = true);
+        }
+    }
+
+    /// Looks whether everything that a machine has shown is still there, and notes what it shows now.
+    fn stays(&mut self, now: u64, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
         let lacks = |((machine, _, digest), event): (&(String, i64, u64), &Acknowledged)| {
-            let lacks = event.read.contains_key(&id) && !seen.events.contains(digest);
+            let lacks = event.shown.get(&id) == Some(&true) && !seen.events.contains(digest);
             lacks.then(|| (machine.clone(), event.line.clone()))
         };
         if let Some((machine, line)) = self.acknowledged.iter().find_map(lacks) {
@@ -511,6 +543,17 @@ impl JournalChecks {
                 let seen = format!("{id} does not see `{line}` of {machine} any more");
                 violation(SHOWN, now, vec![id], "what was shown stays shown", seen)
             });
+        }
+        for ((_, _, digest), event) in &mut self.acknowledged {
+            let is_there = seen.events.contains(digest);
+            if is_there && !event.shown.contains_key(&id) {
+                event.shown.insert(id, false);
+                self.showing.insert(id);
+            }
+            // It was never kept, as on a full disk.
+            if !is_there && event.shown.get(&id) == Some(&false) {
+                event.shown.remove(&id);
+            }
         }
     }
 
