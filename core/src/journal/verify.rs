@@ -9,6 +9,7 @@ use super::clock::followed_ms;
 use super::file::Record;
 use super::folder::{Folder, unread};
 use super::identity::identity;
+use super::kept::is_kept;
 use super::layout::{checksums_path, journal_path, shadow_path};
 use super::merge::merge;
 use super::owner::may_share_owner;
@@ -107,9 +108,11 @@ pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder, wall: WallMs) -> Ve
     let mut problems = folder.with_sources(design, |sources| {
         let mut view = merge(design, sources);
         folder.complete(design, sources, &mut view);
-        let (_, numbers) = sequences(sources);
+        // What this machine keeps of journals says nothing about what is in the folder.
+        let there: Vec<_> = sources.iter().filter(|source| !is_kept(source.name)).copied().collect();
+        let (_, numbers) = sequences(&there);
         view.problems.extend(numbers);
-        view.problems.extend(sources.iter().flat_map(|source| ahead(source, wall)));
+        view.problems.extend(there.iter().flat_map(|source| ahead(source, wall)));
         name_removed(sources, &mut view.problems);
         view.problems
     });

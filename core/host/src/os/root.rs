@@ -31,6 +31,9 @@ pub(super) fn is_away(shared: &Path, local: &Path) -> bool {
 /// Writes the number, whole or not at all. What power loss takes is noted again.
 fn write(file: &Path, number: u64) -> std::io::Result<()> {
     let new = file.with_extension(NEW);
+    if let Some(local) = file.parent() {
+        fs::create_dir_all(local)?;
+    }
     fs::write(&new, format!("{number:016x}\n"))?;
     fs::rename(&new, file)
 }

@@ -493,7 +493,9 @@ impl JournalChecks {
             }
             self.spread(setup, world, id, seen, findings);
             if journal.has_looked() {
-                self.stays(now, id, seen, findings);
+                let is_done =
+                    world.replica(id).process().is_some_and(|process| process.pending_op().is_none());
+                self.stays(now, id, seen, is_done, findings);
             }
             Look { folder, events: seen.events_digest, view: seen.view_digest }
         });
@@ -532,8 +534,9 @@ impl JournalChecks {
         }
     }
 
-    /// Looks whether everything that a machine has shown is still there, and notes what it shows now.
-    fn stays(&mut self, now: u64, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+    /// Looks whether everything that a machine has shown is still there, and notes what it shows now; `is_done`: without
+    /// doing anything about that.
+    fn stays(&mut self, now: u64, id: ReplicaId, seen: &Seen<'_>, is_done: bool, findings: &mut Findings) {
         let lacks = |((machine, _, digest), event): (&(String, i64, u64), &Acknowledged)| {
             let lacks = event.shown.get(&id) == Some(&true) && !seen.events.contains(digest);
             lacks.then(|| (machine.clone(), event.line.clone()))
@@ -547,7 +550,7 @@ impl JournalChecks {
         for ((_, _, digest), event) in &mut self.acknowledged {
             let is_there = seen.events.contains(digest);
             if is_there && !event.shown.contains_key(&id) {
-                event.shown.insert(id, false);
+                event.shown.insert(id, is_done);
                 self.showing.insert(id);
             }
             // It was never kept, as on a full disk.
