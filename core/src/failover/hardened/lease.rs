@@ -66,12 +66,17 @@ impl Lease {
         self.written.clear();
     }
 
-    /// Takes back the time that the clock did not count, in ms.
+    /// Takes back the time that the clock did not count, in ms. A beat that was decided before the clock began is
+    /// forgotten: nothing on that clock says how long ago it was.
     pub(super) fn slept(&mut self, slept_ms: u64) {
-        self.until = Mono(self.until.0.saturating_sub(slept_ms));
-        for (_, at) in &mut self.written {
-            *at = Mono(at.0.saturating_sub(slept_ms));
+        if !self.is_unbegun() {
+            self.until = Mono(self.until.0.saturating_sub(slept_ms).max(1));
         }
+        self.written.retain_mut(|(_, at)| {
+            let before = at.0.checked_sub(slept_ms).map(Mono);
+            *at = before.unwrap_or(*at);
+            before.is_some()
+        });
     }
 
     /// Remembers when a beat was decided.
@@ -304,5 +309,18 @@ mod tests {
         let until = lease.until();
         lease.slept(30_000);
         assert_eq!((lease.until(), lease.beat_at(1)), (Mono(until.0 - 30_000), Some(Mono(70_000))));
+    }
+
+    #[test]
+    fn a_beat_from_before_the_clock_began_is_forgotten() {
+        let hardened = Hardened::over(15_000, Policy::Majority);
+        let mut lease = Lease::none();
+        lease.remember(1, Mono(40_000));
+        lease.remember(2, Mono(46_000));
+        assert!(lease.acknowledged(Mono(40_000), &hardened, Mono(47_000)));
+        // It slept for longer than the machine had run.
+        lease.slept(80_000);
+        assert_eq!((lease.beat_at(1), lease.beat_at(2), lease.newest_beat_at()), (None, None, None));
+        assert!(lease.until() < Mono(47_000) && !lease.is_unbegun(), "it is over, and it was one");
     }
 }

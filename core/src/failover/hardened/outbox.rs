@@ -175,6 +175,15 @@ impl Outbox {
         self.batch.push_back(Did::Removal(path));
     }
 
+    /// Takes back the time that the clock did not count, in ms: what is under way was decided so much earlier.
+    pub(super) fn slept(&mut self, slept_ms: u64) {
+        for did in &mut self.batch {
+            if let Did::Own { at, .. } = did {
+                *at = Mono(at.0.saturating_sub(slept_ms));
+            }
+        }
+    }
+
     /// How many ops are under way.
     pub(super) fn under_way(&self) -> usize {
         self.batch.len()

@@ -55,6 +55,11 @@ impl Own {
         }
     }
 
+    /// Takes back the time that the clock did not count, in ms: it took its role so much earlier.
+    pub(super) fn slept(&mut self, slept_ms: u64) {
+        self.since = Mono(self.since.0.saturating_sub(slept_ms));
+    }
+
     /// Becomes that, or begins anew to be it.
     pub(super) fn take_role(&mut self, role: Role, now: Mono) {
         self.said.role = role;

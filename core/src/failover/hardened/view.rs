@@ -39,6 +39,8 @@ impl Replica {
         let (now, hardened) = (cx.now(), &config.hardened);
         let gap = self.evidence.tick(hardened, now);
         self.lease.slept(gap.slept_ms);
+        self.own.slept(gap.slept_ms);
+        self.outbox.slept(gap.slept_ms);
         if gap.late_ms > LATE_MS && self.own.said.role == Role::Active {
             self.lease.doubt_last_beat(self.own.said.beat, gap.late_ms, hardened, now.mono);
         }
