@@ -5,12 +5,22 @@
 #[path = "support/replicas.rs"]
 mod replicas;
 
-use cloudchamber_core::Path;
 use cloudchamber_core::delta::{Command, Config, Design, Event, Layout};
+use cloudchamber_core::{MemoryFs, Path};
 use replicas::{Client, Site, converge};
 
 fn hardened(name: &str) -> Site {
     Site::new(Config::new(Design::HARDENED, name))
+}
+
+/// Two replicas that agree on one entity, and what a backup of the first one's local directory holds then.
+fn backed_up(layout: Layout) -> (Site, Site, Client, MemoryFs) {
+    let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+    let (mut b, mut client) = (hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"t"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let backup = a.fs.disk.clone();
+    (a, b, client, backup)
 }
 
 fn is_new(told: &[Event]) -> bool {
@@ -31,7 +41,7 @@ fn a_restored_backup_of_the_local_directory_goes_on_under_another_id() {
     a.put("task", "t1", r#"{"title":"restored"}"#);
     a.put("task", "t2", r#"{"title":"new"}"#);
     let told = a.ask(Command::Sync);
-    assert!(told.iter().any(|event| matches!(event, Event::NewIdentity { .. })), "{told:?}");
+    assert!(is_new(&told), "{told:?}");
     assert_ne!(*a.delta().id().unwrap(), old);
     converge(&mut client, &mut [&mut a, &mut b]);
     assert_eq!(a.picture(), b.picture());
@@ -69,11 +79,7 @@ fn two_machines_with_one_local_directory_become_two() {
 #[test]
 fn an_edit_after_a_restore_is_not_lost_to_a_deletion_of_the_other_history() {
     for layout in [Layout::Split, Layout::SplitLite] {
-        let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
-        let (mut b, mut client) = (hardened("b"), Client::default());
-        a.put("task", "t1", r#"{"title":"t"}"#);
-        converge(&mut client, &mut [&mut a, &mut b]);
-        let backup = a.fs.disk.clone();
+        let (mut a, mut b, mut client, backup) = backed_up(layout);
         a.put("task", "t1", r#"{"title":"later"}"#);
         a.delete("task", "t1");
         converge(&mut client, &mut [&mut a, &mut b]);
@@ -90,11 +96,7 @@ fn an_edit_after_a_restore_is_not_lost_to_a_deletion_of_the_other_history() {
 #[test]
 fn an_edit_that_a_sync_had_begun_to_show_before_the_restore_is_shown_by_all() {
     for layout in [Layout::Split, Layout::SplitLite] {
-        let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
-        let (mut b, mut client) = (hardened("b"), Client::default());
-        a.put("task", "t1", r#"{"title":"t"}"#);
-        converge(&mut client, &mut [&mut a, &mut b]);
-        let backup = a.fs.disk.clone();
+        let (mut a, mut b, mut client, backup) = backed_up(layout);
         a.put("task", "t1", r#"{"title":"a"}"#);
         a.feed(Command::Sync);
         let before = a.names().len();

@@ -10,27 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{agent, json, said};
+use support::{FAST, agent, json, said};
 
 mod support;
-
-/// Constants with which everything happens within seconds.
-const FAST: &str = "
-beat = { base_ms = 300, jitter_ms = 100 }
-standby_beat = { base_ms = 1000, jitter_ms = 200 }
-propagation_ms = 300
-look_ms = 100
-rest_ms = 100
-write_gap_ms = 100
-act_margin_ms = 900
-suspect_ms_min = 3000
-suspect_ms_max = 6000
-slot_ms = 1000
-wait_ms = 2000
-lease_ms = 3000
-promise_ms = 3100
-places = 1
-";
 
 /// What each machine runs: it says who it is and in which term, again and again.
 const CHATTER: &str = "while :; do echo $0 $CLOUDCHAMBER_TERM; sleep 0.02; done";

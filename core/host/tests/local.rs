@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use support::{agent, copy, data, files, json, ok, said};
+use support::{FAST, agent, copy, data, files, json, ok, said};
 
 mod support;
 
@@ -219,24 +219,6 @@ fn a_folder_is_made_by_init_alone_and_only_in_one_that_is_there() {
     }
     assert!(!place.exists());
 }
-
-/// Constants with which an agent alone acts within seconds.
-const FAST: &str = "
-beat = { base_ms = 300, jitter_ms = 100 }
-standby_beat = { base_ms = 1000, jitter_ms = 200 }
-propagation_ms = 300
-look_ms = 100
-rest_ms = 100
-write_gap_ms = 100
-act_margin_ms = 900
-suspect_ms_min = 3000
-suspect_ms_max = 6000
-slot_ms = 1000
-wait_ms = 2000
-lease_ms = 3000
-promise_ms = 3100
-places = 1
-";
 
 /// Starts an agent in a user's directory, and gives what it says up to who it is; it is ended then.
 fn who(home: &Path, more: &[&str]) -> Vec<String> {

@@ -32,6 +32,7 @@
 //! Which faults of the published design are known, and what shows each, is listed in `docs/journal.md`.
 
 pub mod address;
+mod append;
 pub mod claims;
 pub mod clock;
 pub mod doubt;
@@ -40,6 +41,7 @@ pub mod file;
 pub mod folder;
 pub mod identity;
 pub mod init;
+mod interface;
 pub mod kept;
 pub mod layout;
 pub mod line;

@@ -8,155 +8,29 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use super::address::{Aliases, Mention, Scope};
+use super::append::{kept, published};
 use super::claims::claim_of;
 use super::clock::{Hybrid, followed_ms, latest};
-use super::event::Event;
 use super::folder::{Folder, machines};
 use super::identity::{Identity, identity};
 use super::init::init;
+pub use super::interface::{Command, Joining, Manage, Settings, Told, Viewing, own_path};
 use super::kept::keep;
-use super::layout::{MACHINES, checksums_path, identity_path, journal_path, migration_begun, shadow_path};
+use super::layout::{MACHINES, migration_begun};
 use super::merge::merge;
 use super::migrate;
 use super::owner::{self, Settled};
 use super::problem::Problem;
 use super::refusal::Refusal;
-use super::schema::Log;
-use super::seal::Seal;
 use super::seen::{note, seen};
 use super::show::Shown;
 use super::view::View;
 use super::write::{Appended, Writer};
 use super::{Checksums, Design, Ordering, Owning, Remembering};
-use crate::kit::identity::{Nonce, Place};
-use crate::{Content, Cx, Fs, FsError, FsOp, Input, Mono, Never, Path, Protocol, Root};
+use crate::kit::identity::Nonce;
+use crate::{Cx, Fs, FsError, Input, Mono, Never, Path, Protocol, Root};
 use xxhash_rust::xxh3::xxh3_64;
-
-/// What does not change while a machine runs.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Settings {
-    /// How it reads, merges and writes.
-    pub design: Design,
-    /// Which id it has.
-    pub joining: Joining,
-    /// How often it looks at the folder without being told, in milliseconds.
-    pub scan_ms: u64,
-    /// Where the view of all journals is kept.
-    pub viewing: Viewing,
-    /// Where this machine's local directory lies; None if that is not known. It tells a copied one from the original.
-    pub place: Option<Place>,
-}
-
-/// Which id a machine has.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Joining {
-    /// The one it has; this one if it starts for the first time.
-    Under(String),
-    /// The one it has; without one it cannot append.
-    AsKnown,
-    /// It only looks: it claims, repairs and appends nothing, and notes no more than what it has seen.
-    OnlyLooking,
-}
-
-/// Where the view of all journals is kept.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Viewing {
-    /// In the machine's state: a look reads every journal.
-    Within,
-    /// In something beside it that reads the journals whenever the machine says that it [`Told::Looked`], such as a
-    /// database; the clock that it then shows comes back as [`Manage::Saw`].
-    Beside,
-}
-
-/// What a person asks of a machine. In a scenario a line of JSON is an event; anything else is a word or a table.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Command {
-    /// To append an event.
-    Append(Event),
-    /// To change who is who.
-    Manage(Manage),
-}
-
-/// What a person asks of a machine beside events.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Manage {
-    /// To take the folder as it is now for the right one, although nothing of this machine is in it: its journals are
-    /// written anew.
-    Accept,
-    /// To move the files of the layout before machines to its own directory.
-    Migrate,
-    /// To give a machine another name.
-    Rename {
-        /// The name it has.
-        old: String,
-        /// The name it gets.
-        new: String,
-    },
-    /// To take note that records up to this clock were shown: what it appends from now on comes after them.
-    Saw {
-        /// The clock's milliseconds since 1970.
-        ms: i64,
-        /// The clock's count within the millisecond.
-        count: u32,
-    },
-    /// To bring the checksums up to date.
-    Seal,
-}
-
-impl From<Event> for Command {
-    fn from(event: Event) -> Self {
-        Self::Append(event)
-    }
-}
-
-/// What a machine tells.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Told {
-    /// An event is on this machine's disk: from now on it may not be lost.
-    Acknowledged {
-        /// Its machine.
-        machine: String,
-        /// Its number.
-        seq: i64,
-        /// Its line, without the newline.
-        line: String,
-        /// The file that it was appended to.
-        path: Path,
-    },
-    /// An op failed, and the event that was to be appended is nowhere: it may be appended again.
-    Failed,
-    /// The machine cannot write, or not this.
-    Refused(Refusal),
-    /// What a crash had left was repaired.
-    Repaired(String),
-    /// Its id is another machine's, and it goes on under another one: what happened, in words.
-    Moved(String),
-    /// It has looked at the folder: the view that is kept beside it is to be brought up to date.
-    Looked,
-    /// An op failed after the event was safe in this machine's shadow: the next append or start brings it to its journal,
-    /// and appended again it would be there twice.
-    Kept {
-        /// Its machine.
-        machine: String,
-        /// Its number.
-        seq: i64,
-        /// Its line, without the newline.
-        line: String,
-        /// The file that it will be in.
-        path: Path,
-    },
-    /// An op failed while the event was put into the shadow, and it is not known whether it will be there after a power
-    /// cut, or at all: the next start tells.
-    Unsure {
-        /// The number that it has, if it is there.
-        seq: i64,
-    },
-}
 
 /// What the machine is doing.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -628,60 +502,6 @@ fn drawn(design: &Design, cx: &mut Cx<'_, Journal>) -> Option<Nonce> {
     (design.owning == Owning::Claimed).then(|| Nonce::draw(cx.rng()))
 }
 
-/// What became of an event of whose ops one failed.
-fn kept(settings: &Settings, op: u32, told: Told, fs: &dyn Fs) -> Told {
-    let Told::Acknowledged { machine, seq, line, path } = told else { return told };
-    if settings.design.checksums == Checksums::Shared {
-        // Upstream keeps no shadow: the event may or may not be there.
-        return Told::Unsure { seq };
-    }
-    // The first op appends to the shadow, and the second flushes it (`Writer::append`).
-    let shadow = Log::from_file_name(path.file_name()).map(|log| shadow_path(&machine, log));
-    let stands = shadow.map_or(Err(FsError::NotFound), |shadow| fs.read(&shadow, 0)).map(|content| {
-        let whole = content.bytes().strip_suffix(b"\n").and_then(|text| text.strip_suffix(line.as_bytes()));
-        whole.is_some_and(|before| before.is_empty() || before.ends_with(b"\n"))
-    });
-    match (op, stands) {
-        (0 | 1, Ok(false) | Err(FsError::NotFound)) => Told::Failed,
-        (0 | 1, _) => Told::Unsure { seq },
-        _ => Told::Kept { machine, seq, line, path },
-    }
-}
-
-/// The ops of one append as upstream does it: the number first, truncated and written in place; then the line,
-/// without a look at the end of the file; then everybody's checksums.
-fn published(fs: &dyn Fs, event: &Event, now: crate::Now) -> Result<(Vec<FsOp>, Told), Refusal> {
-    let own = identity(fs)?;
-    let log = event.log().ok_or_else(|| Refusal::Event("the event is of no shared kind".to_owned()))?;
-    let next = Identity { seq: own.seq + 1, ..own };
-    let id = next.id.clone();
-    let text = serde_json::to_string(&next).expect("plain fields");
-    let line = event.clone().dated(now).published(&id, next.seq).line();
-    let path = journal_path(&id, log);
-    let before = fs.read(&path, 0).map(|content| content.bytes().to_vec()).unwrap_or_default();
-    let after = [&before, line.as_bytes(), b"\n"].concat();
-    let checksums = checksums_path(&Design::PUBLISHED, &id);
-    let known = fs.read(&checksums, 0).ok();
-    let mut all: serde_json::Map<String, serde_json::Value> =
-        known.and_then(|content| serde_json::from_slice(content.bytes()).ok()).unwrap_or_default();
-    let own = all.entry(id.as_str()).or_insert_with(|| serde_json::json!({}));
-    if let Some(own) = own.as_object_mut() {
-        let seal = Seal::of(&after, now.wall.0);
-        let seal = serde_json::json!({ "sha256": seal.sha256, "lines": seal.lines, "mtime": seal.mtime });
-        own.insert(log.file_name().to_owned(), seal);
-    }
-    let checksums_text = serde_json::to_string_pretty(&all).expect("it was JSON");
-    let told = Told::Acknowledged { machine: id, seq: next.seq, line: line.clone(), path: path.clone() };
-    let ops = vec![
-        FsOp::Overwrite { path: identity_path(), content: Content::from(format!("{text}\n")) },
-        FsOp::Flush { path: identity_path() },
-        FsOp::Append { path: path.clone(), bytes: Content::from(format!("{line}\n")) },
-        FsOp::Flush { path },
-        FsOp::Overwrite { path: checksums, content: Content::from(format!("{checksums_text}\n")) },
-    ];
-    Ok((ops, told))
-}
-
 impl Protocol for Journal {
     type Config = Settings;
     type Command = Command;
@@ -738,17 +558,5 @@ impl Protocol for Journal {
 
     fn wake_at(&self) -> Option<Mono> {
         Some(self.next)
-    }
-}
-
-/// Where the journals of a machine lie whose settings name it.
-///
-/// # Panics
-/// If they do not.
-#[must_use]
-pub fn own_path(settings: &Settings, log: Log) -> Path {
-    match &settings.joining {
-        Joining::Under(machine) => journal_path(machine, log),
-        Joining::AsKnown | Joining::OnlyLooking => panic!("no machine is named in {settings:?}"),
     }
 }

@@ -12,6 +12,24 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+/// Constants with which everything happens within seconds.
+pub(crate) const FAST: &str = "
+beat = { base_ms = 300, jitter_ms = 100 }
+standby_beat = { base_ms = 1000, jitter_ms = 200 }
+propagation_ms = 300
+look_ms = 100
+rest_ms = 100
+write_gap_ms = 100
+act_margin_ms = 900
+suspect_ms_min = 3000
+suspect_ms_max = 6000
+slot_ms = 1000
+wait_ms = 2000
+lease_ms = 3000
+promise_ms = 3100
+places = 1
+";
+
 pub(crate) fn agent() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("cloudchamber-agent"))
 }

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
-use cloudchamber_core::journal::address::{Mention, Scope};
-use cloudchamber_core::journal::clock::{AHEAD_MS_MAX, Hybrid};
+use cloudchamber_core::journal::address::Mention;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::layout::SENTINEL;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::protocol::{Journal, Told};
-use cloudchamber_core::journal::schema::{Field, Kind};
 
 use super::JournalSystem;
 use super::claims::Claims;
+use super::lines::{edited, follows, mentions};
 use super::seen::{Seen, folder_digest, line_digest, see};
+use super::shown::Shown;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
-use crate::world::{Choice, ChoiceOf, Effects, Loss, Setup, World};
+use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
 
 /// The checkers' names, so that no text is written twice.
 pub mod name {
@@ -56,8 +56,8 @@ pub struct JournalChecks {
     /// Whose client took files for changed that nobody there had written: it forgot what it had synced, or they were
     /// restored or went with their mount.
     foreign: BTreeSet<ReplicaId>,
-    /// Who shows something new and has ops under way.
-    showing: BTreeSet<ReplicaId>,
+    /// What each machine shows.
+    shown: Shown,
     /// Who claims what another one claims too.
     claims: Claims,
     /// What each replica saw when its folder had last changed.
@@ -81,8 +81,6 @@ struct Acknowledged {
     at_ms: u64,
     /// Who has read it, and when, ms of world time.
     read: BTreeMap<ReplicaId, u64>,
-    /// Who shows it, and has to go on doing so: true once what it does about that is done.
-    shown: BTreeMap<ReplicaId, bool>,
     /// Who took a mention in it to be theirs at the moment they had read it, and of whose claims they knew.
     takers: BTreeMap<ReplicaId, BTreeSet<ReplicaId>>,
     /// Whether somebody who had long read it has said something else since.
@@ -200,7 +198,7 @@ impl Checks<JournalSystem> for JournalChecks {
         if matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. }) {
             self.foreign.insert(id);
         }
-        self.keeps(world, id, choice);
+        self.shown.after(world, id, choice);
         // After a crash a client sends whatever it had still to send. That was written here, unless the client took for
         // changes what nobody here had written.
         let crashed = matches!(choice, Choice::Crash { .. }) && !self.foreign.contains(&id);
@@ -262,8 +260,7 @@ impl Checks<JournalSystem> for JournalChecks {
             self.claims.clone_from(&fresh.claims);
         }
         if checker != SHOWN {
-            self.showing.clone_from(&fresh.showing);
-            self.acknowledged.values_mut().for_each(|event| event.shown.clear());
+            self.shown.clone_from(&fresh.shown);
         }
     }
 
@@ -303,41 +300,6 @@ fn rests(world: &World<JournalSystem>) -> bool {
 /// After so long a machine that has read an event has surely done so before it planned what it tells now, ms: an
 /// append is told some ops after it was planned.
 const SURELY_READ_MS: u64 = 10_000;
-
-/// The message that an event of this line gives another body; nothing for other events.
-fn edited(line: &str) -> Option<String> {
-    let event = Event::parse(line).ok().filter(|event| event.kind() == Kind::MessageUpdate)?;
-    event.raw(Field::Body)?;
-    event.text(Field::Id).map(Into::into)
-}
-
-/// Whether a machine that wrote this line follows the clock of that one. It does not if that is over a day ahead: then
-/// that word is the later one until its own machine has written again, which is told (`clock-ahead`).
-fn follows(line: &str, of: &str) -> bool {
-    let stamp = |line| Hybrid::parse(Event::parse(line).ok()?.raw(Field::Hlc)?);
-    match (stamp(line), stamp(of)) {
-        (Some(own), Some(of)) => of.ms <= own.ms.saturating_add(AHEAD_MS_MAX),
-        // Lines of the published design tell no clocks.
-        _ => true,
-    }
-}
-
-/// The mentions of one machine each that a message's line lists.
-fn mentions(line: &str) -> Vec<Mention> {
-    // Most lines have none, and reading them would take most of a run's time.
-    if !line.contains("\"mentions\"") {
-        return vec![];
-    }
-    let Ok(event) = Event::parse(line) else { return vec![] };
-    let listed: Vec<String> =
-        event.raw(Field::Mentions).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
-    let read = |text: &String| {
-        let (agent, machine) =
-            text.trim_start_matches('@').split_once('@').filter(|(_, machine)| *machine != "all")?;
-        Some(Mention { agent: agent.to_owned(), scope: Scope::Machine(machine.to_owned()) })
-    };
-    listed.iter().filter_map(read).collect()
-}
 
 /// Whether a machine, as far as it knows now, is the one that a message's line mentions.
 fn takes(setup: &Setup<JournalSystem>, world: &World<JournalSystem>, id: ReplicaId, line: &str) -> bool {
@@ -439,7 +401,6 @@ impl JournalChecks {
             nth,
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
-            shown: BTreeMap::new(),
             takers: BTreeMap::new(),
             superseded: false,
             spread: false,
@@ -512,52 +473,17 @@ impl JournalChecks {
         self.looks.insert(id, look);
     }
 
-    /// Notes what a machine keeps of what it shows, once the ops of that step are done. What it keeps is not flushed: a
-    /// power failure may take it.
-    fn keeps(&mut self, world: &World<JournalSystem>, id: ReplicaId, choice: &ChoiceOf<JournalSystem>) {
-        if let Choice::Crash { loss, .. } = choice {
-            let is_lost = *loss != Loss::Kept;
-            self.acknowledged.values_mut().for_each(|event| {
-                event.shown.retain(|other, kept| *other != id || (*kept && !is_lost));
-            });
-        }
-        let replica = world.replica(id);
-        // On a full disk nothing can be kept: the next look tries again.
-        let is_applied = matches!(choice, Choice::Apply { .. }) && !replica.machine().disk_full;
-        let is_done = || replica.process().is_some_and(|process| process.pending_op().is_none());
-        if is_applied && self.showing.contains(&id) && is_done() {
-            self.showing.remove(&id);
-            self.acknowledged
-                .values_mut()
-                .filter_map(|event| event.shown.get_mut(&id))
-                .for_each(|kept| *kept = true);
-        }
-    }
-
     /// Looks whether everything that a machine has shown is still there, and notes what it shows now; `is_done`: without
     /// doing anything about that.
     fn stays(&mut self, now: u64, id: ReplicaId, seen: &Seen<'_>, is_done: bool, findings: &mut Findings) {
-        let lacks = |((machine, _, digest), event): (&(String, i64, u64), &Acknowledged)| {
-            let lacks = event.shown.get(&id) == Some(&true) && !seen.events.contains(digest);
-            lacks.then(|| (machine.clone(), event.line.clone()))
-        };
-        if let Some((machine, line)) = self.acknowledged.iter().find_map(lacks) {
-            findings.violated(SHOWN, || {
-                let seen = format!("{id} does not see `{line}` of {machine} any more");
-                violation(SHOWN, now, vec![id], "what was shown stays shown", seen)
-            });
-        }
-        for ((_, _, digest), event) in &mut self.acknowledged {
-            let is_there = seen.events.contains(digest);
-            if is_there && !event.shown.contains_key(&id) {
-                event.shown.insert(id, is_done);
-                self.showing.insert(id);
-            }
-            // It was never kept, as on a full disk.
-            if !is_there && event.shown.get(&id) == Some(&false) {
-                event.shown.remove(&id);
-            }
-        }
+        let events = || self.acknowledged.keys().map(|(_, _, digest)| *digest);
+        let Some(lacking) = self.shown.look(id, events, &seen.events, is_done) else { return };
+        findings.violated(SHOWN, || {
+            let (key, event) =
+                self.acknowledged.iter().find(|((.., digest), _)| *digest == lacking).expect("one of them");
+            let seen = format!("{id} does not see `{}` of {} any more", event.line, key.0);
+            violation(SHOWN, now, vec![id], "what was shown stays shown", seen)
+        });
     }
 
     /// Notes which events have arrived.
@@ -687,19 +613,5 @@ impl JournalChecks {
                 violation(PROGRAM_ORDER, now, vec![id], "the later word of a machine stands", text)
             });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_is_followed_up_to_a_day_ahead() {
-        let line = |ms: i64| format!(r#"{{"type":"message_update","id":"m","body":"b","hlc":[{ms},0]}}"#);
-        let old = r#"{"type":"message_update","id":"m","body":"b"}"#;
-        assert!(follows(&line(5), &line(5 + AHEAD_MS_MAX)));
-        assert!(!follows(&line(5), &line(6 + AHEAD_MS_MAX)));
-        assert!(follows(old, &line(6 + AHEAD_MS_MAX)) && follows(&line(5), old));
     }
 }

@@ -2,8 +2,10 @@
 
 mod checks;
 mod claims;
+mod lines;
 mod seen;
 mod settings;
+mod shown;
 mod work;
 
 use cloudchamber_core::journal::protocol::{Journal, Settings as Config};
