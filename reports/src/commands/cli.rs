@@ -12,6 +12,9 @@ use cloudchamber_folder::systems::Systems;
 use cloudchamber_host::throughput::Load;
 use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
+use crate::commands::hunt::HuntArgs;
+use crate::commands::mutants::MutantsArgs;
+
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
 ///
 /// Exit status: 0 as expected, 1 a property was violated or an expectation missed, 2 usage or unreadable input.
@@ -42,6 +45,9 @@ pub(crate) enum Command {
     /// What the documents claim beside what was measured.
     #[command(after_help = "Example: cloudchamber claims --seeds 1000")]
     Claims(ClaimsArgs),
+    /// Looks for whatever the hardened designs violate, in scenarios, quick models and swarms. Only properties count.
+    #[command(after_help = "Example: cloudchamber hunt --system failover --seeds 1000")]
+    Hunt(HuntArgs),
     /// Makes one report of several: shards of a swarm, or of a check.
     #[command(after_help = "Example: cloudchamber merge shard-1.json shard-2.json -o whole.json")]
     Merge {
@@ -58,6 +64,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Model,
     },
+    /// Plants small faults into a copy of the sources, and shows for each which property fell.
+    ///
+    /// The faults are in `scenarios/mutants`. One build serves for all; a fault that survives needs a checker, a
+    /// scenario or a sentence why nobody could be hurt.
+    #[command(after_help = "Example: cloudchamber mutants --system journal --only flush")]
+    Mutants(MutantsArgs),
     /// Takes a trace's choices one by one in a fresh world, and compares how it ends.
     #[command(
         after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/c01-split-by-delay.jsonl"

@@ -6,8 +6,10 @@ mod bench;
 mod check;
 mod claims;
 pub(crate) mod cli;
+mod hunt;
 mod merge;
 mod model;
+mod mutants;
 mod replay;
 mod run;
 mod shrink;
@@ -37,6 +39,8 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
             bench::throughput(&args, "notes", throughput::notes, json)
         }
         Command::Check(args) => check::run::<L>(&args, json),
+        Command::Hunt(args) => hunt::run::<L>(&args, json),
+        Command::Mutants(args) => mutants::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file, story } => replay::run::<L>(&file, story, json),
         Command::Run { scenario, seed, trace } => run::run::<L>(&scenario, seed, trace.as_deref(), json),

@@ -2,7 +2,7 @@
 
 mod regressions;
 mod scenarios;
-mod swarms;
+pub(crate) mod swarms;
 mod syncthing;
 
 use std::path::Path;

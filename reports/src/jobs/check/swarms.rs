@@ -1,9 +1,12 @@
 //! A swarm for every profile and design, beside what is expected of it.
 
+use std::ops::Range;
 use std::path::Path;
 
+use cloudchamber_core::Design;
 use cloudchamber_folder::System;
 use cloudchamber_folder::checks::Kind;
+use cloudchamber_folder::scenario::Expect;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_sim::fails;
 use serde::Deserialize;
@@ -13,7 +16,7 @@ use crate::files;
 use crate::jobs::check::regressions::SwarmSettings;
 use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
-use crate::jobs::swarm::recorded;
+use crate::jobs::swarm::{Order, recorded};
 use crate::report::swarm::{SwarmExpect, SwarmReport};
 
 /// Every how many seeds one runs twice.
@@ -44,6 +47,39 @@ impl Entry {
     /// Which system it is for.
     pub(crate) fn system(&self) -> &str {
         &self.call.system
+    }
+
+    /// Whether it is a swarm of this design.
+    pub(crate) fn is_of(&self, design: Design) -> bool {
+        self.call.design == design.text()
+    }
+
+    /// What it is called: system, design, policy and profile, and the faults that are switched.
+    pub(crate) fn name(&self) -> String {
+        let SwarmSettings { system, design, policy, profile, faults } = &self.call;
+        let mut name = [system, design].map(String::as_str).join(" ");
+        for word in policy.iter().chain([profile]) {
+            name.push(' ');
+            name.push_str(word);
+        }
+        for (fault, on) in faults {
+            name.push_str(&format!(" {fault}={}", if *on { "on" } else { "off" }));
+        }
+        name
+    }
+
+    /// The order for some seeds, one after another.
+    ///
+    /// # Errors
+    /// Where a name is not known.
+    pub(crate) fn order(&self, seeds: Range<u64>) -> Result<Order, Failure> {
+        self.call.order(seeds, 1)
+    }
+
+    /// What its runs may violate.
+    pub(crate) fn expected(&self) -> Expect {
+        let SwarmExpect { violates, may_violate, .. } = self.expect.clone();
+        Expect { violates, may_violate, ..Expect::default() }
     }
 }
 

@@ -3,9 +3,11 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod claims;
+pub(crate) mod hunt;
 pub(crate) mod journal;
 mod layout;
 pub(crate) mod models;
+pub(crate) mod mutants;
 pub(crate) mod run;
 pub(crate) mod shrink;
 pub(crate) mod specification;
