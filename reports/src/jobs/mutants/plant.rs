@@ -109,7 +109,7 @@ fn edited(text: &str, is: &str, mutants: &[(u32, &Mutant)]) -> Result<String, Fa
 
 /// Where a fault's text is; it has to be there once, before the tests of the file.
 fn place_of(text: &str, mutant: &Mutant) -> Result<Range<usize>, Failure> {
-    let code = &text[..text.find("#[cfg(test)]").unwrap_or(text.len())];
+    let code = &text[..text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len())];
     let mut found = code.match_indices(&mutant.find);
     match (found.next(), found.next()) {
         (Some((start, found)), None) => Ok(start..start + found.len()),
@@ -248,7 +248,7 @@ mod tests {
         let told = |text: &str, faults: &[Mutant]| plant_all(text, faults).unwrap_err();
         assert!(told("a(); a();", &[mutant("twice", "a();", "")]).contains("there more than once"));
         assert!(told("b();", &[mutant("gone", "a();", "")]).contains("`gone` is not there"));
-        assert!(told("x\n#[cfg(test)]\na();", &[mutant("gone", "a();", "")]).contains("not there"));
+        assert!(told("x\n#[cfg(test)]\nmod tests { a(); }", &[mutant("gone", "a();", "")]).contains("not there"));
         let overlapping = [mutant("one", "a + b", "a"), mutant("two", "b + c", "b")];
         assert!(told("a + b + c", &overlapping).contains("`two` and `one` overlap"));
     }
