@@ -31,15 +31,6 @@ impl Content {
         Self(Arc::new(Inner { bytes, digest, parsed: OnceLock::new() }))
     }
 
-    /// The same content with its parsed form, for a caller that made the bytes from it: readers need not parse them.
-    ///
-    /// `form` must be what parsing the bytes gives. A content that has a parsed form keeps it.
-    #[must_use]
-    pub fn with_parsed<T: Any + Send + Sync>(self, form: T) -> Self {
-        let _ = self.0.parsed.set(Box::new(form));
-        self
-    }
-
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -174,12 +165,6 @@ mod tests {
         assert_eq!(*content.parsed(|bytes| bytes.len()), 2);
         assert_eq!(*content.parsed(|bytes| bytes.first().copied()), Some(b'1'));
         assert_eq!(*content.parsed(|bytes| bytes.len()), 2);
-    }
-
-    #[test]
-    fn a_form_that_is_given_is_not_parsed() {
-        let content = Content::from("12").with_parsed(7_usize);
-        assert_eq!(*content.parsed(|bytes| bytes.len()), 7);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Layout;
-use super::codec::{Wrong, entity_file, list_file};
+use super::codec::{entity_file, list_file};
 use super::entity::{Entity, Key};
 use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replica_dir};
 use super::meta::{CHANGES_MAX, Meta, Part};
@@ -70,7 +70,7 @@ impl Sync<'_> {
     fn write_meta(&self, meta: Meta) -> FsOp {
         let (beat, nonce) = self.own.intended;
         let meta = Meta { beat, nonce, beats: self.own.beats.clone(), last_sync_ms: self.now.wall.0, ..meta };
-        let content = Content::from(meta.text()).with_parsed(Ok::<_, Wrong>(meta));
+        let content = Content::from(meta.text());
         FsOp::Replace { path: meta_path(&replica_dir(&self.id)), content }
     }
 
@@ -80,7 +80,6 @@ impl Sync<'_> {
             let entity = self.record(key).map(|record| record.entity.clone()).unwrap_or_default();
             let count = entity.seen.get(&self.id.0);
             let content = Content::from(entity_file(key, &entity, count));
-            let content = content.with_parsed(Ok::<_, Wrong>((key.clone(), entity)));
             FsOp::Replace { path: entities_dir(dir).join(&entity_file_name(key)), content }
         };
         let shared = published.keys().map(one).collect();
@@ -107,7 +106,7 @@ impl Sync<'_> {
             .collect();
         let text = list_file(self.own.head, &entities);
         let part = Part { to: self.own.head, name: part_name(compacts, self.own.head, text.as_bytes()) };
-        let content = Content::from(text).with_parsed(Ok::<_, Wrong>(entities));
+        let content = Content::from(text);
         shared.push(FsOp::Replace { path: dir.join(&part.name), content });
         if compacts {
             let old = self.own.snapshot.replace(part).into_iter().chain(std::mem::take(&mut self.own.deltas));

@@ -325,7 +325,6 @@ impl Record {
     pub fn serialise(&self) -> Content {
         let text = serde_json::to_string_pretty(self).expect("records have text keys and no failing parts");
         Content::from(own_file::seal(&text))
-            .with_parsed(Found::Record(self.clone(), file_name(&self.coordination.id).into()))
     }
 }
 
