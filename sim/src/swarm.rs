@@ -23,6 +23,9 @@ use cloudchamber_folder::streams::{Purpose, Stream};
 /// How long faults may happen in a drawn run, ms.
 pub const RUN_MS: u64 = 600_000;
 
+/// How many times as often things go wrong in a storm.
+const STORM: u64 = 8;
+
 /// What a swarm leaves to its caller.
 #[derive(Clone, Debug)]
 pub struct Swarm<S: System> {
@@ -57,13 +60,15 @@ pub enum Fault {
     Machine(MachineFault),
     /// Files come back from an earlier time.
     OlderFiles,
+    /// Whatever may go wrong does, and eight times as often.
+    Storm,
     /// People ask something of a replica, whatever comes into their heads.
     Whim,
 }
 
 impl Fault {
     /// Every kind, each with the name that commands use.
-    pub const ALL: [(&'static str, Self); 14] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
         ("clock-jump", Self::Machine(MachineFault::ClockJump)),
         ("clock-offset", Self::Machine(MachineFault::ClockOffset)),
@@ -77,6 +82,7 @@ impl Fault {
         ("older-files", Self::OlderFiles),
         ("power-cut", Self::Machine(MachineFault::PowerCut)),
         ("sleep", Self::Machine(MachineFault::Sleep)),
+        ("storm", Self::Storm),
         ("whim", Self::Whim),
     ];
 
@@ -102,6 +108,7 @@ impl<S: System> Swarm<S> {
             Fault::FolderHollow => return hazards.folder_hollow && self.is_switched_on(fault),
             Fault::FolderWiped => return hazards.folder_wiped && self.is_switched_on(fault),
             Fault::OlderFiles => return hazards.older_files && self.is_switched_on(fault),
+            Fault::Storm => false,
         };
         self.switches.get(&fault).copied().unwrap_or(usual)
     }
@@ -158,10 +165,11 @@ impl<S: System> Swarm<S> {
     }
 
     fn draw_faults(&self, profile: &Profile, dice: &dyn Fn(u8) -> Stream) -> Faults {
+        let storm = self.on(profile, Fault::Storm);
         let outage = |fault: Fault, number: u8, every_ms: [u64; 2], for_ms: [u64; 2]| {
             let mut stream = dice(number);
-            let drawn = stream.chance(1, 2);
-            let every_ms = stream.between(every_ms[0], every_ms[1]);
+            let drawn = stream.chance(1, 2) || storm;
+            let every_ms = stream.between(every_ms[0], every_ms[1]) / if storm { STORM } else { 1 };
             (drawn && self.on(profile, fault)).then_some(Outage { every_ms, for_ms })
         };
         let machine = Fault::Machine;

@@ -22,6 +22,9 @@ pub(crate) struct HuntArgs {
     /// Leaves the other scenarios alone once one has failed, and the other models once one has.
     #[arg(long)]
     first: bool,
+    /// Searches the models that take minutes as well.
+    #[arg(long)]
+    thorough: bool,
     /// How many runs go on side by side; as many as there are cores where it is absent.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -37,6 +40,7 @@ pub(crate) fn run<L: Systems>(args: &HuntArgs, json: bool) -> Result<Verdict, Fa
         system: args.system.as_deref(),
         seeds: args.seeds,
         first: args.first,
+        thorough: args.thorough,
         jobs: workers(args.jobs),
         scenarios: &scenarios,
     })?;

@@ -28,6 +28,9 @@ pub(crate) struct MutantsArgs {
     /// How many seeds each swarm gets; 500 where it is absent, 40 with `--quick`.
     #[arg(long, value_name = "N")]
     seeds: Option<u64>,
+    /// Searches the models that take minutes as well, for each fault.
+    #[arg(long)]
+    thorough: bool,
     /// How many faults are tried side by side; as many as there are cores where it is absent.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -47,6 +50,7 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<Verdict, Failure> {
         system: args.system.as_deref(),
         only: args.only.as_deref(),
         seeds: args.seeds.unwrap_or(SEEDS[usize::from(args.quick)]),
+        thorough: args.thorough,
         jobs: workers(args.jobs),
         limit: Duration::from_secs(args.limit_s),
         scenarios: &scenarios,

@@ -22,9 +22,9 @@ use crate::jobs::models::{self, Wanted};
 use crate::jobs::{progress, reproduce, side_by_side};
 use crate::report::hunt::{Found, HuntReport, PANIC, Place, PlaceKind};
 
-/// After how many generated states the search of a model is given up. Models that take seconds have fewer by far; one
-/// whose code does something else than it should may have many more.
-const STATES_MAX: usize = 3_000_000;
+/// After how many generated states the search of a model is given up, of one that takes seconds and of any other. Sound
+/// code has fewer by far in each; code that does something else than it should may have many more.
+const STATES_MAX: [usize; 2] = [3_000_000, 40_000_000];
 
 /// What is hunted.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct Order<'a> {
     /// Whether scenarios, and models, are left alone once one of their kind has found something. A swarm always ends
     /// with its first find.
     pub(crate) first: bool,
+    /// Whether models that take minutes are searched as well.
+    pub(crate) thorough: bool,
     /// How many places are looked at side by side.
     pub(crate) jobs: usize,
     /// Where the scenarios are.
@@ -54,7 +56,7 @@ pub(crate) fn hunt<L: Systems>(order: Order<'_>) -> Result<HuntReport, Failure> 
         places.extend(with_system::<L, _, _>(system, Listed { order })?);
     }
     for system in &systems {
-        let wanted = Wanted { system, design: Some(Design::Hardened), policy: None, quick: true };
+        let wanted = Wanted { system, design: Some(Design::Hardened), policy: None, quick: !order.thorough };
         let found = models::files::<L>(order.scenarios, wanted)?;
         places.extend(found.into_iter().map(|file| Aim::Model((*system).to_owned(), file)));
     }
@@ -150,7 +152,8 @@ impl Work for Looked<'_> {
             }
             Aim::Model(_, file) => {
                 let spec = ModelSpec::<S>::parse(file, &files::read(file)?)?;
-                Ok(searched(spec, file))
+                let states_max = STATES_MAX[usize::from(!spec.quick)];
+                Ok(searched(spec, states_max, file))
             }
             Aim::Swarm(entry) => {
                 let order = entry.order(0..self.seeds)?;
@@ -196,13 +199,13 @@ fn fallen<S: System>(scenario: &Scenario<S>, expect: &Expect) -> Option<Fallen> 
 }
 
 /// Searches a model whose property has to hold.
-fn searched<S: System>(spec: ModelSpec<S>, file: &Path) -> (u64, Option<Found>) {
+fn searched<S: System>(spec: ModelSpec<S>, states_max: usize, file: &Path) -> (u64, Option<Found>) {
     if spec.expect != cloudchamber_model::Expect::Holds {
         return (0, None);
     }
     let property = spec.property.clone();
     let again = || reproduce::model(S::NAME, file);
-    let search = || cloudchamber_model::check(spec, 1, Some(STATES_MAX));
+    let search = || cloudchamber_model::check(spec, 1, Some(states_max));
     match catch_unwind(AssertUnwindSafe(search)) {
         Err(panic) => (1, Some(Fallen { checker: PANIC.into(), what: said(&*panic) }.found(0, again()))),
         Ok(checked) => {

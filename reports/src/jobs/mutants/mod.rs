@@ -33,6 +33,8 @@ pub(crate) struct Order<'a> {
     pub(crate) only: Option<&'a str>,
     /// How many seeds each swarm gets.
     pub(crate) seeds: u64,
+    /// Whether models that take minutes are searched as well.
+    pub(crate) thorough: bool,
     /// How many faults are tried side by side.
     pub(crate) jobs: usize,
     /// After how long a hunt is ended.
@@ -138,6 +140,7 @@ fn hunted(
         .arg(order.seeds.to_string())
         .arg("--scenarios")
         .arg(order.scenarios)
+        .args(order.thorough.then_some("--thorough"))
         .env(plant::VARIABLE, number.to_string())
         .stdin(Stdio::null())
         .stdout(out.try_clone().map_err(failed)?)

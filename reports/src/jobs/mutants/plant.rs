@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn every_listed_fault_fits_the_sources() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let all = super::super::faults::read(&root.join("scenarios")).unwrap();
+        assert!(all.len() >= 100, "{} faults", all.len());
+        let planted = planted(&root, &all).unwrap();
+        let switches: usize = planted.values().map(|text| text.matches("::planted::is(").count()).sum();
+        assert_eq!(switches, all.len(), "each has one switch");
+        let systems: BTreeSet<_> =
+            all.iter().flat_map(|mutant| &mutant.systems).map(String::as_str).collect();
+        assert_eq!(systems, BTreeSet::from(["delta", "failover", "journal", "notes"]));
+    }
+
+    #[test]
     fn what_cannot_be_planted_is_named() {
         let told = |text: &str, faults: &[Mutant]| plant_all(text, faults).unwrap_err();
         assert!(told("a(); a();", &[mutant("twice", "a();", "")]).contains("there more than once"));
