@@ -3,10 +3,12 @@
 //! What is ours stands beside the person's fields and never among them: a field may be called `dot`, `stamp` or
 //! `deleted`. One line a write, so that a person can read what each replica said.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::entity::{Death, Entity, Key, Write};
+use super::scan;
 use super::vector::{Dot, ReplicaId, Vector};
 use crate::kit::hlc::{Hybrid, LATEST_MS};
 use crate::kit::json::{Flaw, Node, quote};
@@ -53,14 +55,18 @@ impl From<Flaw> for Wrong {
 /// # Errors
 /// What is wrong with it.
 pub fn open(bytes: &[u8]) -> Result<Node, Wrong> {
-    open_up_to(bytes, FILE_MAX)
+    parse(&sealed(bytes, FILE_MAX)?)
 }
 
-fn open_up_to(bytes: &[u8], most: usize) -> Result<Node, Wrong> {
+/// The text of a sealed file, if length and digest fit.
+fn sealed(bytes: &[u8], most: usize) -> Result<Cow<'_, str>, Wrong> {
     if bytes.len() > most {
         return Err(Wrong::Large(bytes.len()));
     }
-    let text = own_file::open(bytes).map_err(|_| Wrong::Check)?;
+    own_file::open(bytes).map_err(|_| Wrong::Check)
+}
+
+fn parse(text: &str) -> Result<Node, Wrong> {
     let node = Node::parse(text.as_bytes())?;
     match node.get("schema").and_then(Node::count) {
         Some(SCHEMA) => Ok(node),
@@ -190,7 +196,16 @@ pub const fn says_write(len: u64, count: u64) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn parse_entity_file(bytes: &[u8]) -> Result<(Key, Entity), Wrong> {
-    read_entity(&open(bytes)?)
+    let text = sealed(bytes, FILE_MAX)?;
+    match scan::file(&text) {
+        Some(found) => Ok(found),
+        None => read_file(&text),
+    }
+}
+
+/// Reads the text of an entity's shared file the long way.
+pub(super) fn read_file(text: &str) -> Result<(Key, Entity), Wrong> {
+    read_entity(&parse(text)?)
 }
 
 /// The text of a file with many entities: those as of the own write `to`.
@@ -210,7 +225,16 @@ pub fn list_file(to: u64, entities: &[(Key, Entity)]) -> String {
 /// # Errors
 /// What is wrong with it: it is read as a whole, or not at all.
 pub fn parse_list_file(bytes: &[u8]) -> Result<Vec<(Key, Entity)>, Wrong> {
-    let node = open_up_to(bytes, LIST_MAX)?;
+    let text = sealed(bytes, LIST_MAX)?;
+    match scan::list(&text) {
+        Some(found) => Ok(found),
+        None => read_list(&text),
+    }
+}
+
+/// Reads the text of a file with many entities the long way.
+pub(super) fn read_list(text: &str) -> Result<Vec<(Key, Entity)>, Wrong> {
+    let node = parse(text)?;
     let entities = node.get("entities").and_then(Node::list).ok_or(Wrong::Field("entities"))?;
     entities.iter().map(read_entity).collect()
 }

@@ -39,6 +39,7 @@ pub mod vector;
 mod identity;
 mod look;
 mod publish;
+mod scan;
 
 pub use entity::{Conflict, Entity, Fields, Key, Reason, Shown};
 pub use event::{Change, Command, Event, Report};

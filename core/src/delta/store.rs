@@ -21,6 +21,7 @@ use super::codec::{
 use super::entity::{Entity, Key};
 use super::layout::{base_path, store_path};
 use super::meta::{BEATS_MAX, Beat, Part, read_beats, write_beats};
+use super::scan;
 use super::vector::{ReplicaId, Vector};
 use crate::kit::hlc::Hybrid;
 use crate::kit::json::{Node, quote};
@@ -172,6 +173,9 @@ impl Line {
         let text = std::str::from_utf8(text).ok()?;
         if format!("{:016x} ", xxh3_64(text.as_bytes())).as_bytes() != digest {
             return None;
+        }
+        if let Some((key, record)) = scan::record(text) {
+            return Some(Self::Record(key, Some(Arc::new(record))));
         }
         let node = Node::parse(text.as_bytes()).ok()?;
         if let Some(own) = node.get("own") {

@@ -321,7 +321,11 @@ impl Sync<'_> {
     /// Joins what was found to what is known.
     pub(super) fn absorb(&mut self, found: &mut Found) {
         for (key, entity) in std::mem::take(&mut found.entities) {
-            let known = self.record(&key).cloned();
+            let known = self.record(&key);
+            if known.is_some_and(|known| known.entity.seen.covers_all(&entity.seen)) {
+                continue;
+            }
+            let known = known.cloned();
             let is_new = known.is_none();
             let mut record = known.unwrap_or_default();
             let before = record.entity.conflicts(&key).len();

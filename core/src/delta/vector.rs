@@ -94,6 +94,12 @@ pub enum Causality {
 pub struct Vector(Vec<(ReplicaId, u64)>);
 
 impl Vector {
+    /// A vector of entries in the order of their replicas; `None` if they are in another one, or one is zero.
+    pub(super) fn sorted(entries: Vec<(ReplicaId, u64)>) -> Option<Self> {
+        let is_sorted = entries.is_sorted_by(|(one, _), (two, _)| one < two);
+        (is_sorted && entries.iter().all(|(_, count)| *count > 0)).then_some(Self(entries))
+    }
+
     /// The count of a replica; 0 if nothing of it was seen.
     #[must_use]
     pub fn get(&self, replica: &str) -> u64 {

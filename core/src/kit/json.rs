@@ -11,6 +11,8 @@
 //!
 //! Of a key that is there twice in one object the last one counts, as JavaScript has it.
 
+pub mod scan;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
