@@ -78,6 +78,8 @@ pub enum Command {
     Sync,
     /// To say what a sync would do, and to do nothing.
     DryRun,
+    /// To sync with the folder as it is, also if it was emptied or much of it is gone: a person says that it is meant so.
+    Accept,
 }
 
 impl From<Change> for Command {

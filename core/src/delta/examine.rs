@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::look::{Away, Found, Reading, listed, members};
+use super::look::{Found, Reading, listed, listings, members};
 use super::problem::{Problem, ProblemKind};
 use super::store::Store;
 use crate::Fs;
@@ -15,12 +15,10 @@ pub fn examine(fs: &dyn Fs) -> Vec<Problem> {
     let mut found = Found::default();
     let members = match members(fs, &store, &mut found) {
         Ok(members) => members,
-        Err(Away::Folder(why)) => return vec![Problem::of("replicas", ProblemKind::Unreadable, why)],
-        Err(Away::Own(path, error)) => {
-            return vec![Problem::of(path.name(), ProblemKind::Unreadable, error.to_string())];
-        }
+        Err(error) => return vec![Problem::of("replicas", ProblemKind::Unreadable, error.to_string())],
     };
-    let reading = Reading { fs, store: &store, names: &names, whole: true };
+    let listings = listings(fs, members.peers.keys());
+    let reading = Reading { fs, store: &store, listings: &listings, names: &names, whole: true };
     for (id, meta) in &members.peers {
         reading.peer(id, meta.as_ref(), &mut found);
     }

@@ -47,7 +47,7 @@ use crate::{Entry, Fs, Path, Rng};
 
 /// How a meta file under the own id stands to what is remembered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Standing {
+pub(super) enum Standing {
     /// It is the last one, or the one that was about to be written.
     Last,
     /// It is an older one.
@@ -56,7 +56,7 @@ enum Standing {
     Foreign,
 }
 
-fn standing(own: &Own, meta: &Meta) -> Standing {
+pub(super) fn standing(own: &Own, meta: &Meta) -> Standing {
     let there = (meta.beat, meta.nonce);
     if there == own.intended || there == own.written {
         return Standing::Last;
@@ -247,7 +247,7 @@ impl Sync<'_> {
     }
 
     /// Says entities as they are known here, each with the last write of `gone` to it.
-    fn take_up(&mut self, gone: &ReplicaId, unread: Vec<(Key, u64)>) {
+    pub(super) fn take_up(&mut self, gone: &ReplicaId, unread: Vec<(Key, u64)>) {
         for (key, count) in unread {
             let mut record = self.record(&key).cloned().unwrap_or_default();
             self.own.head += 1;

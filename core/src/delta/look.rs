@@ -17,6 +17,7 @@ use super::problem::{Problem, ProblemKind};
 use super::store::Store;
 use super::vector::ReplicaId;
 use crate::kit::copies::copies_of_dir;
+use crate::kit::guard::Lack;
 use crate::kit::names::copy_of;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
@@ -40,13 +41,20 @@ pub(super) struct Members {
     pub(super) peers: BTreeMap<ReplicaId, Option<Meta>>,
     /// Directories that are copies of replicas', by name.
     pub(super) copies: Vec<Path>,
+    /// Whether there is any replica that was there before, or none was.
+    pub(super) is_known: bool,
 }
+
+/// What replicas' directories hold, by replica. Of those that are not there nothing is said.
+pub(super) type Listings = BTreeMap<ReplicaId, Result<Vec<Entry>, FsError>>;
 
 /// Why nothing can be done with the folder now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Away {
-    /// It cannot be reached, or holds nothing of what it held.
-    Folder(String),
+    /// It cannot be reached.
+    Folder(FsError),
+    /// It is there, and lacks what it held.
+    Lacks(Lack),
     /// A file of one's own cannot be read.
     Own(Path, FsError),
 }
@@ -73,14 +81,15 @@ fn unsound(path: &Path, wrong: &Wrong) -> Problem {
 }
 
 /// Finds out who is in the folder. `known` are the replicas that were there before.
-pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<Members, Away> {
-    if let Err(error) = fs.list(&Path::shared("")) {
-        return Err(Away::Folder(error.to_string()));
-    }
+///
+/// # Errors
+/// That the folder cannot be reached.
+pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<Members, FsError> {
+    fs.list(&Path::shared(""))?;
     let entries = match fs.list(&replicas()) {
         Ok(entries) => entries,
         Err(FsError::NotFound) => Vec::new(),
-        Err(error) => return Err(Away::Folder(error.to_string())),
+        Err(error) => return Err(error),
     };
     let entries = entries.into_iter().chain(doubled(fs, found));
     let mut members = Members::default();
@@ -104,7 +113,13 @@ pub(super) fn members(fs: &dyn Fs, store: &Store, found: &mut Found) -> Result<M
             members.copies.push(entry.path);
         }
     }
-    if is_known { Ok(members) } else { Err(Away::Folder("nothing of what it held is there".to_owned())) }
+    members.is_known = is_known;
+    Ok(members)
+}
+
+/// What the directories of replicas hold.
+pub(super) fn listings<'a>(fs: &dyn Fs, ids: impl Iterator<Item = &'a ReplicaId>) -> Listings {
+    ids.map(|id| (id.clone(), listed(fs, &replica_dir(id)))).collect()
 }
 
 /// What lies in copies of the directory of all replicas, which are told.
@@ -230,6 +245,7 @@ pub(super) fn listed(fs: &dyn Fs, dir: &Path) -> Result<Vec<Entry>, FsError> {
 pub(super) struct Reading<'a> {
     pub(super) fs: &'a dyn Fs,
     pub(super) store: &'a Store,
+    pub(super) listings: &'a Listings,
     /// The names that the entities of the store have.
     pub(super) names: &'a BTreeMap<Key, String>,
     /// Whether everything is read, whatever is known.
@@ -242,13 +258,14 @@ impl Reading<'_> {
         let dir = replica_dir(id);
         let applied =
             if self.whole { 0 } else { self.store.base.peers.get(id).map_or(0, |peer| peer.applied) };
-        let listed = match listed(self.fs, &dir) {
-            Ok(listed) => listed,
-            Err(error) => {
-                found.problems.push(unreadable(&entities_dir(&dir), error));
+        let listed = match self.listings.get(id) {
+            Some(Ok(listed)) => &listed[..],
+            Some(Err(error)) => {
+                found.problems.push(unreadable(&entities_dir(&dir), *error));
                 found.waiting += 1;
-                Vec::new()
+                &[]
             }
+            None => &[],
         };
         let mut expected: BTreeSet<Path> = BTreeSet::new();
         let entities = entities_dir(&dir);
@@ -258,7 +275,7 @@ impl Reading<'_> {
             }
         }
         let Some(meta) = meta else {
-            self.strays(&listed, &expected, found);
+            self.strays(listed, &expected, found);
             return applied;
         };
         let changes: Vec<_> = meta
@@ -271,13 +288,13 @@ impl Reading<'_> {
             Layout::SplitLite => self.parts(&dir, applied, meta, found),
             Layout::Split if !self.whole && applied >= meta.head => applied,
             Layout::Split if by_name => self.changes(&changes, applied, meta, found),
-            Layout::Split => self.all(&listed, applied, meta, found),
+            Layout::Split => self.all(listed, applied, meta, found),
         };
         if by_name || meta.layout == Layout::SplitLite {
             expected.extend(changes.into_iter().map(|(_, _, path)| path));
             let parts = meta.snapshot.iter().chain(&meta.deltas);
             expected.extend(parts.map(|part| dir.join(&part.name)));
-            self.strays(&listed, &expected, found);
+            self.strays(listed, &expected, found);
         }
         reached
     }

@@ -9,8 +9,8 @@
 //!   that can be restored ([`entity`] has the rules).
 //! - Replicas that have seen the same files show the same entities and list the same conflicts.
 //! - What was deleted does not come back because of a replica that had not heard of it ([`graves`]).
-//! - Nothing follows from a file that is missing, evicted, torn or of a later format. A folder that holds nothing of
-//!   what it held is away, and nothing is written into it.
+//! - Nothing follows from a file that is missing, evicted, torn or of a later format. Into a folder that holds nothing of
+//!   what it held, or lacks much of it, nothing is written until it is back or a person accepts it (`lack`).
 //! - Values are kept to the last digit ([`kit::json`](crate::kit::json)), and fields may have any name but the five
 //!   that the plan keeps for itself ([`entity::RESERVED`]).
 //!
@@ -37,6 +37,7 @@ mod sync;
 pub mod vector;
 
 mod identity;
+mod lack;
 mod look;
 mod publish;
 mod scan;
@@ -47,6 +48,8 @@ pub use problem::{Problem, ProblemKind};
 pub use protocol::Delta;
 use serde::{Deserialize, Serialize};
 pub use vector::{Dot, ReplicaId, Vector};
+
+use crate::kit::guard::Limit;
 
 /// Where entities lie in the shared folder.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -140,11 +143,13 @@ pub struct Config {
     pub scan_every: u64,
     /// In the split-lite layout: how many delta files it leaves before it makes a snapshot of them.
     pub deltas_max: usize,
+    /// How much of what the folder held may lack before nothing is written into it.
+    pub guard: Limit,
 }
 
 impl Config {
     /// The configuration of a design with the usual values: a retention of 90 days, a day ahead, everything looked at
-    /// once in 256 syncs, 16 deltas, and no sync that was not asked for.
+    /// once in 256 syncs, 16 deltas, the usual limit of what may lack, and no sync that was not asked for.
     #[must_use]
     pub fn new(design: Design, replica: &str) -> Self {
         Self {
@@ -155,6 +160,7 @@ impl Config {
             ahead_ms_max: 86_400_000,
             scan_every: 256,
             deltas_max: 16,
+            guard: Limit::USUAL,
         }
     }
 

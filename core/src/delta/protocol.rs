@@ -31,6 +31,17 @@ enum Phase {
     Writing(Vec<(Update, u64)>, Vec<Event>),
 }
 
+/// How a sync is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum How {
+    /// As it is with any folder that is here.
+    Usual,
+    /// With the folder as it is.
+    Accepting,
+    /// Only planned.
+    Dry,
+}
+
 /// A replica.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Delta {
@@ -181,8 +192,9 @@ impl Delta {
                         cx.event(Event::Refused(format!("this is no state of an application: {why}")))
                     }
                 },
-                Command::Sync => self.sync(config, false, cx),
-                Command::DryRun => self.sync(config, true, cx),
+                Command::Sync => self.sync(config, How::Usual, cx),
+                Command::DryRun => self.sync(config, How::Dry, cx),
+                Command::Accept => self.sync(config, How::Accepting, cx),
             }
         }
     }
@@ -283,9 +295,9 @@ impl Delta {
         self.save(vec![Update { own, records, base: None }], events, cx);
     }
 
-    fn sync(&mut self, config: &Config, dry: bool, cx: &mut Cx<'_, Self>) {
+    fn sync(&mut self, config: &Config, how: How, cx: &mut Cx<'_, Self>) {
         let (fs, now) = (cx.fs(), cx.now());
-        let planned = sync::plan(&self.store, config, fs, now, cx.rng());
+        let planned = sync::plan(&self.store, config, fs, now, how == How::Accepting, cx.rng());
         let Plan { first, shared, last, removed, report, events } = match planned {
             Ok(plan) => plan,
             Err(why) => {
@@ -294,7 +306,7 @@ impl Delta {
             }
         };
         self.problems.clone_from(&report.problems);
-        if dry {
+        if how == How::Dry {
             cx.event(Event::DryRun(report));
             return;
         }
@@ -487,7 +499,8 @@ impl Delta {
                 };
                 cx.event(Event::DryRun(report));
             }
-            Command::Sync => {
+            // As published there is nothing that it would not write into.
+            Command::Sync | Command::Accept => {
                 let next = local.begin(config, cx.fs(), now);
                 self.next_published(next, cx);
             }

@@ -110,6 +110,8 @@ pub struct Peer {
     pub beat: u64,
     /// Since when that is its beat, by this replica's wall clock.
     pub since_ms: i64,
+    /// The most files of it that were there since a person last accepted the folder as it was.
+    pub files: u64,
 }
 
 /// What the last sync had come to.
@@ -411,7 +413,7 @@ impl Base {
         let peers: BTreeMap<&str, _> = self
             .peers
             .iter()
-            .map(|(replica, peer)| (&*replica.0, (peer.applied, peer.beat, peer.since_ms)))
+            .map(|(replica, peer)| (&*replica.0, (peer.applied, peer.beat, peer.since_ms, peer.files)))
             .collect();
         let whole = serde_json::json!({ "peers": peers, "readOnce": self.read_once });
         own_file::seal(&serde_json::to_string_pretty(&whole).expect("texts and numbers are JSON"))
@@ -420,9 +422,11 @@ impl Base {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let node = Node::parse(own_file::open(bytes).ok()?.as_bytes()).ok()?;
         let peer = |(replica, peer): (&String, &Node)| match peer.list()? {
-            [applied, beat, since] => {
-                let peer = Peer { applied: applied.count()?, beat: beat.count()?, since_ms: since.int()? };
-                Some((ReplicaId::from(replica.as_str()), peer))
+            [applied, beat, since, rest @ ..] => {
+                let (applied, beat, since_ms) = (applied.count()?, beat.count()?, since.int()?);
+                // Without the last one before it was remembered.
+                let files = rest.first().map_or(Some(0), Node::count)?;
+                Some((ReplicaId::from(replica.as_str()), Peer { applied, beat, since_ms, files }))
             }
             _ => None,
         };

@@ -20,14 +20,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::entity::{Entity, Key};
 use super::event::{Event, Report};
 use super::graves::{Buried, Declarer, bury};
+use super::lack;
 use super::layout::{entities_dir, entity_file_name, is_entity_file_name, part_to, replica_dir};
-use super::look::{self, Away, Found, Members, Reading};
+use super::look::{self, Away, Found, Listings, Members, Reading};
 use super::merge::absorb;
 use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
 use super::store::{Base, Own, Peer, Published, Record, Store, Update};
 use super::vector::{Dot, ReplicaId, Vector};
 use super::{Config, Layout};
+use crate::kit::guard::Lack;
 use crate::kit::hlc::{Clock, Hybrid};
 use crate::{Entry, Fs, FsOp, Now, Path, Rng};
 
@@ -54,6 +56,9 @@ pub(super) struct Sync<'a> {
     pub(super) fs: &'a dyn Fs,
     pub(super) now: Now,
     pub(super) store: &'a Store,
+    pub(super) listings: &'a Listings,
+    /// Whether a person takes the folder as it is.
+    pub(super) accepts: bool,
     pub(super) id: ReplicaId,
     pub(super) own: Own,
     pub(super) base: Base,
@@ -66,19 +71,30 @@ pub(super) struct Sync<'a> {
     pub(super) leftovers: Vec<Path>,
 }
 
-/// Plans a sync.
+/// Plans a sync. One that `accepts` takes the folder as it is.
 pub(super) fn plan(
     store: &Store,
     config: &Config,
     fs: &dyn Fs,
     now: Now,
+    accepts: bool,
     rng: &mut dyn Rng,
 ) -> Result<Plan, String> {
     let mut found = Found::default();
-    let members = look::members(fs, store, &mut found).map_err(|away| told(&away))?;
+    let members = look::members(fs, store, &mut found).map_err(|error| told(&Away::Folder(error)))?;
     let id = store.own.id.clone().ok_or("this replica has no id yet: start it again")?;
     let standing = look::own_meta(fs, &id).map_err(|away| told(&away))?;
+    let listings = look::listings(fs, members.peers.keys().chain([&id]));
+    let lack = match members.is_known {
+        true => config.guard.lack(lack::tally(store, &members, standing.as_ref(), &listings)),
+        false => Some(Lack::Everything),
+    };
+    if let Some(lack) = lack.filter(|_| !accepts) {
+        return Err(told(&Away::Lacks(lack)));
+    }
     let mut sync = Sync {
+        listings: &listings,
+        accepts,
         config,
         fs,
         now,
@@ -97,10 +113,17 @@ pub(super) fn plan(
 
 fn told(away: &Away) -> String {
     match away {
-        Away::Folder(why) => format!(
-            "the folder is away ({why}): nothing is written until it is back; if it was emptied on purpose, start with \
-             a new local directory"
-        ),
+        Away::Folder(why) => format!("the folder is away ({why}): nothing is written until it is back"),
+        Away::Lacks(lack) => {
+            let what = match lack {
+                Lack::Everything => "the folder is away",
+                Lack::Much(_) => "much of the folder is away",
+            };
+            format!(
+                "{what} ({lack}): nothing is written until it is back; if it is meant to be so, delta sync --accept has \
+                 this machine write again what it knows"
+            )
+        }
         Away::Own(path, error) => {
             format!("{path}: {error}: have it downloaded or made readable, then sync again")
         }
@@ -128,7 +151,8 @@ impl Sync<'_> {
                 && (self.own.written.0 + 1).is_multiple_of(self.config.scan_every));
         let doubted = self.doubted(&metas, rng);
         let own_listed = self.read_own(trust, &doubted, &names)?;
-        let reading = Reading { fs: self.fs, store: self.store, names: &names, whole };
+        let reading =
+            Reading { fs: self.fs, store: self.store, listings: self.listings, names: &names, whole };
         let mut reached = BTreeMap::new();
         let mut found = std::mem::take(&mut self.found);
         for (peer, meta) in &members.peers {
@@ -147,6 +171,10 @@ impl Sync<'_> {
         self.found = found;
         self.peers(members, &reached);
         self.uphold(members);
+        if self.accepts {
+            self.accept(members);
+        }
+        self.remember_files();
         let whole: Vec<&Meta> =
             metas.iter().copied().filter(|meta| reached.get(&meta.replica) == Some(&meta.head)).collect();
         self.graves(&whole);
@@ -208,8 +236,12 @@ impl Sync<'_> {
         names: &BTreeMap<Key, String>,
     ) -> Result<BTreeSet<Path>, String> {
         let dir = replica_dir(&self.id);
-        let listed =
-            look::listed(self.fs, &dir).map_err(|error| told(&Away::Own(entities_dir(&dir), error)))?;
+        let listed = match self.listings.get(&self.id) {
+            Some(listed) => listed.clone(),
+            // It became somebody else.
+            None => look::listed(self.fs, &dir),
+        };
+        let listed = listed.map_err(|error| told(&Away::Own(entities_dir(&dir), error)))?;
         let is_there: BTreeSet<Path> = listed.iter().map(|entry| entry.path.clone()).collect();
         let known = match self.config.design.layout {
             Layout::Split => self.own_split(trust, doubted, names, &is_there),
@@ -228,7 +260,8 @@ impl Sync<'_> {
             .filter(|entry| is_own(entry) || of_entity(entry))
             .map(|entry| entry.path.clone())
             .collect();
-        let reading = Reading { fs: self.fs, store: self.store, names, whole: false };
+        let listings = self.listings;
+        let reading = Reading { fs: self.fs, store: self.store, listings, names, whole: false };
         let mut found = Found::default();
         reading.strays(&strays, &BTreeSet::new(), &mut found);
         self.leftovers.retain(|path| found.read_once.contains_key(path.name()));
@@ -378,6 +411,22 @@ impl Sync<'_> {
                 self.own.retired.see(id, peer.beat);
             }
             self.base.peers.insert(id.clone(), peer);
+        }
+    }
+
+    /// Takes note of how many files of others there are. Fewer than before are no news: they may come back.
+    fn remember_files(&mut self) {
+        let known = self.records().count() as u64;
+        if known < self.config.guard.least {
+            // So few cannot lack too much.
+            return;
+        }
+        for (id, peer) in &mut self.base.peers {
+            if *id != self.id
+                && let Some(files) = lack::files(self.listings, id)
+            {
+                peer.files = peer.files.max(files);
+            }
         }
     }
 

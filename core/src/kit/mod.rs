@@ -10,6 +10,7 @@
 //! | [`clients`] | Did a sync client put this here, and is it finished? |
 //! | [`condition`] | Are these bytes whole, or what a crash or a half copy left? |
 //! | [`copies`] | Which directories did a client make of this one? |
+//! | [`guard`] | Does a folder lack so much of what it held that nothing should be written into it? |
 //! | [`hlc`] | Which of two events comes later, if wall clocks disagree? |
 //! | [`identity`] | Is this local directory the original, or a copy of it? |
 //! | [`json`] | Is this the value that somebody wrote, to the last digit? |
@@ -28,6 +29,7 @@ pub mod claims;
 pub mod clients;
 pub mod condition;
 pub mod copies;
+pub mod guard;
 pub mod hlc;
 pub mod identity;
 pub mod json;

@@ -261,7 +261,8 @@ impl Replica {
     /// Exchanges with the folder what is new.
     ///
     /// # Errors
-    /// [`DeltaError::Refused`] where the folder is away or an own file cannot be read: nothing was written then.
+    /// [`DeltaError::Refused`] where the folder is away, lacks much of what it held, or an own file cannot be read: nothing
+    /// was written then. [`Replica::accept`] says that what lacks is meant to.
     /// [`DeltaError::Op`] where a file cannot be written: the next sync does the rest.
     pub fn sync(&mut self) -> Result<Synced, DeltaError> {
         self.sync_shown(&Silent)
@@ -272,10 +273,25 @@ impl Replica {
     /// # Errors
     /// As [`Replica::sync`].
     pub fn sync_shown(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
+        self.exchange(Command::Sync, progress)
+    }
+
+    /// As [`Replica::sync_shown`], with the folder as it is: a person says that it was emptied, or lost much of what it
+    /// held, on purpose or for good. What this replica knows it writes again, also of what others wrote whose files are
+    /// gone.
+    ///
+    /// # Errors
+    /// As [`Replica::sync`], of a folder that is not there.
+    pub fn accept(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
+        self.runner.fs().accept_folder();
+        self.exchange(Command::Accept, progress)
+    }
+
+    fn exchange(&mut self, command: Command, progress: &dyn Progress) -> Result<Synced, DeltaError> {
         progress.step("looking at the folder", 0);
         let before: Vec<String> = self.conflicts().map(|conflict| conflict.id()).collect();
         let mut synced = Synced::default();
-        for event in self.command(Command::Sync, progress)? {
+        for event in self.command(command, progress)? {
             match event {
                 Event::Synced(report) => synced.report = report,
                 Event::NewIdentity { old, new } => synced.said.push(format!(

@@ -14,12 +14,31 @@ use serde_json::{Value, json};
 use super::super::{Bar, print_json, say};
 use super::{LayoutName, Place, id_of, rows, warn};
 
-pub(super) fn sync(place: &Place, dry_run: bool, layout: Option<LayoutName>) -> anyhow::Result<ExitCode> {
+/// How a sync is done.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum How {
+    /// With the folder as it is.
+    Accepting,
+    /// Only planned.
+    Dry,
+    /// As it is with any folder that is here.
+    Usual,
+}
+
+impl How {
+    pub(super) fn of(accepts: bool) -> Self {
+        if accepts { Self::Accepting } else { Self::Usual }
+    }
+}
+
+pub(super) fn sync(place: &Place, how: How, layout: Option<LayoutName>) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(layout)?;
     let bar = Bar::new();
-    let synced = match dry_run {
-        true => Synced { report: replica.dry_run()?, ..Synced::default() },
-        false => replica.sync_shown(&bar)?,
+    let dry_run = how == How::Dry;
+    let synced = match how {
+        How::Accepting => replica.accept(&bar)?,
+        How::Dry => Synced { report: replica.dry_run()?, ..Synced::default() },
+        How::Usual => replica.sync_shown(&bar)?,
     };
     drop(bar);
     synced.said.iter().for_each(|said| eprintln!("{said}"));
@@ -70,8 +89,13 @@ fn document(synced: &Synced) -> Value {
     })
 }
 
-pub(super) fn watch(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
+pub(super) fn watch(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(None)?;
+    if accept {
+        let synced = replica.accept(&Bar::new())?;
+        synced.said.iter().for_each(|said| eprintln!("{said}"));
+        tell(place, &synced);
+    }
     // What was said of problems and failures is not said again until it changes.
     let (mut problems, mut failure) = (Vec::new(), None);
     let idle = Report::default();
@@ -96,14 +120,18 @@ pub(super) fn watch(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
             problems.clone_from(&synced.report.problems);
         }
         let news = Report { problems: Vec::new(), waiting: 0, ..synced.report.clone() };
-        let listens = news == idle
-            || match place.json {
-                true => say(&document(&synced).to_string()),
-                false => say(&synced.report.to_string()),
-            };
+        let listens = news == idle || tell(place, &synced);
         if listens { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what a sync did; whether somebody still listens.
+fn tell(place: &Place, synced: &Synced) -> bool {
+    match place.json {
+        true => say(&document(synced).to_string()),
+        false => say(&synced.report.to_string()),
+    }
 }
 
 pub(super) fn import(place: &Place, state: Option<&OsPath>) -> anyhow::Result<ExitCode> {

@@ -115,6 +115,10 @@ enum Command {
         /// Say what would move, and write nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Take the folder as it is, although it is empty or much of what it held is gone: what this machine knows is
+        /// written again. Otherwise nothing is written until it is back.
+        #[arg(long, conflicts_with = "dry_run")]
+        accept: bool,
         /// Lay out this machine's files so from now on. Machines with different layouts understand each other.
         #[arg(long, value_enum)]
         layout: Option<LayoutName>,
@@ -127,6 +131,9 @@ enum Command {
         /// Sync at least this often, for changes that no notice came of.
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         every: u64,
+        /// Take the folder as it is now, as with sync.
+        #[arg(long)]
+        accept: bool,
     },
     /// List what was written and does not count, because another edit won or the entity was deleted. Nothing of it is
     /// lost: restore or dismiss it, here or on any other machine.
@@ -176,8 +183,13 @@ impl Delta {
                 (_, Some(id)) => change::put(&place, Key::new(&kind, &id), &fields, &unset),
             },
             Command::Delete { place, kind, ids } => change::delete(&place, &kind, &ids),
-            Command::Sync { place, dry_run, layout } => exchange::sync(&place, dry_run, layout),
-            Command::Watch { place, every } => exchange::watch(&place, every),
+            Command::Sync { place, dry_run: true, layout, .. } => {
+                exchange::sync(&place, exchange::How::Dry, layout)
+            }
+            Command::Sync { place, accept, layout, .. } => {
+                exchange::sync(&place, exchange::How::of(accept), layout)
+            }
+            Command::Watch { place, every, accept } => exchange::watch(&place, every, accept),
             Command::Conflicts { place } => conflicts::list(&place),
             Command::Restore { place, conflicts, dismiss } => conflicts::decide(&place, &conflicts, dismiss),
             Command::Import { place, state } => exchange::import(&place, state.as_deref()),

@@ -324,7 +324,7 @@ impl DeltaChecks {
         match command {
             Command::Change(changes) => asked.extend(changes.iter().cloned().map(Asked::Change)),
             Command::Restore(_) | Command::Dismiss(_) => asked.push_back(Asked::Decision),
-            Command::Sync => drop(self.syncing.insert(id)),
+            Command::Sync | Command::Accept => drop(self.syncing.insert(id)),
             Command::DryRun | Command::Import | Command::ImportState(_) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What a scenario file can say about delta.
 
 use cloudchamber_core::delta::{Config, Design, Layout, Locking, Merging};
+use cloudchamber_core::kit::guard::Limit;
 use cloudchamber_core::{Design as DesignName, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Settings {
     /// In the split-lite layout: how many delta files there may be before a snapshot is made of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deltas_max: Option<usize>,
+    /// How much of what the folder held may lack before nothing is written into it; the usual limit where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Limit>,
     /// Mean time between two changes that people make, on all replicas together, ms; none happen by themselves where
     /// it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +57,7 @@ impl Default for Settings {
             ahead_ms_max: None,
             scan_every: None,
             deltas_max: None,
+            guard: None,
             change_every_ms: None,
             at_rest: false,
         }
@@ -108,6 +113,7 @@ impl Settings {
             ahead_ms_max: self.ahead_ms_max.unwrap_or(usual.ahead_ms_max),
             scan_every: self.scan_every.unwrap_or(usual.scan_every),
             deltas_max: self.deltas_max.unwrap_or(usual.deltas_max),
+            guard: self.guard.unwrap_or(usual.guard),
             ..usual
         };
         config.check()?;
