@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::layout::{SHADOW, shadow_path};
+use super::layout::{MACHINES, SHADOW, shadow_path};
 use super::names::{Standing, log_of};
 use super::problem::{Problem, ProblemKind};
 use super::schema::Log;
 use super::view::Source;
+use crate::kit::guard::{Lack, Limit, Tally};
 use crate::{Content, Entry, EntryKind, Fs, FsError, FsOp, Path};
 
 /// The directory of what is kept.
@@ -98,6 +99,48 @@ impl KeptDirectory {
 
 fn is_own(file: &Entry, log: Log) -> bool {
     file.kind == EntryKind::File && log_of(file.name()) == Some((log, Standing::Own))
+}
+
+/// The file that says how many journals lacked when a person took the folder as it was.
+fn accepted_path() -> Path {
+    Path::local(KEPT).join("accepted")
+}
+
+/// How many journals are as they were last read, or as this machine wrote them. Directories that cannot be listed are
+/// unknown.
+fn tally(fs: &dyn Fs) -> Tally {
+    let mut tally = Tally::default();
+    for (directory, of) in kept(fs) {
+        let files = match fs.list(&Path::shared(MACHINES).join(&directory)) {
+            Ok(files) => files,
+            Err(FsError::NotFound) => Vec::new(),
+            Err(_) => continue,
+        };
+        for log in Log::SHARED {
+            let known = of.mirrors.get(&log).max(of.shadows.get(&log)).filter(|len| **len > 0);
+            let Some(known) = known else { continue };
+            tally.known += 1;
+            match files.iter().find(|file| is_own(file, log)) {
+                None => tally.gone += 1,
+                Some(file) => tally.older += u64::from(file.len < *known),
+            }
+        }
+    }
+    tally
+}
+
+/// What lacks of the journals, if that is too much to write into the folder and nobody has accepted it.
+pub(super) fn lack(fs: &dyn Fs) -> Option<Lack> {
+    let accepted = fs.read(&accepted_path(), 0).ok();
+    let accepted =
+        accepted.and_then(|content| std::str::from_utf8(content.bytes()).ok()?.trim().parse().ok());
+    Limit::USUAL.lack(tally(fs).without(accepted.unwrap_or(0)))
+}
+
+/// The op that notes that a person takes the folder as it is; `None` if nothing lacks.
+pub(super) fn accept(fs: &dyn Fs) -> Option<FsOp> {
+    let lacking = Some(tally(fs).lacking()).filter(|lacking| *lacking > 0)?;
+    Some(FsOp::Replace { path: accepted_path(), content: Content::from(format!("{lacking}\n")) })
 }
 
 /// What is to be written so that everything that the machines' directories have now is kept.
@@ -267,6 +310,30 @@ mod tests {
         fs.apply(&FsOp::Remove { path: Path::shared(JOURNAL) }).unwrap();
         assert!(!kept_now(&mut fs));
         assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl"]);
+    }
+
+    #[test]
+    fn much_that_is_gone_at_once_is_too_much_until_somebody_accepts_it() {
+        let mut fs = MemoryFs::default();
+        let machines: Vec<String> = (0..12).map(|at| format!("machines/m{at:02}/messages.jsonl")).collect();
+        let put = |fs: &mut MemoryFs, name: &str, text: &str| {
+            let path = Path::shared(&format!("shared/{name}"));
+            fs.apply(&FsOp::Replace { path, content: Content::from(text) }).unwrap();
+        };
+        machines.iter().for_each(|name| put(&mut fs, name, "{1}\n{2}\n"));
+        assert!(!kept_now(&mut fs) && lack(&fs).is_none());
+        for name in &machines[..5] {
+            fs.apply(&FsOp::Remove { path: Path::shared(&format!("shared/{name}")) }).unwrap();
+        }
+        machines[5..9].iter().for_each(|name| put(&mut fs, name, "{1}\n"));
+        assert_eq!(lack(&fs), None, "nine are few");
+        machines[9..10].iter().for_each(|name| put(&mut fs, name, "{1}\n"));
+        assert_eq!(lack(&fs), Some(Lack::Much(Tally { known: 12, gone: 5, older: 5 })));
+        let mut back = fs.clone();
+        machines.iter().for_each(|name| put(&mut back, name, "{1}\n{2}\n"));
+        assert!(lack(&back).is_none() && accept(&back).is_none());
+        fs.apply(&accept(&fs).unwrap()).unwrap();
+        assert_eq!(lack(&fs), None);
     }
 
     #[test]

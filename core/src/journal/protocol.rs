@@ -16,7 +16,7 @@ use super::folder::{Folder, machines};
 use super::identity::{Identity, identity};
 use super::init::init;
 pub use super::interface::{Command, Joining, Manage, Settings, Told, Viewing, own_path};
-use super::kept::keep;
+use super::kept::{accept, keep};
 use super::layout::{MACHINES, migration_begun};
 use super::merge::merge;
 use super::migrate;
@@ -335,8 +335,10 @@ impl Journal {
         }
         let open = if self.accepted { Writer::open_anyway } else { Writer::open };
         match open(cx.fs(), design, self.seen, cx.now().wall) {
-            Ok((writer, ops)) => {
-                self.accepted = false;
+            Ok((writer, mut ops)) => {
+                if std::mem::take(&mut self.accepted) {
+                    ops.extend(accept(cx.fs()));
+                }
                 writer.repaired.iter().for_each(|what| cx.event(Told::Repaired(what.clone())));
                 self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
                 ops.into_iter().for_each(|op| cx.op(op));

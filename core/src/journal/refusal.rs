@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::layout::{LEGACY, MACHINES, SENTINEL, migration_begun};
+use crate::kit::guard::Lack;
 use crate::{Content, Fs, FsError, Path};
 
 /// Why a machine cannot write.
@@ -19,6 +20,8 @@ pub enum Refusal {
     },
     /// The folder has the layout before machines, and events there would be lost to the other machines.
     Legacy(String),
+    /// The folder lacks so much of what was known that nothing is written into it.
+    Lacks(Lack),
     /// This machine has no identity here.
     NoIdentity,
     /// The event does not say what it is about, or is of no shared kind.
@@ -55,6 +58,11 @@ impl fmt::Display for Refusal {
             Self::Legacy(file) => {
                 write!(f, "{file} has the layout before machines: migrate first (journal init --migrate)")
             }
+            Self::Lacks(lack) => write!(
+                f,
+                "much of the folder is away ({lack}): nothing is written until it is back; if it is meant to be so, journal \
+                 watch --accept takes it as it is"
+            ),
             Self::NoIdentity => {
                 f.write_str("this machine has no id in the folder: run journal init --machine ID")
             }

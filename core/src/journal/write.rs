@@ -13,6 +13,7 @@ use super::clock::{Hybrid, followed_ms, latest};
 use super::event::{Event, Writing};
 use super::file::{File, LINE_MAX, Reading, Stop};
 use super::identity::{Identity, identity, is_absent};
+use super::kept::lack;
 use super::layout::{MACHINES, checksums_path, identity_path, journal_path, shadow_path};
 use super::refusal::{Refusal, bytes, len, refuse_legacy};
 use super::schema::Log;
@@ -81,10 +82,16 @@ impl Writer {
         if design.checksums == Checksums::PerMachine && writer.is_away(fs)? {
             return Err(Refusal::Absent(writer.identity.id));
         }
+        if design.checksums == Checksums::PerMachine
+            && let Some(lack) = lack(fs)
+        {
+            return Err(Refusal::Lacks(lack));
+        }
         Ok((writer, ops))
     }
 
-    /// As [`Writer::open`], also in a folder that has nothing of this machine any more: the ops write its journals anew.
+    /// As [`Writer::open`], also in a folder that has nothing of this machine any more, or lacks much of what was known: the
+    /// ops write its journals anew.
     ///
     /// # Errors
     /// As [`Writer::open`].
