@@ -55,6 +55,8 @@ pub enum Command {
     },
     /// To look at the whole folder now.
     Sync,
+    /// To work in the folder as it is, also if it was emptied or much of it is gone: a person says that it is meant so.
+    Accept,
 }
 
 /// What was done to a note by a record.

@@ -66,6 +66,9 @@ pub struct Options {
     pub scan_ms: Option<u64>,
     /// After how many own records of a note a snapshot of it is written; `None` for never.
     pub snapshot_records: Option<u32>,
+    /// Whether the folder is taken as it is, although it is empty or lacks much of what this machine has written: a person
+    /// says that it is meant so. It is written again then.
+    pub accept: bool,
 }
 
 /// Why a notebook did not do what it was asked.
@@ -297,7 +300,11 @@ impl Notebook {
             small::put(&place.local, &profile, config.profile.as_bytes())
                 .map_err(|error| NotesError::Place(format!("{}: {error}", profile.display())))?;
         }
-        Self::start(place.fs(), config, lock, place)
+        let fs = place.fs();
+        if options.accept {
+            fs.accept_folder();
+        }
+        Self::start(fs, config, lock, place, options.accept)
     }
 }
 
@@ -309,15 +316,18 @@ impl<F: FsMut> Notebook<F> {
     pub fn on(fs: F, config: Config, folder: &OsPath, local: &OsPath) -> Result<Self, NotesError> {
         let place = Place { folder: folder.to_owned(), local: local.to_owned() };
         let lock = place.lock()?;
-        Self::start(fs, config, lock, place)
+        Self::start(fs, config, lock, place, false)
     }
 
-    fn start(fs: F, config: Config, lock: Lock, place: Place) -> Result<Self, NotesError> {
+    fn start(fs: F, config: Config, lock: Lock, place: Place, accepts: bool) -> Result<Self, NotesError> {
         let mut heard = Heard::default();
         let runner = Runner::open(config, fs, lock, &mut |_, event| heard.hear(event));
         let turn = Turn::of(&place.local);
         let mut notebook = Self { runner, place, heard, turn, index: None, changes: None };
         notebook.settle()?.map_err(NotesError::Undone)?;
+        if accepts {
+            notebook.give("", Command::Accept)?;
+        }
         // What was there before is no news.
         notebook.heard.news.retain(News::is_of_the_instance);
         match notebook.away() {

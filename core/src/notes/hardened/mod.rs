@@ -30,6 +30,7 @@ use super::names::{ACTIVITY, DELETED, FOLDERS, NOTES, SD_ID};
 use super::problem::{Problem, ProblemKind};
 use super::protocol::{Command, Event, Note, State};
 use super::shelf::{Look, Looking, NoteFiles, Shelf};
+use crate::kit::guard::{Lack, Limit};
 use crate::kit::watermark::Numbers;
 use crate::{Content, Cx, FsError, Input, Mono, Path};
 
@@ -79,6 +80,8 @@ pub(super) struct Instance {
     is_purged: bool,
     /// Why it cannot write, as it was told.
     away: Option<String>,
+    /// Whether a person takes the folder as it is; until it works in it again.
+    accepted: bool,
 }
 
 /// From so many looks on the time between two of them does not grow.
@@ -108,6 +111,7 @@ impl Instance {
             wake_look: None,
             is_purged: false,
             away: None,
+            accepted: false,
         };
         instance.start(config, cx);
         instance
@@ -129,6 +133,7 @@ impl Instance {
             }
             Input::Timer => self.timer(config, cx),
             Input::Command(command) => {
+                self.accepted |= command == Command::Accept;
                 if self.phase == Phase::Closed {
                     self.start(config, cx);
                 }
@@ -204,6 +209,7 @@ impl Instance {
         let opening = Opening {
             fs,
             config,
+            limit: if self.accepted { Limit::NONE } else { Limit::USUAL },
             shelf: &self.shelf,
             is_gone: &|note| gone.contains_key(note),
             wall: cx.now().wall,
@@ -228,6 +234,7 @@ impl Instance {
                 ops.into_iter().for_each(|op| cx.op(op));
                 self.phase = Phase::Settling;
             }
+            Ok(Settled::Lacks(lack)) => self.be_away(told(lack), cx),
             Err((path, error)) => self.be_away(format!("{path}: {error}"), cx),
         }
     }
@@ -271,10 +278,12 @@ impl Instance {
         let root = fs.list(&Path::shared("")).map_err(|error| format!("the folder: {error}"))?;
         let marks = [NOTES, ACTIVITY, DELETED, FOLDERS, SD_ID];
         let has_own = fs.read(&own::begun_path(), 0).is_ok();
-        if has_own && !root.iter().any(|entry| marks.contains(&entry.name())) {
-            return Err("the folder is empty, and this machine has written notes there: wait until it has arrived, or \
-                        choose the right one"
-                .to_owned());
+        let is_known = root.iter().any(|entry| marks.contains(&entry.name()));
+        if has_own && !is_known && !self.accepted {
+            return Err(told(Lack::Everything));
+        }
+        if is_known && self.phase == Phase::Ready {
+            self.accepted = false;
         }
         let lengths = self.own.as_ref().map(|own| own.lengths()).unwrap_or_default();
         let gone = &self.gone;
@@ -534,6 +543,18 @@ impl Instance {
         problems.dedup();
         problems
     }
+}
+
+/// Why nothing is written into a folder that lacks so much.
+fn told(lack: Lack) -> String {
+    let what = match lack {
+        Lack::Everything => "the folder is empty, and this machine has written notes there",
+        Lack::Much(_) => "much of what this machine has written is not in the folder",
+    };
+    format!(
+        "{what} ({lack}): nothing is written until it is back; if it is meant to be so, notes sync --accept has this machine \
+         write its own notes again"
+    )
 }
 
 /// The largest number that an activity log names, of each note and author.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::kit::guard::{Lack, Limit, Tally};
 use crate::kit::identity::Place;
 use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
@@ -109,6 +110,8 @@ pub(super) enum Settled {
     Owned(Box<Own>, Vec<FsOp>, Vec<String>),
     /// The instance becomes another one: the ops, the new id, and why.
     Moves(Vec<FsOp>, String, String),
+    /// So much of them lacks that nothing is written.
+    Lacks(Lack),
 }
 
 /// Why the own files cannot be opened now.
@@ -159,6 +162,8 @@ pub(super) struct Opening<'a> {
     pub(super) shelf: &'a Shelf,
     pub(super) is_gone: &'a dyn Fn(&str) -> bool,
     pub(super) wall: WallMs,
+    /// How much of its own files may lack.
+    pub(super) limit: Limit,
 }
 
 /// Finds out who this instance is, compares its files with their shadows, and plans what makes them whole.
@@ -191,13 +196,17 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         deleted_gap: false,
         hinted: BTreeMap::new(),
     };
-    let mut repair = Repair { opening, ops: Vec::new(), words: Vec::new(), outdone: None };
+    let mut repair =
+        Repair { opening, ops: Vec::new(), words: Vec::new(), outdone: None, tally: Tally::default() };
     if let (Some(here), Some(there)) = (&config.place, &own.identity.place)
         && !here.is(there)
     {
         repair.outdone = Some(format!("the local directory is a copy of {there}"));
     }
     own.open_shadows(&mut repair)?;
+    if let Some(lack) = opening.limit.lack(repair.tally) {
+        return Ok(Settled::Lacks(lack));
+    }
     own.open_strangers(&mut repair);
     repair.outdone = repair.outdone.take().or_else(|| own.read_lines(shelf));
     if let Some(why) = repair.outdone {
@@ -229,6 +238,8 @@ struct Repair<'a> {
     words: Vec<String>,
     /// Why the identity is somebody else's too.
     outdone: Option<String>,
+    /// How many of the own files are as they were written.
+    tally: Tally,
 }
 
 impl Own {
@@ -526,12 +537,14 @@ impl Repair<'_> {
     /// Plans to make a shared file what its shadow says, and says whether it can be appended to.
     fn compare(&mut self, path: &Path, shadow: &Content) -> Result<bool, Away> {
         let whole = shadow.bytes();
+        self.tally.known += 1;
         match self.opening.fs.read(path, 0) {
             Ok(shared) => {
                 let bytes = shared.bytes();
                 let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
                 if bytes == whole {
                 } else if whole.starts_with(bytes) {
+                    self.tally.older += 1;
                     self.ops
                         .push(FsOp::Append { path: path.clone(), bytes: shadow.tail(bytes.len() as u64) });
                     self.ops.push(FsOp::Flush { path: path.clone() });
@@ -548,6 +561,7 @@ impl Repair<'_> {
                 Ok(true)
             }
             Err(FsError::NotFound) => {
+                self.tally.gone += 1;
                 self.ops.push(FsOp::Append { path: path.clone(), bytes: shadow.clone() });
                 self.ops.push(FsOp::Flush { path: path.clone() });
                 self.words.push(format!("{path}: it was missing and is written again"));

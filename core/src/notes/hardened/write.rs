@@ -82,7 +82,7 @@ impl Instance {
                     Self::refuse(why, cx);
                 }
             }
-            Command::Sync => {
+            Command::Sync | Command::Accept => {
                 self.blocked.clear();
                 self.look(config, true, cx);
                 if self.phase == Phase::Closed && self.away.is_none() {

@@ -143,7 +143,7 @@ impl Published {
                 self.look(config, cx);
             }
             Input::Timer => self.timer(config, cx),
-            Input::Command(Command::Sync) => {
+            Input::Command(Command::Sync | Command::Accept) => {
                 self.next_deletions = cx.now().mono;
                 self.look(config, cx);
             }

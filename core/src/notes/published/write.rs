@@ -114,7 +114,7 @@ impl Published {
             }
             Command::PermanentlyDelete { note } => self.delete(config, &note.into(), cx),
             Command::Snapshot { note } => self.snapshot(config, &note.into(), cx),
-            Command::Sync => {}
+            Command::Sync | Command::Accept => {}
         }
     }
 

@@ -139,6 +139,10 @@ enum Command {
         /// Say what it would do, and write nothing, not even the local directory.
         #[arg(long)]
         dry_run: bool,
+        /// Take the folder as it is, although it is empty or much of what this machine wrote is gone: it is written again.
+        /// Otherwise nothing is written until it is back.
+        #[arg(long, conflicts_with = "dry_run")]
+        accept: bool,
     },
     /// Sync until it is interrupted, and say what others do, a line each.
     #[command(after_help = "Example:\n  cloudchamber-agent notes watch --folder ~/Sync/notes --json")]
@@ -148,6 +152,9 @@ enum Command {
         /// Look at least this often, for changes that no notice came of.
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         every: u64,
+        /// Take the folder as it is now, as with sync.
+        #[arg(long)]
+        accept: bool,
     },
     /// Name everything that is wrong with the files: exit 1 where there is something.
     #[command(after_help = "Example:\n  cloudchamber-agent notes verify --folder ~/Sync/notes --json")]
@@ -190,9 +197,9 @@ impl Notes {
             Command::Show { place, note } => read::show(&place, &note),
             Command::Delete { place, notes, for_good } => write::delete(&place, &notes, for_good),
             Command::Restore { place, notes } => write::restore(&place, &notes),
-            Command::Sync { place, dry_run: true } => read::dry_run(&place),
-            Command::Sync { place, dry_run: false } => write::sync(&place),
-            Command::Watch { place, every } => watch::run(&place, every),
+            Command::Sync { place, dry_run: true, .. } => read::dry_run(&place),
+            Command::Sync { place, dry_run: false, accept } => write::sync(&place, accept),
+            Command::Watch { place, every, accept } => watch::run(&place, every, accept),
             Command::Verify { place } => read::verify(&place),
         }
     }

@@ -9,10 +9,10 @@ use serde_json::json;
 use super::super::say;
 use super::{Place, warn};
 
-pub(super) fn run(place: &Place, every: u64) -> anyhow::Result<ExitCode> {
+pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let every = Duration::from_secs(every.max(1));
     let scan_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
-    let options = Options { scan_ms: Some(scan_ms), ..place.options() };
+    let options = Options { scan_ms: Some(scan_ms), accept, ..place.options() };
     let mut notebook = place.open(&options)?;
     warn(&notebook.take_news());
     if !tell_synced(place, &mut notebook)? {

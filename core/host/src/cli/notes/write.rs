@@ -184,9 +184,9 @@ fn each(place: &Place, firsts: &[String], how: How) -> anyhow::Result<ExitCode> 
     }
 }
 
-pub(super) fn sync(place: &Place) -> anyhow::Result<ExitCode> {
+pub(super) fn sync(place: &Place, accept: bool) -> anyhow::Result<ExitCode> {
     // Opening reads every file, and does what is to be done.
-    let mut notebook = open(place, &place.options())?;
+    let mut notebook = open(place, &Options { accept, ..place.options() })?;
     let synced = notebook.synced()?;
     if place.json {
         print_json(&synced_json(&synced));
