@@ -4,9 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
-use support::{files, json, ok, run_group, said};
+use support::{command, files, json, ok, run_group, said};
 
 mod support;
 
@@ -147,4 +148,52 @@ fn a_folder_that_lost_many_notes_at_once_is_left_alone_until_they_are_back_or_it
     case.refused("one", &["sync"], "notes sync --accept");
     case.ok("one", &["sync", "--accept"]);
     assert_eq!(case.ok("two", &["sync"]).trim(), "12 notes received");
+}
+
+/// Has a machine watch until a file is there.
+fn watch_until(case: &Case, who: &str, args: &[&str], there: &Path) {
+    let mut watch = command("journal", &case.folder(), &case.dir.path().join(who), args);
+    let mut child = watch.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let late = Instant::now() + Duration::from_secs(60);
+    while !there.exists() {
+        assert!(Instant::now() < late, "{} is not there after a minute", there.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_machine_appends_nothing_where_most_journals_are_gone_until_they_are_back_or_it_is_accepted() {
+    let case = Case::new("journal");
+    let event =
+        |id: &str| format!("{{\"type\":\"message\",\"id\":\"{id}\",\"from_agent\":\"ann\",\"body\":\"x\"}}");
+    case.ok("one", &["init", "--machine", "one"]);
+    case.ok("one", &["append", &event("msg-one")]);
+    let machines = case.folder().join("shared/machines");
+    let others: Vec<String> = (10..22).map(|at| format!("m{at}")).collect();
+    for other in &others {
+        std::fs::create_dir(machines.join(other)).unwrap();
+        let line =
+            event(&format!("msg-{other}")).replace('}', &format!(",\"origin\":\"{other}\",\"seq\":1}}\n"));
+        std::fs::write(machines.join(other).join("messages.jsonl"), line).unwrap();
+    }
+    let kept = case.dir.path().join("one/kept");
+    watch_until(&case, "one", &["watch"], &kept.join("m21/messages.jsonl"));
+    let aside = case.dir.path().join("aside");
+    std::fs::create_dir(&aside).unwrap();
+    let moved = |from: &Path, to: &Path| {
+        others[..11].iter().for_each(|other| std::fs::rename(from.join(other), to.join(other)).unwrap());
+    };
+    moved(&machines, &aside);
+    let said = case.refused("one", &["append", &event("msg-two")], "journal watch --accept");
+    assert!(said.contains("of 13 files that were known here 11 are gone"), "{said}");
+    moved(&aside, &machines);
+    case.ok("one", &["append", &event("msg-two")]);
+    moved(&machines, &aside);
+    case.refused("one", &["append", &event("msg-three")], "journal watch --accept");
+    watch_until(&case, "one", &["watch", "--accept"], &kept.join("accepted"));
+    case.ok("one", &["append", &event("msg-three")]);
+    let shown = case.ok("one", &["show", "--json"]);
+    assert!(others.iter().all(|other| shown.contains(&format!("msg-{other}"))), "the view keeps what it had");
 }
