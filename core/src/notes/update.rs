@@ -143,24 +143,40 @@ pub fn structs(bytes: &[u8]) -> Result<Vec<Struct>, Flaw> {
 /// What an update writes and what it refers to.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Links {
-    /// Up to where each of its clients has written then.
-    pub(super) writes: Vec<(u64, u64)>,
-    /// What it refers to of other clients than those that wrote it: client and clock.
+    /// What its clients have written: client, and from which clock to which.
+    pub(super) writes: Vec<(u64, u64, u64)>,
+    /// What its items refer to: client and clock.
     pub(super) needs: Vec<(u64, u64)>,
+    /// The last of what each of its deletions deletes: client and clock.
+    pub(super) deletes: Vec<(u64, u64)>,
 }
 
 /// What an update writes and refers to; nothing of one that is flawed.
 pub(super) fn links(bytes: &[u8]) -> Links {
-    let mut walker = Walk { needs: Some(Vec::new()), ..Walk::new(bytes, true) };
-    let mut writes: Vec<(u64, u64)> = Vec::new();
+    let mut walker = Walk { refers: Some(Refers::default()), ..Walk::new(bytes, true) };
+    let mut writes: Vec<(u64, u64, u64)> = Vec::new();
     let walked = walker.all(&mut |one| match writes.last_mut() {
-        Some((client, end)) if *client == one.client => *end = one.clock + one.len,
-        _ => writes.push((one.client, one.clock + one.len)),
+        Some((client, _, to)) if (*client, *to) == (one.client, one.clock) => *to = one.clock + one.len,
+        _ => writes.push((one.client, one.clock, one.clock + one.len)),
     });
+    let Refers { mut needs, deletes } = walker.refers.take().unwrap_or_default();
     match walked {
-        Ok(_) => Links { writes, needs: walker.needs.unwrap_or_default() },
+        Ok(_) => {
+            // What the items of an update refer to within it is there, in the order in which it is written.
+            if let [(only, from, to)] = writes[..] {
+                needs.retain(|&(client, clock)| client != only || !(from..to).contains(&clock));
+            }
+            Links { writes, needs, deletes }
+        }
         Err(_) => Links::default(),
     }
+}
+
+/// What was referred to: client and clock.
+#[derive(Default)]
+struct Refers {
+    needs: Vec<(u64, u64)>,
+    deletes: Vec<(u64, u64)>,
 }
 
 /// Returns how many bytes are left.
@@ -173,13 +189,13 @@ struct Walk<'a> {
     at: usize,
     /// Whether it takes what Yjs takes.
     is_lax: bool,
-    /// What was referred to of other clients; `None` if nobody asks.
-    needs: Option<Vec<(u64, u64)>>,
+    /// What was referred to; `None` if nobody asks.
+    refers: Option<Refers>,
 }
 
 impl<'a> Walk<'a> {
     fn new(bytes: &'a [u8], is_lax: bool) -> Self {
-        Self { bytes, at: 0, is_lax, needs: None }
+        Self { bytes, at: 0, is_lax, refers: None }
     }
 
     /// Walks over the whole update, and returns how many bytes are left.
@@ -196,7 +212,7 @@ impl<'a> Walk<'a> {
             }
         }
         for _ in 0..self.number()? {
-            self.client()?;
+            let client = self.client()?;
             for _ in 0..self.number()? {
                 let (clock, len) = (self.clock()?, self.clock()?);
                 if len == 0 && !self.is_lax {
@@ -205,6 +221,8 @@ impl<'a> Walk<'a> {
                 if clock + len > u64::from(u32::MAX) {
                     return Err(Flaw::Clock);
                 }
+                let last = (clock + len).saturating_sub(1);
+                self.refers.iter_mut().for_each(|refers| refers.deletes.push((client, last)));
             }
         }
         Ok(self.bytes.len() - self.at)
@@ -255,9 +273,7 @@ impl<'a> Walk<'a> {
     /// A reference of the item at `clock` of `client`.
     fn reference(&mut self, client: u64, clock: u64) -> Result<(), Flaw> {
         let (to, at) = (self.client()?, self.clock()?);
-        if to != client {
-            self.needs.iter_mut().for_each(|needs| needs.push((to, at)));
-        }
+        self.refers.iter_mut().for_each(|refers| refers.needs.push((to, at)));
         if to == client && at >= clock { Err(Flaw::Itself) } else { Ok(()) }
     }
 

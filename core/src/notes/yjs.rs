@@ -7,6 +7,7 @@
 //! The client of a change is given. What is not given, `yrs` would draw, so every document here has its client and its
 //! id from the caller; nothing else of a document depends on chance.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use yrs::updates::decoder::Decode;
@@ -17,7 +18,7 @@ use yrs::{
 };
 
 use super::document::{Author, Deed, Document, EditError, Parts, Step, steps};
-use super::order::order;
+use super::order::{Order, order};
 use super::update;
 
 const METADATA: &str = "metadata";
@@ -50,23 +51,39 @@ fn empty(client: u64) -> Doc {
     Doc::with_options(options)
 }
 
-/// The document of some parts, and which of the records it does not hold, as places in their order.
-fn load(parts: &Parts<'_>, client: u64) -> (Doc, Vec<usize>) {
-    let states = parts.states.len();
-    let order = order(&parts.records);
-    let records = order.iter().map(|&at| parts.records[at].data);
+/// What was made of some parts.
+struct Woven {
+    doc: Doc,
+    /// Records that the decoder cannot take, as places in their order.
+    refused: Vec<usize>,
+    /// Records that were not applied, since they refer to what is nowhere.
+    waiting: Vec<usize>,
+}
+
+/// The document of some parts, as far as they are here.
+fn load(parts: &Parts<'_>, client: u64) -> Woven {
+    let Order { now, waiting } = order(parts);
+    let records = parts.records.iter().map(|part| part.data);
     let all: Vec<&[u8]> = parts.states.iter().copied().chain(records).collect();
+    let (waiting, torn): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|&at| {
+        let decode = || Update::decode_v1(all[at]).is_ok();
+        catch_unwind(decode).unwrap_or(false)
+    });
+    let all: Vec<_> = now.iter().map(|&at| all[at]).collect();
+    let records = |places: Vec<usize>| {
+        places.into_iter().filter_map(|at| at.checked_sub(parts.states.len())).collect::<Vec<_>>()
+    };
     let mut refused = Vec::new();
     loop {
         match try_load(&all, &refused, client, all.len()) {
             Some((doc, more)) => {
                 refused.extend(more);
-                let records =
-                    refused.into_iter().filter_map(|at: usize| Some(order[at.checked_sub(states)?]));
-                return (doc, records.collect());
+                let refused = refused.into_iter().map(|at: usize| now[at]).chain(torn).collect();
+                return Woven { doc, refused: records(refused), waiting: records(waiting) };
             }
             None if refused.len() >= REFUSED_MAX => {
-                return (empty(client), (0..parts.records.len()).collect());
+                let refused = (0..parts.records.len()).collect();
+                return Woven { doc: empty(client), refused, waiting: Vec::new() };
             }
             // One of them is more than the decoder can take: with all before it, it still is.
             None => {
@@ -85,19 +102,24 @@ fn load(parts: &Parts<'_>, client: u64) -> (Doc, Vec<usize>) {
     }
 }
 
-/// Applies the first of the updates, all of them in one transaction; `None` if the decoder cannot take it.
+/// How many updates share a transaction. With more a document has many small pieces, which are joined at its end; with
+/// fewer the ends take the time.
+const BATCH: usize = 64;
+
+/// Applies the first of the updates; `None` if the decoder cannot take it.
 fn try_load(all: &[&[u8]], without: &[usize], client: u64, first: usize) -> Option<(Doc, Vec<usize>)> {
     let apply = || {
         let doc = empty(client);
         let mut refused = Vec::new();
-        let mut txn = doc.transact_mut();
-        for (at, bytes) in all[..first].iter().enumerate().filter(|(at, _)| !without.contains(at)) {
-            let applied = Update::decode_v1(bytes).ok().map(|update| txn.apply_update(update));
-            if !matches!(applied, Some(Ok(()))) {
-                refused.push(at);
+        for (batch, from) in all[..first].chunks(BATCH).zip((0..).step_by(BATCH)) {
+            let mut txn = doc.transact_mut();
+            for (bytes, at) in batch.iter().zip(from..).filter(|(_, at)| !without.contains(at)) {
+                let applied = Update::decode_v1(bytes).ok().map(|update| txn.apply_update(update));
+                if !matches!(applied, Some(Ok(()))) {
+                    refused.push(at);
+                }
             }
         }
-        drop(txn);
         (doc, refused)
     };
     // The document that a panic leaves behind is dropped, and nothing else was touched.
@@ -105,14 +127,10 @@ fn try_load(all: &[&[u8]], without: &[usize], client: u64, first: usize) -> Opti
 }
 
 pub(super) fn document(parts: &Parts<'_>) -> Document {
-    let (doc, refused) = load(parts, READER);
-    let refused = parts
-        .records
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| refused.contains(at))
-        .map(|(_, part)| (part.instance.to_owned(), part.seq));
-    let refused = refused.collect();
+    let Woven { doc, refused, waiting } = load(parts, READER);
+    let refused: BTreeSet<_> = refused.into_iter().collect();
+    let refused = refused.into_iter().map(|at| &parts.records[at]);
+    let refused = refused.map(|part| (part.instance.to_owned(), part.seq)).collect();
     let (metadata, content) = roots(&doc);
     let txn = doc.transact();
     let get = |key| match metadata.get(&txn, key) {
@@ -129,7 +147,7 @@ pub(super) fn document(parts: &Parts<'_>) -> Document {
         created_ms: ms(&get("created")),
         modified_ms: ms(&get("modified")),
         is_begun: !txn.state_vector().is_empty(),
-        waits: txn.has_missing_updates(),
+        waits: txn.has_missing_updates() || !waiting.is_empty(),
         refused,
     }
 }
@@ -137,7 +155,7 @@ pub(super) fn document(parts: &Parts<'_>) -> Document {
 /// A record that only removes text is there if it is one of the parts' records, or if there is a merged state, which does
 /// not tell.
 pub(super) fn lacks(parts: &Parts<'_>, records: &[&[u8]]) -> Vec<usize> {
-    let (doc, _) = load(parts, READER);
+    let Woven { doc, .. } = load(parts, READER);
     let here = doc.transact().state_vector();
     let lacks = |data: &[u8]| match update::structs(data) {
         Ok(structs) if structs.is_empty() => {
@@ -153,15 +171,22 @@ pub(super) fn lacks(parts: &Parts<'_>, records: &[&[u8]]) -> Vec<usize> {
 
 /// The merged state, with what waits, as Yjs encodes it.
 pub(super) fn state_with_pending(parts: &Parts<'_>) -> Option<Vec<u8>> {
-    let (doc, refused) = load(parts, READER);
-    let txn = doc.transact();
-    refused.is_empty().then(|| txn.encode_state_as_update_v1(&StateVector::default()))
+    let Woven { doc, refused, waiting } = load(parts, READER);
+    let apply = || {
+        let mut txn = doc.transact_mut();
+        waiting.iter().all(|&at| {
+            let update = Update::decode_v1(parts.records[at].data);
+            update.is_ok_and(|update| txn.apply_update(update).is_ok())
+        })
+    };
+    let whole = refused.is_empty() && catch_unwind(AssertUnwindSafe(apply)).unwrap_or(false);
+    whole.then(|| doc.transact().encode_state_as_update_v1(&StateVector::default()))
 }
 
 pub(super) fn state(parts: &Parts<'_>) -> Option<Vec<u8>> {
-    let (doc, refused) = load(parts, READER);
+    let Woven { doc, refused, waiting } = load(parts, READER);
     let txn = doc.transact();
-    let whole = refused.is_empty() && !txn.has_missing_updates();
+    let whole = refused.is_empty() && waiting.is_empty() && !txn.has_missing_updates();
     whole.then(|| txn.encode_state_as_update_v1(&StateVector::default()))
 }
 
@@ -170,7 +195,7 @@ pub(super) fn record(
     author: &Author<'_>,
     deed: Deed<'_>,
 ) -> Result<Option<Vec<u8>>, EditError> {
-    let (doc, _) = load(parts, author.client);
+    let Woven { doc, .. } = load(parts, author.client);
     let change = || {
         let (metadata, content) = roots(&doc);
         let mut txn = doc.transact_mut();

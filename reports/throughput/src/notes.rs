@@ -49,6 +49,8 @@ impl Load {
 pub mod task {
     /// From log files to a text.
     pub const LOAD: &str = "load a note from its logs";
+    /// From log files of which one lacks an early record.
+    pub const HOLE: &str = "load a note of which one record is missing";
     /// New notes are found in the folder.
     pub const DISCOVER: &str = "discover new notes";
     /// Nothing is new.
@@ -200,8 +202,14 @@ impl Long {
     /// The bytes of its log files.
     #[must_use]
     pub fn files(&self) -> Vec<Vec<u8>> {
+        self.files_without(0)
+    }
+
+    /// The bytes of its log files without the record of this number in the first of them.
+    #[must_use]
+    pub fn files_without(&self, missing: u64) -> Vec<Vec<u8>> {
         let file = |number| {
-            let records = (1..).zip(self.of(number));
+            let records = (1..).zip(self.of(number)).filter(|(seq, _)| number > 0 || *seq != missing);
             let records = records.flat_map(|(seq, data)| log_record(1_764_374_400_000, seq, data));
             LOG_HEADER.into_iter().chain(records).collect()
         };
@@ -305,6 +313,10 @@ pub fn measure_long(load: Load) -> Vec<Timed> {
     };
     let (ours, document) = done(task::LOAD, by::OURS, load.records, || long.load(files.clone()));
     same(document, by::OURS);
+    // A few keystrokes after the beginning, so that most of what the first one wrote waits, and what others did upon it.
+    let holed = long.files_without(9);
+    let (hole, document) = done(task::HOLE, by::OURS, load.records, || long.load(holed));
+    assert!(document.waits && document.refused.is_empty(), "what is beyond the hole waits");
     let (one, doc) = done(task::LOAD, by::YRS, load.records, || long.apply());
     assert_eq!(text(&doc), expected, "{}: the text", by::YRS);
     let each = done(task::LOAD, by::YRS_EACH, load.records, || long.apply_each()).0;
@@ -317,7 +329,7 @@ pub fn measure_long(load: Load) -> Vec<Timed> {
     let (read, document) = done(task::READ, by::OURS, load.records, || long.read_snapshot(snapshot));
     same(document, by::OURS);
     let (decode, ()) = done(task::READ, by::YRS_STATE, load.records, || apply(&self::doc(1), &state));
-    vec![ours, one, each, write, encode, read, decode]
+    vec![ours, one, each, hole, write, encode, read, decode]
 }
 
 /// An instance whose files count.
