@@ -22,6 +22,13 @@ pub trait Fs {
     /// # Errors
     /// As [`Fs::read`]. A directory that was never made is [`FsError::NotFound`], not empty.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError>;
+
+    /// A number that is another one whenever a name, a time, a length or a byte below a directory is another one, so that
+    /// who has looked there need not look again. `None` if that cannot be told without a look, as of directories that
+    /// others write to.
+    fn digest(&self, _dir: &Path) -> Option<u64> {
+        None
+    }
 }
 
 /// Files that can be changed. Held by drivers only; a protocol leaves [`FsOp`]s instead.

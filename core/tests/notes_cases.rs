@@ -141,7 +141,7 @@ fn the_order_in_which_files_come_makes_no_difference() {
         for last in &names {
             let mut replica = finds(case, |name| !last.ends_with(&format!("/folder/{name}")));
             put(&mut replica, case, |_| true);
-            replica.pass(4_000);
+            replica.pass(replica.config.timing.list_ms + 1_000);
             check_case(&replica, case, expected);
             for id in expected["notes"].as_object().unwrap().keys() {
                 assert_eq!(replica.text(id), whole.text(id), "{case}: {id}, {last} came late");
@@ -284,9 +284,9 @@ fn a_file_that_comes_late_with_an_old_time_is_read() {
     let len = b.fs.files[&path].len();
     // These files in memory tell one time for ever, so of the first only the bytes change.
     b.fs.files.insert(path.clone(), newer.prefix(len));
-    b.pass(3_000);
+    b.pass(b.config.timing.list_ms);
     b.fs.files.insert(path, newer);
-    b.pass(3_000);
+    b.pass(b.config.timing.list_ms);
     assert_eq!(b.text("x").as_deref(), Some("old words same size"));
 }
 

@@ -293,6 +293,13 @@ fn copies_of_upper_directories_count() {
 struct Counted<'a> {
     fs: &'a MemoryFs,
     read: std::cell::RefCell<Vec<Path>>,
+    listed: std::cell::RefCell<Vec<Path>>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(fs: &'a MemoryFs) -> Self {
+        Self { fs, read: std::cell::RefCell::default(), listed: std::cell::RefCell::default() }
+    }
 }
 
 impl Fs for Counted<'_> {
@@ -302,8 +309,41 @@ impl Fs for Counted<'_> {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        self.listed.borrow_mut().push(dir.clone());
         self.fs.list(dir)
     }
+}
+
+/// A look by itself lists the notes of which something is awaited, however many there are, and now and then all.
+#[test]
+fn a_look_at_hints_lists_what_they_tell_of() {
+    let mut a = Replica::started(Design::Hardened, Kind::Records, A);
+    (0..50).for_each(|count| drop(a.create(&format!("note-{count}"), "x")));
+    let mut b = Replica::started(Design::Hardened, Kind::Records, B);
+    carry(&a, &mut b, |_| true);
+    b.sync();
+    a.append("note-7", " y");
+    let look = |b: &mut Replica, after_ms: u64| {
+        b.jump(after_ms);
+        let counted = Counted::new(&b.fs);
+        let driver = b.driver.as_mut().unwrap();
+        driver.feed(&b.config, Input::Timer, b.now, Draw::Seed(1), &counted, &mut b.events);
+        let mut listed = counted.listed.into_inner();
+        listed.retain(|path| path.name().starts_with("notes/") && path.root() == Root::Shared);
+        listed
+    };
+    assert_eq!(look(&mut b, 3_000), []);
+    // The hint comes first, then what it tells of.
+    carry(&a, &mut b, |name| name.starts_with("activity/"));
+    let note_7 = ["notes/note-7/logs", "notes/note-7/snapshots"].map(Path::shared);
+    assert_eq!(look(&mut b, 3_000), note_7);
+    assert_eq!(b.notes().awaited().len(), 1);
+    carry(&a, &mut b, |_| true);
+    assert_eq!(look(&mut b, 500), note_7);
+    assert_eq!((b.text("note-7").as_deref(), b.notes().awaited()), (Some("x y"), vec![]));
+    assert_eq!(look(&mut b, 3_000), []);
+    let list_ms = b.config.timing.list_ms;
+    assert_eq!(look(&mut b, list_ms).len(), 100);
 }
 
 /// Of many notes those are read that are new, and in the full scan every file once.
@@ -317,7 +357,7 @@ fn a_look_reads_only_what_it_must() {
     (200..210).for_each(|count| drop(a.create(&format!("note-{count}"), "x")));
     carry(&a, &mut b, |_| true);
     let count = |b: &mut Replica, input: Input<Notes>| {
-        let counted = Counted { fs: &b.fs, read: std::cell::RefCell::default() };
+        let counted = Counted::new(&b.fs);
         let driver = b.driver.as_mut().unwrap();
         driver.feed(&b.config, input, b.now, Draw::Seed(1), &counted, &mut b.events);
         let mut read = counted.read.into_inner();

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::{Content, Entry, EntryKind, Fs, FsError, FsMut, FsOp, Path, Root, WallMs};
 
 /// Files in memory. Some of them may be made to refuse.
@@ -117,6 +119,14 @@ impl Fs for MemoryFs {
             return Err(FsError::NotFound);
         }
         Ok(entries.into_values().collect())
+    }
+
+    fn digest(&self, dir: &Path) -> Option<u64> {
+        let below =
+            self.files.iter().filter_map(|(path, content)| Some((path.below(dir)?, content.digest())));
+        let bytes = below.flat_map(|(name, digest)| [name.as_bytes(), &[0], &digest.to_be_bytes()].concat());
+        let bytes: Vec<u8> = bytes.collect();
+        self.unreadable.is_empty().then(|| xxh3_64(&bytes))
     }
 }
 

@@ -50,6 +50,9 @@ pub enum Heeded {
 pub struct Timing {
     /// How often the folder is looked at without being told.
     pub scan_ms: u64,
+    /// How often the directories of all notes are listed without being told; at least as long as `scan_ms`. In between
+    /// only hints are looked at, and what they tell of.
+    pub list_ms: u64,
     /// How often every file is read again, whatever its length and time say.
     pub full_scan_ms: u64,
     /// How long after a record was hinted at its log is looked for first; each time twice as long.
@@ -69,9 +72,10 @@ pub struct Timing {
 impl Timing {
     /// As upstream's document has it (sync-mechanism: 10 attempts from 500 ms, doubled up to 60 s, 5 s after a wake),
     /// its code where the document has no number (drewcsillag/notecove at 2f4f888: activity is looked at every 3 s, trash
-    /// is emptied after 30 days), and a full scan every 10 minutes, which is ours.
+    /// is emptied after 30 days); a listing every 30 s and a full scan every 10 minutes are ours.
     pub const UPSTREAM: Self = Self {
         scan_ms: 3_000,
+        list_ms: 30_000,
         full_scan_ms: 600_000,
         retry_ms: 500,
         retry_ms_max: 60_000,

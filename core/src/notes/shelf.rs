@@ -1,14 +1,18 @@
 //! The files of a storage directory as an instance holds them: found through the ports, read where they changed.
 //!
 //! # What a look reads
-//! A quick look lists directories and reads the files whose length or time is not what it was. A full one reads every
-//! file, since a client may bring a longer file with its old time, or another one of the same length.
+//! - A look at hints lists the activity and deletion logs, and the directories of the notes that it is told, and reads
+//!   the files whose length or time is not what it was. What it costs does not depend on how many notes there are.
+//! - A listing does the same with the directories of all notes.
+//! - A full look reads every file, since a client may bring a longer file with its old time, or another one of the same
+//!   length.
 //!
 //! # What is kept
 //! What was read once is kept while the process lives: a file that is missing, evicted, empty, torn or shorter than it
 //! was says nothing about what it held.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::document::Kind;
@@ -120,6 +124,42 @@ pub struct Shelf {
     pub deleted: BTreeMap<Path, LineLog>,
     /// What is wrong with directories and with files that cannot be read.
     pub problems: Vec<Problem>,
+    /// Directories that were looked at.
+    seen: Seen,
+    /// What was wrong at the look before, while one is under way.
+    old_problems: Vec<Problem>,
+}
+
+/// Directories that were looked at, all of whose files could be read, and the digest of each then.
+///
+/// It spares looks and says nothing that the files do not, so it does not count where shelves are compared.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<BTreeMap<Path, u64>>);
+
+impl PartialEq for Seen {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Seen {}
+
+impl Hash for Seen {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Seen {
+    fn has(&self, dir: &Path, digest: Option<u64>) -> bool {
+        digest.is_some() && self.0.get(dir).copied() == digest
+    }
+
+    fn note(&mut self, dir: &Path, digest: Option<u64>) {
+        match digest {
+            Some(digest) => drop(Arc::make_mut(&mut self.0).insert(dir.clone(), digest)),
+            None if self.0.contains_key(dir) => drop(Arc::make_mut(&mut self.0).remove(dir)),
+            None => {}
+        }
+    }
 }
 
 /// What a look found.
@@ -127,8 +167,8 @@ pub struct Shelf {
 pub struct Look {
     /// Notes whose files changed.
     pub notes: BTreeSet<Arc<str>>,
-    /// Whether an activity log changed.
-    pub activity: bool,
+    /// Activity logs that changed.
+    pub activity: BTreeSet<Path>,
     /// Whether a deletion log changed.
     pub deleted: bool,
     /// Whether an own log has not the length that the instance gave it, or, in a full look, is missing.
@@ -152,6 +192,22 @@ pub struct Looking<'a> {
     pub is_gone: &'a dyn Fn(&str) -> bool,
 }
 
+/// What the name of a file in a directory says.
+enum Named<T> {
+    /// What it said at the look before.
+    Before,
+    /// This.
+    Now(T),
+    /// Nothing: it is no file of ours.
+    Not,
+}
+
+impl<T> Named<T> {
+    fn of(name: Option<T>) -> Self {
+        name.map_or(Self::Not, Self::Now)
+    }
+}
+
 impl Shelf {
     /// Looks at the folder.
     ///
@@ -159,29 +215,111 @@ impl Shelf {
     /// If the notes cannot be listed. Where there never were any, that is no error.
     pub fn look(&mut self, fs: &dyn Fs, looking: &Looking<'_>) -> Result<Look, FsError> {
         let mut look = Look::default();
-        self.problems.clear();
-        self.look_at_notes(fs, looking, &mut look)?;
+        self.old_problems = std::mem::take(&mut self.problems);
+        let looked = self.look_at_notes(fs, looking, &mut look);
+        if let Err(error) = looked {
+            self.old_problems.clear();
+            return Err(error);
+        }
         look.own |= looking.full && look.own_count < looking.own.len();
-        let (mut activity, mut deleted) =
-            (std::mem::take(&mut self.activity), std::mem::take(&mut self.deleted));
-        look.activity = self.look_at_lines(fs, looking, ACTIVITY, &mut activity);
-        look.deleted = self.look_at_lines(fs, looking, DELETED, &mut deleted);
-        (self.activity, self.deleted) = (activity, deleted);
+        self.look_at_logs(fs, looking, &mut look);
+        self.old_problems.clear();
         Ok(look)
     }
 
+    /// Looks at activity and deletion logs, and at no note.
+    pub fn look_at_hints(&mut self, fs: &dyn Fs, looking: &Looking<'_>) -> Look {
+        let mut look = Look::default();
+        self.old_problems = std::mem::take(&mut self.problems);
+        self.look_at_logs(fs, looking, &mut look);
+        self.keep_other_problems(&[ACTIVITY, DELETED].map(Path::shared));
+        look
+    }
+
+    /// Looks at the files of some notes.
+    pub fn look_at<'a>(
+        &mut self,
+        fs: &dyn Fs,
+        looking: &Looking<'_>,
+        notes: impl IntoIterator<Item = &'a Arc<str>>,
+    ) -> Look {
+        let mut look = Look::default();
+        self.old_problems = std::mem::take(&mut self.problems);
+        let mut directories = Vec::new();
+        for note in notes.into_iter().filter(|note| !(looking.is_gone)(note)) {
+            let mut files = self.notes.get(note).cloned().unwrap_or_default();
+            let main = Path::shared(NOTES).join(note);
+            let mut changed = false;
+            for directory in std::iter::once(main).chain(files.copies.clone()) {
+                changed |= self.look_at_directory(fs, looking, &directory, &mut files, &mut look);
+                directories.push(directory);
+            }
+            if changed {
+                look.notes.insert(note.clone());
+                self.notes.insert(note.clone(), files);
+            }
+        }
+        self.keep_other_problems(&directories);
+        look
+    }
+
+    /// Keeps what is known to be wrong elsewhere than below some directories, which were looked at.
+    fn keep_other_problems(&mut self, directories: &[Path]) {
+        let old = std::mem::take(&mut self.old_problems);
+        let is_other = |problem: &Problem| !directories.iter().any(|dir| is_below(problem, dir));
+        self.problems.extend(old.into_iter().filter(is_other));
+    }
+
+    fn look_at_logs(&mut self, fs: &dyn Fs, looking: &Looking<'_>, look: &mut Look) {
+        let (mut activity, mut deleted) =
+            (std::mem::take(&mut self.activity), std::mem::take(&mut self.deleted));
+        look.activity = self.look_at_lines(fs, looking, ACTIVITY, &mut activity);
+        look.deleted = !self.look_at_lines(fs, looking, DELETED, &mut deleted).is_empty();
+        (self.activity, self.deleted) = (activity, deleted);
+    }
+
+    /// Looks at the logs and snapshots in one directory of a note, and says whether any changed.
+    fn look_at_directory(
+        &mut self,
+        fs: &dyn Fs,
+        looking: &Looking<'_>,
+        directory: &Path,
+        files: &mut Arc<NoteFiles>,
+        look: &mut Look,
+    ) -> bool {
+        let digest = fs.digest(directory);
+        if !looking.full && self.seen.has(directory, digest) {
+            self.keep_problems(directory);
+            return false;
+        }
+        let logs = self.look_at_note(fs, looking, &directory.join("logs"), true, files, look);
+        let snapshots = self.look_at_note(fs, looking, &directory.join("snapshots"), false, files, look);
+        // A listing of all notes finds again what was found here.
+        self.seen.note(&Path::shared(NOTES), None);
+        self.seen.note(directory, digest.filter(|_| files.unread.is_empty() && !look.own));
+        logs || snapshots
+    }
+
     fn look_at_notes(&mut self, fs: &dyn Fs, looking: &Looking<'_>, look: &mut Look) -> Result<(), FsError> {
-        let mut directories = match fs.list(&Path::shared(NOTES)) {
+        let main = Path::shared(NOTES);
+        let copies = self.copies_of(fs, looking, NOTES);
+        let digest = fs.digest(&main).filter(|_| copies.is_empty());
+        if !looking.full && self.seen.has(&main, digest) {
+            self.keep_problems(&main);
+            return Ok(());
+        }
+        let mut directories = match fs.list(&main) {
             Ok(entries) => entries,
             Err(FsError::NotFound) => Vec::new(),
             Err(error) => return Err(error),
         };
-        for copy in self.copies_of(fs, looking, NOTES) {
+        for copy in copies {
             match fs.list(&copy) {
                 Ok(entries) => directories.extend(entries),
                 Err(error) => self.problems.push(unread(&copy, error)),
             }
         }
+        let mut is_whole = true;
         let mut folded: BTreeMap<String, String> = BTreeMap::new();
         for entry in directories {
             let Some((note, is_copy)) = note_of(entry.name()).filter(|_| entry.kind == EntryKind::Dir) else {
@@ -214,16 +352,20 @@ impl Shelf {
                 Arc::make_mut(&mut files).copies.insert(entry.path.clone());
                 changed = true;
             }
-            for (directory, is_log) in [("logs", true), ("snapshots", false)] {
-                changed |=
-                    self.look_at_note(fs, looking, &entry.path.join(directory), is_log, &mut files, look);
-            }
+            changed |= self.look_at_directory(fs, looking, &entry.path, &mut files, look);
+            is_whole &= files.unread.is_empty();
             if changed || !self.notes.contains_key(&note) {
                 look.notes.insert(note.clone());
                 self.notes.insert(note, files);
             }
         }
+        self.seen.note(&main, digest.filter(|_| is_whole && !look.own));
         Ok(())
+    }
+
+    /// Keeps what is known to be wrong below a directory that is as it was.
+    fn keep_problems(&mut self, dir: &Path) {
+        self.problems.extend(self.old_problems.iter().filter(|problem| is_below(problem, dir)).cloned());
     }
 
     /// The copies that clients have made of a directory of the root.
@@ -257,13 +399,22 @@ impl Shelf {
                 ..named(original_within(name, &entries, |of| named(of).is_some_and(|of| !of.is_copy))?)?
             })
         };
-        let names: Vec<_> =
-            entries.iter().map(|entry| named(entry.name()).or_else(|| near(entry.name()))).collect();
+        // What a file is called says the same as long as it is called so.
+        let known = if is_log { &files.logs } else { &files.snapshots };
+        let found = |entry: &Entry| match known.contains_key(&entry.path) {
+            true => Named::Before,
+            false => Named::of(named(entry.name()).or_else(|| near(entry.name()))),
+        };
+        let names: Vec<_> = entries.iter().map(found).collect();
         for (entry, name) in entries.into_iter().zip(names) {
-            if name.is_none() && looking.copies {
-                self.note_foreign(&entry);
+            match &name {
+                Named::Not if looking.copies => self.note_foreign(&entry),
+                Named::Now(name) if name.is_copy && !looking.copies => continue,
+                _ => {}
             }
-            let Some(name) = name.filter(|name| looking.copies || !name.is_copy) else { continue };
+            if matches!(name, Named::Not) {
+                continue;
+            }
             if entry.kind == EntryKind::Dir {
                 let what = "a directory where a file should be";
                 self.problems.push(Problem::of(entry.path.name(), ProblemKind::Foreign, what));
@@ -281,7 +432,11 @@ impl Shelf {
                     note_unread(files, &entry.path, Ok(()));
                     let files = Arc::make_mut(files);
                     let map = if is_log { &mut files.logs } else { &mut files.snapshots };
-                    map.insert(entry.path, NoteFile { name, held });
+                    match (name, map.get_mut(&entry.path)) {
+                        (Named::Now(name), _) => drop(map.insert(entry.path, NoteFile { name, held })),
+                        (_, Some(file)) => file.held = held,
+                        (_, None) => {}
+                    }
                     changed = true;
                 }
                 Err(error) => changed |= note_unread(files, &entry.path, Err(error)),
@@ -296,42 +451,76 @@ impl Shelf {
         looking: &Looking<'_>,
         dir: &str,
         logs: &mut BTreeMap<Path, LineLog>,
-    ) -> bool {
+    ) -> BTreeSet<Path> {
         let main = Path::shared(dir);
+        let copies = self.copies_of(fs, looking, dir);
+        let digest = fs.digest(&main).filter(|_| copies.is_empty());
+        if !looking.full && self.seen.has(&main, digest) {
+            self.keep_problems(&main);
+            return BTreeSet::new();
+        }
         let mut entries = Vec::new();
-        for dir in std::iter::once(main.clone()).chain(self.copies_of(fs, looking, dir)) {
+        let mut is_whole = true;
+        for dir in std::iter::once(main.clone()).chain(copies) {
             match fs.list(&dir) {
                 Ok(found) => entries.extend(found),
                 Err(FsError::NotFound) => {}
-                Err(error) => self.problems.push(unread(&dir, error)),
+                Err(error) => {
+                    is_whole = false;
+                    self.problems.push(unread(&dir, error));
+                }
             }
         }
-        let mut changed = false;
+        let mut changed = BTreeSet::new();
         let near = |name: &str| {
             let is_own = |of: &str| line_log_name(of).is_some_and(|of| !of.is_copy);
             let of = line_log_name(original_within(name, &entries, is_own)?)?;
             Some(Plain { is_copy: true, ..of })
         };
-        let names: Vec<_> =
-            entries.iter().map(|entry| line_log_name(entry.name()).or_else(|| near(entry.name()))).collect();
+        let found = |entry: &Entry| match logs.contains_key(&entry.path) {
+            true => Named::Before,
+            false => Named::of(line_log_name(entry.name()).or_else(|| near(entry.name()))),
+        };
+        let names: Vec<_> = entries.iter().map(found).collect();
         for (entry, name) in entries.into_iter().zip(names).filter(|(entry, _)| entry.kind == EntryKind::File)
         {
-            if name.is_none() && looking.copies {
-                self.note_foreign(&entry);
-            }
-            let Some(name) = name.filter(|name| looking.copies || !name.is_copy) else { continue };
-            let held = logs.get(&entry.path).map(|log| &log.held);
-            let is_copy = name.is_copy || entry.path.parent().as_ref() != Some(&main);
-            let mine = looking.me == Some(&name.owner.instance) && !is_copy;
-            match self.read(fs, looking, &entry, LINES_BYTES_MAX, held, mine) {
+            let new = match name {
+                Named::Before => None,
+                Named::Now(name) if looking.copies || !name.is_copy => {
+                    let is_copy = name.is_copy || entry.path.parent().as_ref() != Some(&main);
+                    Some((name.owner, is_copy))
+                }
+                Named::Now(_) => continue,
+                Named::Not => {
+                    if looking.copies {
+                        self.note_foreign(&entry);
+                    }
+                    continue;
+                }
+            };
+            let log = logs.get(&entry.path);
+            let owner = new.as_ref().map(|(owner, is_copy)| (owner, *is_copy));
+            let owner = owner.or_else(|| log.map(|log| (&log.owner, log.is_copy)));
+            let mine = owner.is_some_and(|(owner, is_copy)| looking.me == Some(&owner.instance) && !is_copy);
+            match self.read(fs, looking, &entry, LINES_BYTES_MAX, log.map(|log| &log.held), mine) {
                 Ok(None) => {}
                 Ok(Some(held)) => {
-                    logs.insert(entry.path, LineLog { owner: name.owner, is_copy, held });
-                    changed = true;
+                    changed.insert(entry.path.clone());
+                    match (new, logs.get_mut(&entry.path)) {
+                        (Some((owner, is_copy)), _) => {
+                            logs.insert(entry.path, LineLog { owner, is_copy, held });
+                        }
+                        (None, Some(log)) => log.held = held,
+                        (None, None) => {}
+                    }
                 }
-                Err(error) => self.problems.push(unread(&entry.path, error)),
+                Err(error) => {
+                    is_whole = false;
+                    self.problems.push(unread(&entry.path, error));
+                }
             }
         }
+        self.seen.note(&main, digest.filter(|_| is_whole));
         changed
     }
 
@@ -390,6 +579,11 @@ fn original_within<'a>(name: &str, entries: &'a [Entry], is_own: impl Fn(&str) -
     let stem = |of: &'a str| split_extension(of).0;
     let others = entries.iter().map(Entry::name).filter(|of| *of != name && is_own(of));
     others.filter(|of| !stem(of).is_empty() && name.contains(stem(of))).max_by_key(|of| of.len())
+}
+
+/// Whether a problem is one of a file below a directory.
+fn is_below(problem: &Problem, dir: &Path) -> bool {
+    problem.file.strip_prefix(dir.name()).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether some bytes are a beginning of others, but for zeros at their end.

@@ -7,10 +7,12 @@
 //! file has to survive for a note to stay deleted, and removes his own files of the note, never others'.
 //!
 //! # What it reads, and when
-//! Hints shorten waiting and decide nothing: while a hinted record is not here, the folder is looked at again after
-//! 500 ms, doubled each time up to the usual time between looks; nothing is ever given up. Every file is read again in
-//! a full scan, which is slow, and after a wake.
+//! Hints shorten waiting and decide nothing: while a hinted record is not here, its note is looked at again after
+//! 500 ms, doubled each time up to the usual time between looks; nothing is ever given up. Where somebody says that the
+//! folder changed, and by itself every 30 s, the directories of all notes are listed; every file is read again in a full
+//! scan, which is slow, and after a wake.
 
+mod hints;
 mod own;
 mod write;
 
@@ -24,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Notes;
 use super::config::Config;
 use super::document::Document;
-use super::lines::{self, By, activity_log, deletion_log};
+use super::lines::{self, activity_log, deletion_log};
 use super::load::Loaded;
 use super::names::{ACTIVITY, DELETED, FOLDERS, NOTES, SD_ID};
 use super::problem::{Problem, ProblemKind};
@@ -64,8 +66,12 @@ pub(super) struct Instance {
     queue: VecDeque<Command>,
     /// The numbers of each note and instance that are here.
     known: BTreeMap<Arc<str>, BTreeMap<String, Numbers>>,
-    /// The largest numbers that hints tell of.
+    /// The largest numbers that hints tell of, by note and instance.
     hinted: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    /// Those of them whose records are not all here.
+    open: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Notes of whose files something is missing: a number, a file that cannot be read, or all of them.
+    holed: BTreeSet<Arc<str>>,
     /// The files that the ops of this batch are about.
     writing: Vec<Path>,
     /// Files that could not be written. What can wait is not tried again until the next full scan.
@@ -73,6 +79,7 @@ pub(super) struct Instance {
     /// Looks for hinted records without a change.
     attempts: u32,
     next_look: Mono,
+    next_list: Mono,
     next_full: Mono,
     /// When the folder is looked at because the machine woke.
     wake_look: Option<Mono>,
@@ -82,6 +89,17 @@ pub(super) struct Instance {
     away: Option<String>,
     /// Whether a person takes the folder as it is; until it works in it again.
     accepted: bool,
+}
+
+/// How much of the folder is looked at.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Depth {
+    /// Hints, deletions and the notes of which something is missing.
+    Hints,
+    /// What has changed in any directory.
+    Listing,
+    /// Every file.
+    Full,
 }
 
 /// From so many looks on the time between two of them does not grow.
@@ -103,10 +121,13 @@ impl Instance {
             queue: VecDeque::new(),
             known: BTreeMap::new(),
             hinted: BTreeMap::new(),
+            open: BTreeSet::new(),
+            holed: BTreeSet::new(),
             writing: Vec::new(),
             blocked: BTreeSet::new(),
             attempts: 0,
             next_look: now,
+            next_list: now,
             next_full: now,
             wake_look: None,
             is_purged: false,
@@ -128,7 +149,7 @@ impl Instance {
             },
             Input::Failed { op, .. } => self.failed(op, cx),
             Input::Changed => {
-                self.look(config, false, cx);
+                self.look(config, Depth::Listing, cx);
                 self.after_look(config, cx);
             }
             Input::Timer => self.timer(config, cx),
@@ -180,18 +201,23 @@ impl Instance {
         if woken {
             self.wake_look = None;
         }
-        let full = woken || self.next_full <= now;
-        if full {
+        let depth = match () {
+            () if woken || self.next_full <= now => Depth::Full,
+            // Who he is and what is his is found out from all that there is.
+            () if self.next_list <= now || self.phase == Phase::Closed => Depth::Listing,
+            () => Depth::Hints,
+        };
+        if depth == Depth::Full {
             self.blocked.clear();
         }
-        self.look(config, full, cx);
+        self.look(config, depth, cx);
         self.after_look(config, cx);
     }
 
     /// Looks at all there is, and opens the own files.
     fn start(&mut self, config: &Config, cx: Context<'_, '_>) {
         self.phase = Phase::Closed;
-        self.look(config, true, cx);
+        self.look(config, Depth::Full, cx);
         self.after_look(config, cx);
     }
 
@@ -251,28 +277,28 @@ impl Instance {
     }
 
     /// Looks at the folder.
-    fn look(&mut self, config: &Config, full: bool, cx: Context<'_, '_>) {
-        let now = cx.now().mono;
-        if full {
-            self.next_full = now.plus(config.timing.full_scan_ms);
+    fn look(&mut self, config: &Config, depth: Depth, cx: Context<'_, '_>) {
+        let (now, timing) = (cx.now().mono, &config.timing);
+        if depth == Depth::Full {
+            self.next_full = now.plus(timing.full_scan_ms);
             self.is_purged = false;
         }
-        let before = self.awaited_count();
-        match self.look_at_files(full, cx) {
-            Ok(look) => {
-                self.away = None;
-                self.take_in(config, &look, cx);
-            }
+        if depth >= Depth::Listing {
+            self.next_list = now.plus(timing.list_ms.max(timing.scan_ms));
+        }
+        let before = self.open.len();
+        match self.look_at_files(config, depth, cx) {
+            Ok(()) => self.away = None,
             Err(why) => self.be_away(why, cx),
         }
-        let awaited = self.awaited_count();
+        let awaited = self.open.len();
         let waits_on = awaited > 0 && awaited == before;
         self.attempts = if waits_on { (self.attempts + 1).min(ATTEMPTS_MAX) } else { 0 };
-        let again = if awaited > 0 { config.timing.retry_after(self.attempts) } else { u64::MAX };
-        self.next_look = now.plus(again.min(config.timing.scan_ms));
+        let again = if awaited > 0 { timing.retry_after(self.attempts) } else { u64::MAX };
+        self.next_look = now.plus(again.min(timing.scan_ms));
     }
 
-    fn look_at_files(&mut self, full: bool, cx: Context<'_, '_>) -> Result<Look, String> {
+    fn look_at_files(&mut self, config: &Config, depth: Depth, cx: Context<'_, '_>) -> Result<(), String> {
         let fs = cx.fs();
         self.read_gone(cx).map_err(|error| format!("{}: {error}", tombstones_path()))?;
         let root = fs.list(&Path::shared("")).map_err(|error| format!("the folder: {error}"))?;
@@ -286,12 +312,33 @@ impl Instance {
             self.accepted = false;
         }
         let lengths = self.own.as_ref().map(|own| own.lengths()).unwrap_or_default();
+        if depth == Depth::Hints {
+            let look = self.look_with(&lengths, false, |shelf, looking| shelf.look_at_hints(fs, looking));
+            self.take_in(config, &look, depth, cx);
+            let awaited = self.open.iter().map(|(note, _)| note).chain(&self.holed);
+            let awaited: BTreeSet<_> = awaited.cloned().collect();
+            let look = self.look_with(&lengths, false, |shelf, looking| shelf.look_at(fs, looking, &awaited));
+            self.take_in(config, &look, depth, cx);
+        }
+        if depth > Depth::Hints || self.phase == Phase::Closed {
+            let full = depth == Depth::Full;
+            let look = self.look_with(&lengths, full, |shelf, looking| shelf.look(fs, looking));
+            let look = look.map_err(|error| format!("{NOTES}: {error}"))?;
+            self.take_in(config, &look, depth, cx);
+        }
+        Ok(())
+    }
+
+    fn look_with<T>(
+        &mut self,
+        own: &BTreeMap<Path, u64>,
+        full: bool,
+        look: impl FnOnce(&mut Shelf, &Looking<'_>) -> T,
+    ) -> T {
         let gone = &self.gone;
         let me = self.own.as_ref().map(|own| own.instance());
-        let looking =
-            Looking { full, copies: true, own: &lengths, me, is_gone: &|note| gone.contains_key(note) };
-        let look = self.shelf.look(fs, &looking).map_err(|error| format!("{NOTES}: {error}"))?;
-        Ok(look)
+        let looking = Looking { full, copies: true, own, me, is_gone: &|note| gone.contains_key(note) };
+        look(&mut self.shelf, &looking)
     }
 
     /// Reads the local list of deletions, once.
@@ -314,8 +361,9 @@ impl Instance {
     }
 
     /// Takes over what a look has found.
-    fn take_in(&mut self, config: &Config, look: &Look, cx: Context<'_, '_>) {
-        if let Some(own) = self.own.as_mut().filter(|_| look.activity || look.deleted) {
+    fn take_in(&mut self, config: &Config, look: &Look, depth: Depth, cx: Context<'_, '_>) {
+        let lines = look.deleted || !look.activity.is_empty();
+        if let Some(own) = self.own.as_mut().filter(|_| lines) {
             own.read_lines(&self.shelf);
         }
         if look.deleted {
@@ -334,14 +382,16 @@ impl Instance {
             self.shelf.notes.remove(&note);
             self.known.remove(&note);
         }
+        if look.deleted {
+            self.open.retain(|(note, _)| !self.gone.contains_key(note));
+            self.holed.retain(|note| !self.gone.contains_key(note));
+        }
         for note in &look.notes {
             if self.shelf.notes.contains_key(note) {
                 self.recount(config, note, cx);
             }
         }
-        if look.activity {
-            self.read_hints();
-        }
+        self.read_hints(&look.activity, depth);
         if (look.own || self.is_outdone(config, look)) && self.phase == Phase::Ready {
             // What stands in an own file is not what was written there.
             self.phase = Phase::Closed;
@@ -379,6 +429,15 @@ impl Instance {
         for (instance, numbers) in numbers {
             known.entry(instance).or_default().join(&numbers);
         }
+        let is_whole = !known.is_empty()
+            && known.values().all(|numbers| numbers.missing().next().is_none())
+            && self.shelf.notes.get(note).is_none_or(|files| files.unread.is_empty());
+        if is_whole {
+            self.holed.remove(note)
+        } else {
+            self.holed.insert(note.clone())
+        };
+        self.reopen(note);
     }
 
     fn recount_own(&mut self, config: &Config) {
@@ -388,33 +447,6 @@ impl Instance {
             let numbers = self.loaded(config, &note).numbers;
             self.know(&note, numbers);
         }
-    }
-
-    fn read_hints(&mut self) {
-        let own = self.own.as_ref().map(|own| own.instance());
-        let mut hinted: BTreeMap<_, u64> = BTreeMap::new();
-        for log in self.shelf.activity.values() {
-            for ((note, by), seq) in &*log.held.content.parsed(largest) {
-                let instance: Arc<str> = match by {
-                    By::Instance(instance) => instance.clone(),
-                    By::Profile(_) => log.owner.instance.as_str().into(),
-                };
-                if Some(&*instance) != own {
-                    let most = hinted.entry((note.clone(), instance)).or_default();
-                    *most = (*most).max(*seq);
-                }
-            }
-        }
-        self.hinted = hinted;
-    }
-
-    fn is_awaited(&self, note: &Arc<str>, instance: &str, seq: u64) -> bool {
-        let here = self.known.get(note).and_then(|known| known.get(instance)).map_or(0, Numbers::contiguous);
-        here < seq && !self.gone.contains_key(note)
-    }
-
-    fn awaited_count(&self) -> usize {
-        self.hinted.iter().filter(|((note, instance), seq)| self.is_awaited(note, instance, **seq)).count()
     }
 
     /// What the files and the own shadows say of a note.
@@ -468,8 +500,8 @@ impl Instance {
         problems.sort();
         problems.dedup();
         let id: Arc<str> = id.into();
-        let hinted = self.hinted.iter().filter(|((note, _), _)| *note == id);
-        let awaited = hinted.into_iter().any(|((note, instance), seq)| self.is_awaited(note, instance, *seq));
+        let from = (id.clone(), Arc::from(""));
+        let awaited = self.open.range(from..).next().is_some_and(|(note, _)| *note == id);
         let gaps = numbers.values().any(|numbers| numbers.missing().next().is_some());
         let is_incomplete = state == State::NotYet || document.waits || awaited || gaps;
         Some(Note { id, state, document, is_incomplete, numbers, problems })
@@ -515,11 +547,6 @@ impl Instance {
         self.queue.is_empty() && matches!(self.phase, Phase::Ready | Phase::Closed)
     }
 
-    pub(super) fn awaited(&self) -> Vec<(Arc<str>, Arc<str>, u64)> {
-        let all = self.hinted.iter().filter(|((note, instance), seq)| self.is_awaited(note, instance, **seq));
-        all.map(|((note, instance), seq)| (note.clone(), instance.clone(), *seq)).collect()
-    }
-
     pub(super) fn problems(&self, config: &Config) -> Vec<Problem> {
         let mut problems = self.shelf.problems.clone();
         for id in self.ids() {
@@ -544,7 +571,6 @@ impl Instance {
         problems
     }
 }
-
 /// Why nothing is written into a folder that lacks so much.
 fn told(lack: Lack) -> String {
     let what = match lack {
@@ -555,14 +581,4 @@ fn told(lack: Lack) -> String {
         "{what} ({lack}): nothing is written until it is back; if it is meant to be so, notes sync --accept has this machine \
          write its own notes again"
     )
-}
-
-/// The largest number that an activity log names, of each note and author.
-fn largest(bytes: &[u8]) -> BTreeMap<(Arc<str>, By), u64> {
-    let mut found = BTreeMap::new();
-    for (_, entry) in activity_log(bytes).entries {
-        let most = found.entry((entry.note, entry.by)).or_default();
-        *most = entry.seq.max(*most);
-    }
-    found
 }

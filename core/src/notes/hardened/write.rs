@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Context, Instance, Phase};
+use super::{Context, Depth, Instance, Phase};
 use crate::kit::portable::unportable;
 use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
@@ -84,7 +84,7 @@ impl Instance {
             }
             Command::Sync | Command::Accept => {
                 self.blocked.clear();
-                self.look(config, true, cx);
+                self.look(config, Depth::Full, cx);
                 if self.phase == Phase::Closed && self.away.is_none() {
                     self.settle(config, cx);
                 }
@@ -147,6 +147,8 @@ impl Instance {
         self.gone.insert(note.clone(), Some(ms));
         self.shelf.notes.remove(note);
         self.known.remove(note);
+        self.open.retain(|(other, _)| other != note);
+        self.holed.remove(note);
         let ops = self.gone_ops(config, vec![(note.clone(), ms)]);
         self.write(ops, vec![Event::Deleted { note: note.clone() }], cx);
     }

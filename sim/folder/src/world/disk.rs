@@ -121,7 +121,7 @@ impl Disk {
         let mut entries: Vec<Entry> = Vec::new();
         // Files come in order of their paths. Placeholders and directories do not sort as their paths do.
         let mut sorted = true;
-        for (path, name, slot) in self.slots.below(dir) {
+        for (path, name, slot) in self.slots.within(dir, |slot| slot.body.is_some()) {
             let Some(body) = &slot.body else { continue };
             let last = entries.last();
             let entry = match name.split_once('/') {
@@ -153,6 +153,11 @@ impl Disk {
             true => Err(FsError::NotFound),
             false => Ok(entries),
         }
+    }
+
+    /// A number that changes with whatever is below a directory.
+    pub(crate) fn digest_below(&self, dir: &Path) -> u64 {
+        self.slots.digest_below(dir)
     }
 
     /// What is under the name itself.

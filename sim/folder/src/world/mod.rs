@@ -564,6 +564,10 @@ impl Fs for View<'_> {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
         self.disk(dir)?.list(dir)
     }
+
+    fn digest(&self, dir: &Path) -> Option<u64> {
+        self.disk(dir).ok().map(|disk| disk.digest_below(dir))
+    }
 }
 
 /// One disk on its own, without a cloud: what a process of one replica sees, for the
@@ -589,6 +593,10 @@ impl Fs for LocalView {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
         self.disk.list(dir)
+    }
+
+    fn digest(&self, dir: &Path) -> Option<u64> {
+        Some(self.disk.digest_below(dir))
     }
 }
 

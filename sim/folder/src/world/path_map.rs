@@ -75,15 +75,53 @@ impl<V: Clone + Eq + Hash> PathMap<V> {
 
     /// Everything below a directory: the path, the name within the directory, and the value.
     pub(super) fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = (&'a Path, &'a str, &'a V)> {
+        self.items[self.first_below(dir)..].iter().map_while(|place| {
+            let Item { path, value, .. } = &*place.item;
+            Some((path, path.below(dir)?, value))
+        })
+    }
+
+    /// What lies in a directory: of each directory in it the first path below for which `is_it` holds.
+    pub(super) fn within<'a>(
+        &'a self,
+        dir: &'a Path,
+        is_it: impl Fn(&V) -> bool,
+    ) -> impl Iterator<Item = (&'a Path, &'a str, &'a V)> {
+        let mut at = self.first_below(dir);
+        std::iter::from_fn(move || {
+            loop {
+                let Item { path, value, .. } = &*self.items.get(at)?.item;
+                let name = path.below(dir)?;
+                at += 1;
+                if !is_it(value) {
+                    continue;
+                }
+                if let Some((child, _)) = name.split_once('/') {
+                    let is_in_child = |place: &Place<V>| {
+                        let name = place.item.path.below(dir).and_then(|name| name.strip_prefix(child));
+                        name.is_some_and(|rest| rest.starts_with('/'))
+                    };
+                    at += self.items[at..].partition_point(is_in_child);
+                }
+                return Some((path, name, value));
+            }
+        })
+    }
+
+    /// The digest of everything below a directory.
+    pub(super) fn digest_below(&self, dir: &Path) -> u64 {
+        let below = &self.items[self.first_below(dir)..];
+        let end = below.partition_point(|place| place.item.path.below(dir).is_some());
+        below[..end].iter().map(|place| place.item.digest).fold(0, u64::wrapping_add)
+    }
+
+    /// Where everything below a directory begins.
+    fn first_below(&self, dir: &Path) -> usize {
         let before = |path: &Path| match path.root().cmp(&dir.root()) {
             Ordering::Equal => is_before_children(path.name(), dir.name()),
             order => order == Ordering::Less,
         };
-        let start = self.items.partition_point(|place| before(&place.item.path));
-        self.items[start..].iter().map_while(|place| {
-            let Item { path, value, .. } = &*place.item;
-            Some((path, path.below(dir)?, value))
-        })
+        self.items.partition_point(|place| before(&place.item.path))
     }
 
     /// Sets a value, or removes it.
@@ -287,6 +325,13 @@ mod tests {
                 for dir in model.keys().flat_map(|path| [Some(path.clone()), path.parent()]).flatten() {
                     let below = model.iter().filter_map(|(path, value)| Some((path, path.below(&dir)?, value)));
                     prop_assert!(map.below(&dir).eq(below), "{dir}");
+                    let digests = map.below(&dir).map(|(path, _, value)| item_digest(StableHasher::of(path), value));
+                    prop_assert_eq!(map.digest_below(&dir), digests.fold(0, u64::wrapping_add));
+                    let mut last = None;
+                    let first = map.below(&dir).filter(|(.., value)| **value < 9).filter(|(_, name, _)| {
+                        name.split_once('/').is_none_or(|(child, _)| last.replace(child) != Some(child))
+                    });
+                    prop_assert!(map.within(&dir, |value| *value < 9).eq(first), "{dir}");
                 }
             }
             for (map, model) in &kept {
