@@ -49,6 +49,8 @@ type Key = (Arc<str>, Arc<str>, u64, u64);
 pub struct NotesChecks {
     /// What was acknowledged.
     records: BTreeMap<Key, Record>,
+    /// Of which notes who has taken in any record.
+    readers: BTreeSet<(ReplicaId, Arc<str>)>,
     /// Notes that somebody deleted for good, and who did.
     deleted: BTreeMap<Arc<str>, ReplicaId>,
     /// Who was asked to delete which note for good.
@@ -420,6 +422,7 @@ impl NotesChecks {
             self.number(world, id, (note.clone(), instance.clone(), seq), digest, findings);
         }
         let at_ms = world.now();
+        self.readers.insert((id, note.clone()));
         let record = Record { replica: id, data, time_ms, at_ms, read: BTreeSet::from([id]), spread: false };
         self.records.entry((note.clone(), instance.clone(), seq, digest)).or_insert(record);
     }
@@ -444,6 +447,9 @@ impl NotesChecks {
         let lacks: BTreeSet<_> = notes.lacks(config, note, &data).into_iter().collect();
         let running: BTreeSet<_> =
             world.replicas().filter(|(_, replica)| replica.process().is_some()).map(|(id, _)| id).collect();
+        if lacks.len() < open.len() {
+            self.readers.insert((id, note.clone()));
+        }
         for (_, (key, _)) in open.into_iter().enumerate().filter(|(at, _)| !lacks.contains(at)) {
             let Some(record) = self.records.get_mut(&key) else { continue };
             if record.read.len() == 1 {
@@ -525,7 +531,8 @@ impl NotesChecks {
     ) {
         let Some(notes) = world.replica(id).protocol() else { return };
         let config = seen::config(setup, id);
-        for (_, note) in self.told.iter().filter(|(who, note)| *who == id && !notes.is_deleted(note)) {
+        let told = self.told.range((id, "".into())..).take_while(|(who, _)| *who == id);
+        for (_, note) in told.filter(|(_, note)| !notes.is_deleted(note)) {
             if notes.note(config, note).is_some_and(|note| is_shown(&note)) {
                 findings.violated(STAYS_DELETED, || {
                     let seen = format!("{id} shows {note} again");
@@ -534,8 +541,7 @@ impl NotesChecks {
             }
         }
         for note in notes.ids() {
-            let mut records = self.of(&note).peekable();
-            if records.peek().is_none() || records.any(|(_, record)| record.read.contains(&id)) {
+            if self.readers.contains(&(id, note.clone())) || self.of(&note).next().is_none() {
                 continue;
             }
             let shown = notes.note(config, &note).filter(is_shown);
@@ -603,9 +609,8 @@ impl NotesChecks {
         let kept = |record: &Record| world.replica(record.replica).process().is_some();
         let due: BTreeSet<_> = self.records.keys().map(|(note, ..)| note).collect();
         // One that was deleted just before a crash nobody has acknowledged.
-        let is_gone = |note: &Arc<str>| {
-            self.deleted.contains_key(note) || self.told.iter().any(|(_, told)| told == note)
-        };
+        let told: BTreeSet<_> = self.told.iter().map(|(_, note)| note).collect();
+        let is_gone = |note: &Arc<str>| self.deleted.contains_key(note) || told.contains(note);
         for note in due.into_iter().filter(|note| !is_gone(note)) {
             let records: Vec<_> = self.of(note).filter(|(_, record)| kept(record)).collect();
             let data: Vec<_> = records.iter().map(|(_, record)| record.data.as_ref()).collect();
