@@ -571,6 +571,7 @@ impl Instance {
         problems
     }
 }
+
 /// Why nothing is written into a folder that lacks so much.
 fn told(lack: Lack) -> String {
     let what = match lack {
