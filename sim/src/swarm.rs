@@ -23,8 +23,8 @@ use cloudchamber_folder::streams::{Purpose, Stream};
 /// How long faults may happen in a drawn run, ms.
 pub const RUN_MS: u64 = 600_000;
 
-/// How many times as often things go wrong in a storm.
-const STORM: u64 = 8;
+/// In a storm things go wrong up to two to the power of this as often.
+const STORM_MAX: u64 = 4;
 
 /// What a swarm leaves to its caller.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub enum Fault {
     Machine(MachineFault),
     /// Files come back from an earlier time.
     OlderFiles,
-    /// Whatever may go wrong does, and eight times as often.
+    /// What goes wrong does so more often, each kind up to sixteen times, and does not last as long.
     Storm,
     /// People ask something of a replica, whatever comes into their heads.
     Whim,
@@ -168,9 +168,12 @@ impl<S: System> Swarm<S> {
         let storm = self.on(profile, Fault::Storm);
         let outage = |fault: Fault, number: u8, every_ms: [u64; 2], for_ms: [u64; 2]| {
             let mut stream = dice(number);
-            let drawn = stream.chance(1, 2) || storm;
-            let every_ms = stream.between(every_ms[0], every_ms[1]) / if storm { STORM } else { 1 };
-            (drawn && self.on(profile, fault)).then_some(Outage { every_ms, for_ms })
+            let drawn = stream.chance(1, 2);
+            let every_ms = stream.between(every_ms[0], every_ms[1]);
+            // As often as it is, so short: what lasts would leave nobody to do anything.
+            let times = if storm { 1 << stream.between(0, STORM_MAX) } else { 1 };
+            let for_ms = [for_ms[0], for_ms[0].max(for_ms[1] / times)];
+            (drawn && self.on(profile, fault)).then_some(Outage { every_ms: every_ms / times, for_ms })
         };
         let machine = Fault::Machine;
         Faults {
