@@ -15,7 +15,7 @@ use cloudchamber_folder::profile::{MachineFault, Profile};
 use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
 use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::world::MachineSetup;
-use cloudchamber_folder::{ReplicaId, StableHasher, System};
+use cloudchamber_folder::{ReplicaId, StableHasher, System, Variant};
 
 use crate::run::run;
 use cloudchamber_folder::streams::{Purpose, Stream};
@@ -221,6 +221,8 @@ impl<S: System> Swarm<S> {
 pub struct Harvest {
     /// How many seeds were run.
     pub runs: u64,
+    /// In how many of them something failed.
+    pub failed: u64,
     /// Virtual time of all runs, ms.
     pub simulated_ms: u64,
     /// Choices of all runs.
@@ -251,8 +253,9 @@ pub struct Violated {
 }
 
 impl Harvest {
-    fn add(&mut self, seed: u64, outcome: Outcome) {
+    fn add(&mut self, seed: u64, outcome: Outcome, failed: bool) {
         self.runs += 1;
+        self.failed += u64::from(failed);
         self.simulated_ms += outcome.at_ms;
         self.choices += outcome.choices;
         self.hash = self.hash.wrapping_add(StableHasher::of(&(seed, outcome.hash)));
@@ -286,6 +289,13 @@ pub fn fails<S: System>(name: &str) -> bool {
     checker::<S>(name).is_some_and(|checker| matches!(checker.kind, Kind::Safety | Kind::Liveness))
 }
 
+/// Whether a violation of a checker fails a run of a variant that has to hold: it is not just counted, and the variant
+/// does not [concede](System::concedes) it.
+#[must_use]
+pub fn breaks<S: System>(variant: Variant, name: &str) -> bool {
+    fails::<S>(name) && !S::concedes(variant).contains(&name)
+}
+
 /// Runs the seeds. `progress` is told after each how many are done.
 ///
 /// Without `keep_going` it stops at the lowest seed that fails: every seed below it has been run.
@@ -294,6 +304,7 @@ pub fn fails<S: System>(name: &str) -> bool {
 /// Where a run panics, or the profile is unknown.
 #[must_use]
 pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Harvest {
+    let variant = S::variant(&swarm.settings);
     let next = AtomicU64::new(swarm.seeds.start);
     let done = AtomicU64::new(0);
     // Seeds from here on are not wanted any more.
@@ -311,12 +322,13 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
                     let outcome = run(&scenario, false).outcome;
                     let recheck = swarm.recheck_every > 0 && seed.is_multiple_of(swarm.recheck_every);
                     let same = recheck.then(|| run(&scenario, false).outcome == outcome);
-                    let failed = outcome.findings.violations.iter().any(|found| fails::<S>(&found.checker));
+                    let violations = &outcome.findings.violations;
+                    let failed = violations.iter().any(|found| breaks::<S>(variant, &found.checker));
                     if failed && !swarm.keep_going {
                         end.fetch_min(seed + 1, Ordering::Relaxed);
                     }
                     let mut collector = collector.lock().expect("no worker panics while it files");
-                    collector.file(seed, outcome, same, end.load(Ordering::Relaxed));
+                    collector.file(seed, (outcome, same, failed), end.load(Ordering::Relaxed));
                     drop(collector);
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 }
@@ -326,25 +338,28 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
     collector.into_inner().expect("all workers are done").harvest
 }
 
+/// How a seed came out, whether its second run was the same, and whether something failed.
+type Filed = (Outcome, Option<bool>, bool);
+
 /// Adds outcomes up in the order of their seeds, whoever finishes first, and holds back only what is early.
 #[derive(Default)]
 struct Collector {
     next: u64,
-    early: BTreeMap<u64, (Outcome, Option<bool>)>,
+    early: BTreeMap<u64, Filed>,
     harvest: Harvest,
 }
 
 impl Collector {
-    fn file(&mut self, seed: u64, outcome: Outcome, same: Option<bool>, end: u64) {
-        self.early.insert(seed, (outcome, same));
+    fn file(&mut self, seed: u64, filed: Filed, end: u64) {
+        self.early.insert(seed, filed);
         while self.next < end
-            && let Some((outcome, same)) = self.early.remove(&self.next)
+            && let Some((outcome, same, failed)) = self.early.remove(&self.next)
         {
             self.harvest.rechecked += u64::from(same.is_some());
             if same == Some(false) {
                 self.harvest.mismatches.push(self.next);
             }
-            self.harvest.add(self.next, outcome);
+            self.harvest.add(self.next, outcome, failed);
             self.next += 1;
         }
     }

@@ -69,6 +69,7 @@ pub mod stage;
 pub mod streams;
 mod system;
 pub mod systems;
+pub mod telling;
 pub mod trace;
 pub mod world;
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::ReplicaId;
 use crate::checks::Checks;
 use crate::scenario::Scenario;
+use crate::telling::Telling;
 use crate::world::{ChoiceOf, ReplicaSetup, Setup, World};
 
 /// A protocol together with the world outside the folder that it talks to, its checkers, and the words that commands and
@@ -120,6 +121,34 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
         let _ = (setup, world, replica);
         false
+    }
+
+    /// What a replica told, as people say it; by default its debug form in words.
+    #[must_use]
+    fn telling(event: &<Self::Protocol as Protocol>::Event) -> Telling {
+        Telling::of(event)
+    }
+
+    /// What replicas are called in what is told, each with the replica that is meant. Stories say the replica instead.
+    #[must_use]
+    fn aliases(setup: &Setup<Self>) -> Vec<(String, ReplicaId)> {
+        let _ = setup;
+        vec![]
+    }
+
+    /// What a replica believes that somebody who looks for a mistake wants to know, a sentence each without its subject.
+    #[must_use]
+    fn beliefs(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> Vec<String> {
+        let _ = (setup, world, replica);
+        vec![]
+    }
+
+    /// The checkers that a variant gives up for something else, and says so: a violation of one is told as what it costs
+    /// and fails nothing, wherever it is found.
+    #[must_use]
+    fn concedes(variant: Variant) -> &'static [&'static str] {
+        let _ = variant;
+        &[]
     }
 
     /// Draws what a swarm leaves to the system: its settings, and how long it may take to settle. Without a time to

@@ -11,13 +11,14 @@
 use std::fmt::Write as _;
 use std::path::Path as FilePath;
 
+use cloudchamber_core::Draw;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
 use crate::checks::{Checks, Findings, Kind, Violation, checker, look};
 use crate::scenario::{At, Scenario, ScenarioError};
 use crate::stable_hash::StableHasher;
-use crate::world::{ChoiceOf, Effects, Setup, World};
+use crate::world::{Choice, ChoiceOf, Effects, Menu, Setup, World};
 
 /// The version of the format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
@@ -208,6 +209,72 @@ impl<S: System> Trace<S> {
             run.calm(ms);
         }
         Ok(run.finish())
+    }
+}
+
+/// How far apart the moments are at which files travel where a run goes on, ms.
+const TRAVEL_MS: u64 = 2_000;
+
+/// How many choices a run goes on for at the most.
+const CHOICES_MAX: usize = 5_000;
+
+impl<S: System> Trace<S> {
+    /// The same run as it might go on for `more_ms`, if nothing else goes wrong: who runs goes on, files travel every two
+    /// seconds, and who is down or asleep stays so. For who looks at what comes after a violation; its end is the one of
+    /// this trace.
+    ///
+    /// # Errors
+    /// As [`Trace::replay`].
+    pub fn continued(&self, more_ms: u64) -> Result<Self, (usize, String)> {
+        let mut run = Watched::new(&self.scenario);
+        for (index, at) in self.choices.iter().enumerate() {
+            run.advance(at.ms);
+            run.take(&at.choice).map_err(|refused| (index, refused.to_string()))?;
+        }
+        run.advance(self.end.at_ms);
+        let mut more = self.clone();
+        let until = self.end.at_ms.saturating_add(more_ms);
+        let mut travels = self.end.at_ms.saturating_add(TRAVEL_MS);
+        while more.choices.len() < self.choices.len() + CHOICES_MAX {
+            let travel = run.world.now() >= travels;
+            let Some(choice) = run.next_calm(more.choices.len(), travel) else {
+                if travel {
+                    travels = run.world.now().saturating_add(TRAVEL_MS);
+                }
+                let timers = run.world.replicas().filter(|(_, replica)| replica.runs());
+                let timers = timers.filter_map(|(id, _)| run.world.timer_due(&run.setup, id));
+                let next = timers.fold(travels, u64::min).max(run.world.now() + 1);
+                if next > until {
+                    break;
+                }
+                run.advance(next);
+                continue;
+            };
+            if run.take(&choice).is_err() {
+                break;
+            }
+            more.choices.push(At { ms: run.world.now(), choice });
+        }
+        Ok(more)
+    }
+}
+
+impl<S: System> Watched<S> {
+    /// What happens next by itself: a step of a process, or where files `travel`, one of these.
+    fn next_calm(&self, number: usize, travel: bool) -> Option<ChoiceOf<S>> {
+        let seed = u64::try_from(number).expect("as many as fit into memory");
+        let menu = Menu { draws: vec![Draw::Seed(seed)], older_versions: false, ..Menu::calm() };
+        let mut choices = Vec::new();
+        self.world.choices(&self.setup, &menu, &mut choices);
+        choices.into_iter().find(|choice| match choice {
+            Choice::Apply { .. }
+            | Choice::Reply { .. }
+            | Choice::Serve { .. }
+            | Choice::Timer { .. }
+            | Choice::Watch { .. } => true,
+            Choice::Download { .. } | Choice::Fetch { .. } | Choice::Upload { .. } => travel,
+            _ => false,
+        })
     }
 }
 

@@ -5,14 +5,16 @@ mod ledger;
 mod picture;
 mod rest;
 mod settings;
+mod telling;
 mod work;
 
-use cloudchamber_core::delta::{Command, Config, Delta, Layout};
+use cloudchamber_core::delta::{Command, Config, Delta, Event, Layout};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{DeltaChecks, name};
 pub use self::settings::{Settings, Switches};
 use crate::scenario::Scenario;
+use crate::telling::Telling;
 use crate::world::{Choice, ChoiceOf, Setup};
 use crate::{NoService, ReplicaId, Sample, System, Variant};
 
@@ -58,6 +60,10 @@ impl System for DeltaSystem {
 
     fn config(scenario: &Scenario<Self>, replica: ReplicaId) -> Result<Config, String> {
         scenario.settings.config(replica)
+    }
+
+    fn telling(event: &Event) -> Telling {
+        telling::telling(event)
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> DeltaChecks {

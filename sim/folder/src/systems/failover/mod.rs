@@ -5,15 +5,17 @@ mod checks;
 mod overlap;
 mod queue;
 mod settings;
+mod telling;
 mod updates;
 
-use cloudchamber_core::failover::{Command, Config, Failover, Policy};
+use cloudchamber_core::failover::{Command, Config, Event, Failover, Policy};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{FailoverChecks, acts, agreed_on, name};
 pub use self::queue::{Act, Effect, UpdateQueue};
 pub use self::settings::{Bounds, Constants, Settings};
 use crate::scenario::Scenario;
+use crate::telling::Telling;
 use crate::world::{Choice, ChoiceOf, Setup, World};
 use crate::{ReplicaId, Sample, System, Variant};
 
@@ -69,6 +71,27 @@ impl System for FailoverSystem {
         let config = scenario.settings.config(scenario, replica);
         config.check().map_err(|error| error.to_string())?;
         Ok(config)
+    }
+
+    /// A lone survivor may act, so whoever is cut off for longer than files travel acts beside it.
+    fn concedes(variant: Variant) -> &'static [&'static str] {
+        match (variant.design, variant.policy) {
+            (Design::Hardened, Some(AVAILABLE) | None) => &[name::AT_MOST_ONE, name::LAST_ID],
+            _ => &[],
+        }
+    }
+
+    fn telling(event: &Event) -> Telling {
+        telling::telling(event)
+    }
+
+    fn aliases(setup: &Setup<Self>) -> Vec<(String, ReplicaId)> {
+        let ids = ReplicaId::all(setup.replicas.len()).zip(&setup.replicas);
+        ids.map(|(id, replica)| (replica.config.identity.device_id().to_string(), id)).collect()
+    }
+
+    fn beliefs(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> Vec<String> {
+        telling::beliefs(setup, world, replica)
     }
 
     fn checks(scenario: &Scenario<Self>, setup: &Setup<Self>) -> FailoverChecks {

@@ -6,14 +6,16 @@ mod lines;
 mod seen;
 mod settings;
 mod shown;
+mod telling;
 mod work;
 
-use cloudchamber_core::journal::protocol::{Journal, Settings as Config};
+use cloudchamber_core::journal::protocol::{Journal, Settings as Config, Told};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{JournalChecks, name};
 pub use self::settings::{Settings, Shares, Switches};
 use crate::scenario::Scenario;
+use crate::telling::Telling;
 use crate::world::{ChoiceOf, Setup};
 use crate::{NoService, ReplicaId, Sample, System, Variant};
 
@@ -46,6 +48,10 @@ impl System for JournalSystem {
         let config = scenario.settings.config(replica)?;
         scenario.settings.check()?;
         Ok(config)
+    }
+
+    fn telling(event: &Told) -> Telling {
+        telling::telling(event)
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> JournalChecks {

@@ -3,14 +3,16 @@
 mod checks;
 mod seen;
 mod settings;
+mod telling;
 mod work;
 
-use cloudchamber_core::notes::{Command, Config, Notes};
+use cloudchamber_core::notes::{Command, Config, Event, Notes};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{NotesChecks, name};
 pub use self::settings::{Settings, Shares, Switches};
 use crate::scenario::Scenario;
+use crate::telling::Telling;
 use crate::world::{Choice, ChoiceOf, Setup, World};
 use crate::{NoService, ReplicaId, Sample, System, Variant};
 
@@ -43,6 +45,10 @@ impl System for NotesSystem {
     fn config(scenario: &Scenario<Self>, replica: ReplicaId) -> Result<Config, String> {
         scenario.settings.check()?;
         scenario.settings.config(replica)
+    }
+
+    fn telling(event: &Event) -> Telling {
+        telling::telling(event)
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> NotesChecks {
