@@ -3,17 +3,24 @@
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
 use clap::{ArgMatches, Args, Command as Line, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cloudchamber_core::Design;
 use cloudchamber_folder::shrink::REPLAYS_MAX;
 use cloudchamber_folder::systems::Systems;
+use cloudchamber_folder::trace::COMMIT;
 use cloudchamber_host::throughput::Load;
 use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
 use crate::commands::hunt::HuntArgs;
 use crate::commands::mutants::MutantsArgs;
+
+/// The version with the commit that it was built from.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} (commit {COMMIT})", env!("CARGO_PKG_VERSION")));
 
 /// Tests coordination and merge in folders that sync clients copy, and reports what it found.
 ///
@@ -102,7 +109,9 @@ pub(crate) enum Command {
     /// as long as the same checker is violated. What is written is a trace that `replay` takes. Of a checker that asks
     /// for something that is due, only what has come to rest can be shrunk choice by choice, since any trace of which
     /// enough is left out would violate it; otherwise only the scenario is made smaller.
-    #[command(after_help = "Example: cloudchamber shrink failing.jsonl -o small.jsonl")]
+    #[command(
+        after_help = "Example: cloudchamber shrink target/cloudchamber/traces/failover/c01-split-by-delay.jsonl -o small.jsonl"
+    )]
     Shrink(ShrinkArgs),
     /// Runs many seeds, each with a configuration of its own drawing.
     #[command(
@@ -111,7 +120,9 @@ pub(crate) enum Command {
     )]
     Swarm(SwarmArgs),
     /// Draws a trace as one self-contained page.
-    #[command(after_help = "Example: cloudchamber timeline failing.jsonl -o failing.html")]
+    #[command(
+        after_help = "Example: cloudchamber timeline target/cloudchamber/traces/failover/c01-split-by-delay.jsonl -o run.html"
+    )]
     Timeline {
         /// The trace.
         file: PathBuf,
@@ -141,6 +152,18 @@ pub(crate) struct CheckArgs {
     /// Where the scenarios are; found upwards from the current directory where it is absent.
     #[arg(long, value_name = "DIR")]
     pub(crate) scenarios: Option<PathBuf>,
+    /// Stops after the part in which something is not as expected.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Says only what is not as expected, and how it came out.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Where to write the results as JUnit XML, for a server that builds.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Says what is not as expected as GitHub annotates it.
+    #[arg(long)]
+    pub(crate) github: bool,
 }
 
 #[derive(Args, Debug)]
@@ -201,9 +224,15 @@ pub(crate) struct SwarmArgs {
     /// How many runs go on side by side; as many as there are cores where it is absent.
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
-    /// Runs all seeds, also after one that fails.
+    /// Goes on to the last seed, or to the end of the time that `--for` gives, also after one that fails.
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Runs seeds from the first one on for so long, such as 90s, 10m or 2h, however many that are.
+    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "shard")]
+    pub(crate) for_time: Option<Duration>,
+    /// Says only how it came out, and what failed.
+    #[arg(long)]
+    pub(crate) quiet: bool,
     /// A kind of fault that is on or off whatever the profile says; `all` for every kind.
     #[arg(long, value_name = "NAME=on|off", value_parser = switch)]
     pub(crate) fault: Vec<(String, bool)>,
@@ -438,7 +467,7 @@ fn line<L: Systems>() -> Line {
         };
         line.mut_subcommands(|line| name(line, systems))
     }
-    name(Cli::command(), L::NAMES)
+    name(Cli::command().version(&**VERSION), L::NAMES)
 }
 
 fn designs() -> ValueParser {
@@ -465,6 +494,16 @@ fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(jobs @ 1..=1_024) => Ok(jobs),
         _ => Err("write a number of jobs from 1 to 1024".into()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600)];
+    let read =
+        |(unit, seconds): &(&str, u64)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*seconds);
+    match units.iter().find_map(read) {
+        Some(seconds @ 1..=2_592_000) => Ok(Duration::from_secs(seconds)),
+        _ => Err("write a number and a unit, from 1s to 30 days, such as 90s, 10m or 2h".into()),
     }
 }
 
@@ -535,13 +574,23 @@ mod tests {
         }
         let mut named = Vec::new();
         look(&Cli::command(), &mut named);
-        assert_eq!(named.len(), 2, "{named:?}");
+        assert_eq!(named.len(), 4, "{named:?}");
         for file in named {
             // The traces are those that a check leaves of the scenarios.
             let scenario =
                 file.replace("target/cloudchamber/traces/", "scenarios/").replace(".jsonl", ".toml");
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&scenario);
             assert!(path.is_file(), "{file}: there is no {scenario}");
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(time("2h"), Ok(Duration::from_secs(7_200)));
+        for bad in ["", "10", "m", "0s", "-1s", "1.5h", "18446744073709551615h", "721h"] {
+            assert!(time(bad).is_err(), "{bad}");
         }
     }
 

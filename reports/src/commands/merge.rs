@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::merge::Report;
-use crate::show::text;
+use crate::show::{html, text};
 
 /// Merges the reports of some files into one.
 pub(crate) fn run(reports: &[PathBuf], output: &Path, json: bool) -> Result<Verdict, Failure> {
@@ -23,7 +23,10 @@ pub(crate) fn run(reports: &[PathBuf], output: &Path, json: bool) -> Result<Verd
     let data = whole.to_json();
     files::write(output, &data)?;
     let (ok, shown) = match &whole {
-        Report::Check(check) => (check.ok, text::check::text(check)),
+        Report::Check(check) => {
+            files::write(&output.with_extension("html"), &html::page(check))?;
+            (check.ok, text::check::text(check))
+        }
         Report::Swarm(swarm) => (swarm.held(), text::swarm::text(swarm)),
     };
     files::print(if json { &data } else { &shown });

@@ -58,7 +58,11 @@ fn same_commit(one: &str, other: &str) -> Result<(), String> {
     Err(format!("it is of commit {other} and those before of {one}; make all shards with one program"))
 }
 
-fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, String> {
+/// Two parts of one swarm together.
+///
+/// # Errors
+/// A sentence that says why they are not parts of one swarm.
+pub(crate) fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, String> {
     same_commit(&one.commit, &other.commit)?;
     let (ours, theirs) = (one.seeds, other.seeds);
     if ours.from.max(theirs.from) < ours.to.min(theirs.to) && ours.run + theirs.run > 0 {
@@ -76,6 +80,7 @@ fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmReport, Strin
     one.seeds.from = ours.from.min(theirs.from);
     one.seeds.to = ours.to.max(theirs.to);
     one.seeds.run += theirs.run;
+    one.seeds.failed += theirs.failed;
     one.hash = both_hashes(&one.hash, &other.hash)?;
     one.simulated_s = ((one.simulated_s + other.simulated_s) * 1_000.0).round() / 1_000.0;
     one.wall_s += other.wall_s;

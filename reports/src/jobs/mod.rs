@@ -10,6 +10,7 @@ mod dispatch;
 pub(crate) mod failover_times;
 pub(crate) mod hunt;
 pub(crate) mod journals;
+mod journeys;
 mod memory;
 pub(crate) mod merge;
 pub(crate) mod models;

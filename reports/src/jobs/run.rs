@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{self, Scenario};
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Outcome};
+use cloudchamber_folder::{System, Variant};
 
 use crate::failure::Failure;
 use crate::files;
@@ -69,12 +69,15 @@ pub(crate) fn judged<S: System>(
     trace: Option<String>,
 ) -> ScenarioReport {
     let judgement = scenario.judge(&outcome.findings);
+    let Variant { design, policy } = S::variant(&scenario.settings);
     let fails = |name: &&str| cloudchamber_sim::fails::<S>(name);
     let names = outcome.findings.violations.iter().map(|violation| &*violation.checker);
-    let violated: Vec<_> = names.filter(fails).collect();
+    let violated: Vec<_> = names.filter(fails).map(str::to_owned).collect();
     ScenarioReport {
         file: file.display().to_string(),
         system: S::NAME.into(),
+        design: design.text().into(),
+        policy: policy.map(str::to_owned),
         about: scenario.about.clone(),
         expect: scenario.expect.clone(),
         ok: judgement.is_ok(),
@@ -83,6 +86,7 @@ pub(crate) fn judged<S: System>(
             Ok(()) => format!("violates {} as expected", violated.join(", ")),
             Err(missed) => missed,
         },
+        violated,
         seed: scenario.seed,
         hash: format!("{:016x}", outcome.hash),
         violations: outcome.findings.violations.clone(),

@@ -1,12 +1,14 @@
 //! A trace as a story: a plain sentence for each choice, with what it led to.
 
-use std::fmt::{self, Debug};
+use std::fmt;
 
-use cloudchamber_folder::System;
+use cloudchamber_core::{Path, Root};
 use cloudchamber_folder::checks::{Violation, time};
 use cloudchamber_folder::profile::Arrival;
+use cloudchamber_folder::telling::{Mark, words};
 use cloudchamber_folder::trace::{Outcome, Step, Trace};
-use cloudchamber_folder::world::{Choice, ChoiceOf, Part};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Conflict, Part, Setup};
+use cloudchamber_folder::{ReplicaId, System};
 
 /// The sentences, one a choice.
 ///
@@ -26,6 +28,8 @@ pub(crate) struct Line<'a, S: System> {
     pub(crate) step: Step<'a, S>,
     /// What happened, without the time.
     pub(crate) text: String,
+    /// The marks of what its replica told.
+    pub(crate) marks: Vec<Mark>,
     /// Whether anything came of it that is worth telling where there are thousands.
     pub(crate) counts: bool,
     /// The violations that were seen with it for the first time.
@@ -47,36 +51,95 @@ pub(crate) fn tell<S: System>(
     mut listen: impl FnMut(Line<'_, S>),
 ) -> Result<Outcome, (usize, String)> {
     let mut found = 0;
+    let mut names: Option<Vec<(String, ReplicaId)>> = None;
     trace.replay(|step| {
-        let routine = matches!(
-            step.at.choice,
-            Choice::Apply { .. }
-                | Choice::Reply { .. }
-                | Choice::Serve { .. }
-                | Choice::Timer { .. }
-                | Choice::Watch { lost: false, .. }
-        );
+        let names = names.get_or_insert_with(|| aliases::<S>(step.setup));
+        let routine = is_routine::<S>(&step.at.choice);
         let violations = &step.findings.violations[found..];
         found = step.findings.violations.len();
         let silent = step.effects.events.is_empty() && violations.is_empty();
-        let mut text = sentence::<S>(&step.at.choice);
-        if matches!(step.at.choice, Choice::Apply { part: Part::Whole, .. })
-            && let Some(path) = step.effects.touched.first()
-        {
-            text += &format!(", {path}");
-        }
-        for event in &step.effects.events {
-            text += &format!("; {}", words(event));
-        }
+        let tellings: Vec<_> = step.effects.events.iter().map(S::telling).collect();
+        let mut told: Vec<_> =
+            tellings.iter().map(|telling| telling.text.clone()).filter(|text| !text.is_empty()).collect();
+        let choice = &step.at.choice;
+        let mut text = match (choice.replica(), choice) {
+            (Some(replica), Choice::Apply { part: Part::Whole, .. }) => {
+                // What it told may say of itself which file it has written.
+                if let Some(path) = step.effects.touched.first()
+                    && !told.iter().any(|text| text.contains(path.name()))
+                {
+                    told.insert(0, format!("writes {}", name(path)));
+                }
+                subject(replica, &told, "writes its next file")
+            }
+            (Some(replica), Choice::Timer { .. }) => subject(replica, &told, "looks"),
+            (Some(replica), Choice::Reply { .. }) => subject(replica, &told, "gets an answer"),
+            (Some(replica), Choice::Watch { lost: false, .. }) => {
+                subject(replica, &told, "is told that files have changed")
+            }
+            _ => {
+                told.insert(0, sentence::<S>(choice));
+                told.join("; ")
+            }
+        };
         for conflict in &step.effects.conflicts {
-            text +=
-                &format!("; {} was changed at {} and at {}", conflict.path, conflict.winner, conflict.loser);
+            text += &lost(conflict);
+        }
+        for (alias, replica) in names.iter() {
+            text = text.replace(&format!("\"{alias}\""), &replica.to_string());
+            text = text.replace(alias, &replica.to_string());
         }
         for violation in violations {
             text += &format!(". {violation}");
         }
-        listen(Line { step, text, counts: !(routine && silent), violations });
+        let marks = tellings.into_iter().filter_map(|telling| telling.mark).collect();
+        listen(Line { step, text, marks, counts: !(routine && silent), violations });
     })
+}
+
+/// Whether a choice is one of thousands that say nothing unless something came of it.
+fn is_routine<S: System>(choice: &ChoiceOf<S>) -> bool {
+    matches!(
+        choice,
+        Choice::Apply { .. }
+            | Choice::Reply { .. }
+            | Choice::Serve { .. }
+            | Choice::Timer { .. }
+            | Choice::Watch { lost: false, .. }
+    )
+}
+
+/// What replicas are called, the longest names first: one may be the beginning of another.
+fn aliases<S: System>(setup: &Setup<S>) -> Vec<(String, ReplicaId)> {
+    let mut names = S::aliases(setup);
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    names
+}
+
+/// A replica with all that it did, or with what it does otherwise.
+fn subject(replica: ReplicaId, did: &[String], otherwise: &str) -> String {
+    match did {
+        [] => format!("{replica} {otherwise}"),
+        did => format!("{replica} {}", did.join(", ")),
+    }
+}
+
+/// Whose change of a file went on under its name, and where the other one's is.
+fn lost(conflict: &Conflict) -> String {
+    let Conflict { path, copy, winner, loser } = conflict;
+    let where_to = match copy {
+        Some(copy) => format!("{loser}'s is kept as {}", name(copy)),
+        None => format!("{loser}'s is gone"),
+    };
+    format!("; {winner} and {loser} had both changed {}: {winner}'s goes on, {where_to}", name(path))
+}
+
+/// A path as people write it: what is shared goes without saying.
+fn name(path: &Path) -> String {
+    match path.root() {
+        Root::Shared => path.name().to_owned(),
+        Root::Local => path.to_string(),
+    }
 }
 
 /// What a choice is, in a sentence.
@@ -100,11 +163,11 @@ fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
                 0 => String::new(),
                 back => format!(", {back} behind the newest"),
             };
-            format!("{path} reaches {replica}{age}{}", state(*arrival))
+            format!("{} reaches {replica}{age}{}", name(path), state(*arrival))
         }
-        Choice::Evict { replica, path } => format!("the bytes of {path} leave {replica}'s disk"),
+        Choice::Evict { replica, path } => format!("the bytes of {} leave {replica}'s disk", name(path)),
         Choice::Fail { replica, error, .. } => format!("{replica} cannot write its next file: {error}"),
-        Choice::Fetch { replica, path } => format!("the bytes of {path} come back to {replica}"),
+        Choice::Fetch { replica, path } => format!("the bytes of {} come back to {replica}", name(path)),
         Choice::Folder { replica, reachable: true } => format!("{replica} can reach the folder again"),
         Choice::Folder { replica, reachable: false } => format!("{replica} cannot reach the folder any more"),
         Choice::Keep { replica } => format!("{replica}'s folder is kept aside as it is"),
@@ -118,14 +181,14 @@ fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
         Choice::Reply { replica, .. } => format!("{replica} gets an answer"),
         Choice::ResetIndex { replica } => format!("{replica}'s client takes its old files for new ones"),
         Choice::Restore { replica, path, sent } => {
-            let what = path.as_ref().map_or("its whole folder".to_owned(), ToString::to_string);
+            let what = path.as_ref().map_or("its whole folder".to_owned(), name);
             let whose = if *sent { ", and its client takes that for a change" } else { "" };
             format!("at {replica} {what} is as it was when it was kept aside{whose}")
         }
         Choice::Serve { replica } => format!("{replica}'s call arrives"),
         Choice::Sleep { replica } => format!("{replica} falls asleep"),
         Choice::Timer { replica, .. } => format!("{replica} looks"),
-        Choice::Upload { replica, path } => format!("{replica}'s client sends {path}"),
+        Choice::Upload { replica, path } => format!("{replica}'s client sends {}", name(path)),
         Choice::Wake { replica } => format!("{replica} wakes up"),
         Choice::Watch { replica, lost: false, .. } => format!("{replica} is told that files have changed"),
         Choice::Watch { replica, lost: true, .. } => format!("{replica} is not told that files have changed"),
@@ -142,69 +205,5 @@ fn state(arrival: Arrival) -> String {
         Arrival::Whole => String::new(),
         Arrival::Prefix { percent } => format!(", {percent} % of it"),
         other => format!(", {}", words(&other)),
-    }
-}
-
-/// A value's debug form in words: `BecameActive { because: WonClaim }` is "became active (because: won claim)".
-fn words(value: &impl Debug) -> String {
-    let mut text = String::new();
-    let (mut quoted, mut last) = (false, ' ');
-    for c in paths(&format!("{value:?}")).chars() {
-        quoted ^= c == '"';
-        match c {
-            _ if quoted => text.push(c),
-            '"' => text.push(c),
-            '{' => text.push('('),
-            '}' => text.push(')'),
-            '_' => text.push(' '),
-            _ if c.is_uppercase() => {
-                if last.is_lowercase() {
-                    text.push(' ');
-                }
-                text.extend(c.to_lowercase());
-            }
-            _ => text.push(c),
-        }
-        last = c;
-    }
-    text.replace("( ", "(").replace(" )", ")")
-}
-
-/// The same with paths as people write them.
-fn paths(debug: &str) -> String {
-    let shared = debug.replace("Path { root: Shared, name: \"", "\"shared:");
-    let both = shared.replace("Path { root: Local, name: \"", "\"local:");
-    both.replace("\" }, ", "\", ").replace("\" } }", "\" }")
-}
-
-#[cfg(test)]
-mod tests {
-    use cloudchamber_core::Path;
-    use cloudchamber_core::failover::Event;
-
-    use super::*;
-
-    #[derive(Debug)]
-    #[expect(dead_code, reason = "it is only shown")]
-    enum Told {
-        BecameActive { because: Why },
-        Named { path: &'static str, some_ms: u64 },
-    }
-
-    #[derive(Debug)]
-    enum Why {
-        WonClaim,
-    }
-
-    #[test]
-    fn a_value_is_told_in_words() {
-        assert_eq!(
-            words(&Told::BecameActive { because: Why::WonClaim }),
-            "became active (because: won claim)"
-        );
-        let named = Told::Named { path: "Mac-A:/x", some_ms: 7 };
-        assert_eq!(words(&named), "named (path: \"Mac-A:/x\", some ms: 7)");
-        let written = Event::HeartbeatWritten { path: Path::shared("devices/A.json") };
-        assert_eq!(words(&written), "heartbeat written (path: \"shared:devices/A.json\")");
     }
 }

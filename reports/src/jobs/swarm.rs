@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cloudchamber_core::Design;
-use cloudchamber_folder::checks::{Kind, checkers};
+use cloudchamber_folder::checks::{Checker, Kind, checkers};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Trace};
@@ -149,8 +149,12 @@ impl Order {
 
     fn report<S: System>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
         let call = self.call::<S>();
+        let concedes = find::<S>(self.design, self.policy.as_deref()).map_or(&[][..], S::concedes);
         let (counted, verdicts) = checkers::<S>()
-            .map(|checker| self.verdict(checker.name, checker.kind, harvest, &call))
+            .map(|checker| Verdict {
+                conceded: concedes.contains(&checker.name),
+                ..self.verdict(checker, harvest, &call)
+            })
             .partition(|verdict| verdict.kind == Kind::Counted);
         let recheck = harvest.mismatches.first().map(|seed| call.twice(*seed..seed + 1));
         let samples = |sample: Option<&Sample>| {
@@ -165,7 +169,12 @@ impl Order {
             profile: call.profile,
             commit: COMMIT.into(),
             faults: call.faults,
-            seeds: Seeds { from: self.seeds.start, to: self.seeds.end, run: harvest.runs },
+            seeds: Seeds {
+                from: self.seeds.start,
+                to: self.seeds.end,
+                run: harvest.runs,
+                failed: harvest.failed,
+            },
             hash: format!("{:016x}", harvest.hash),
             simulated_s: seconds(harvest.simulated_ms),
             wall_s,
@@ -186,10 +195,13 @@ impl Order {
         }
     }
 
-    fn verdict(&self, checker: &str, kind: Kind, harvest: &Harvest, call: &SwarmCall) -> Verdict {
+    fn verdict(&self, checker: &Checker, harvest: &Harvest, call: &SwarmCall) -> Verdict {
+        let Checker { name: checker, kind, about } = *checker;
         let mut verdict = Verdict {
             checker: checker.into(),
             kind,
+            about: about.into(),
+            conceded: false,
             violated: 0,
             first_seed: None,
             first: None,

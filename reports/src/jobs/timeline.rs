@@ -1,23 +1,29 @@
 //! Drawing a run: what a page shows of a trace.
 
-use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
-use cloudchamber_core::Path;
-use cloudchamber_folder::ReplicaId;
-use cloudchamber_folder::System;
+use cloudchamber_core::Root;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{self, COMMIT, Outcome, Step, Trace};
 use cloudchamber_folder::world::{Choice, ChoiceOf};
+use cloudchamber_folder::{ReplicaId, System};
 
 use crate::failure::Failure;
 use crate::files;
 use crate::jobs::dispatch::with_system;
+use crate::jobs::journeys::Journeys;
 use crate::jobs::replay::refused;
 use crate::jobs::run::judged;
 use crate::jobs::{reproduce, story};
 use crate::report::run::RunReport;
-use crate::report::timeline::{Lane, Mark, Row, Span, Standing, Timeline, Travel};
+use crate::report::timeline::{Belief, Lane, Mark, Row, Span, Standing, Timeline};
+
+/// A run that ends so soon after a violation goes on, so that what follows from it is seen, and for how long. ms.
+const SOON_MS: u64 = 5_000;
+const GOES_ON_MS: u64 = 60_000;
+
+/// How many files a replica is told to be behind with.
+const BEHIND_MAX: usize = 4;
 
 /// What is to be drawn of the trace of a file, and what there is to say of it.
 ///
@@ -47,8 +53,9 @@ impl Work for Draw<'_> {
 /// # Errors
 /// Where the world does not allow a choice of the trace.
 pub(crate) fn of<S: System>(trace: &Trace<S>, file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
-    let drawn = timeline_of(trace);
-    let (timeline, outcome) = drawn.map_err(|(index, why)| refused(file, &trace.commit, index, &why))?;
+    let not_allowed = |(index, why): (usize, String)| refused(file, &trace.commit, index, &why);
+    let outcome = trace.replay(|_| {}).map_err(not_allowed)?;
+    let timeline = timeline_of(trace, &outcome, file).map_err(not_allowed)?;
     let report = RunReport {
         commit: COMMIT.into(),
         run: judged(&trace.scenario, file, &outcome, reproduce::replay(file), None),
@@ -66,27 +73,138 @@ pub(crate) fn of<S: System>(trace: &Trace<S>, file: &FilePath) -> Result<(Timeli
 ///
 /// # Errors
 /// The first choice that the world does not allow, counted from 0, and why.
-fn timeline_of<S: System>(trace: &Trace<S>) -> Result<(Timeline, Outcome), (usize, String)> {
-    let replicas = ReplicaId::all(trace.scenario.replica.len());
-    let lanes = replicas.map(|replica| Lane { replica, spans: Vec::new() }).collect();
-    let (travels, marks, rows) = (vec![], vec![], vec![]);
-    let mut timeline =
-        Timeline { lanes, travels, marks, rows, end_ms: trace.end.at_ms, prominent: S::PROMINENT };
-    let mut journey = Journeys::default();
-    let outcome = story::tell(trace, |line| {
+fn timeline_of<S: System>(
+    trace: &Trace<S>,
+    outcome: &Outcome,
+    file: &FilePath,
+) -> Result<Timeline, (usize, String)> {
+    let ends_at_once = |at_ms: u64| at_ms + SOON_MS >= trace.end.at_ms;
+    let goes_on = outcome.findings.violations.last().is_some_and(|last| ends_at_once(last.at_ms));
+    let drawn = if goes_on { &trace.continued(GOES_ON_MS)? } else { trace };
+    let recorded = trace.choices.len();
+    let mut timeline = Timeline {
+        lanes: lanes(trace),
+        travels: vec![],
+        marks: vec![],
+        rows: vec![],
+        beliefs: vec![],
+        contents: vec![],
+        end_ms: if goes_on { trace.end.at_ms + GOES_ON_MS } else { trace.end.at_ms.max(1) },
+        recorded_ms: goes_on.then_some(trace.end.at_ms),
+        prominent: S::PROMINENT,
+        overlaps: vec![],
+        caption: shrunk(file).then(|| caption(trace, outcome)),
+    };
+    let mut journeys = Journeys::default();
+    story::tell(drawn, |line| {
         stand(&mut timeline, &line.step);
-        journey.go_on(&line.step, &mut timeline.travels);
+        journeys.go_on(&line.step, &mut timeline.travels);
         let (ms, choice) = (line.step.at.ms, &line.step.at.choice);
-        if let Some(replica) = choice.replica().filter(|_| is_mark::<S>(choice)) {
-            timeline.marks.push(Mark { replica, ms, text: line.text.clone() });
+        // What the checkers say of what was added to a run is nobody's finding.
+        let is_recorded = line.step.index < recorded;
+        let violations = if is_recorded { line.violations.to_vec() } else { vec![] };
+        if let Some(replica) = choice.replica() {
+            timeline.marks.extend(marks::<S>(&line, replica));
+        }
+        if !violations.is_empty() {
+            timeline.beliefs.push(beliefs(&line.step));
         }
         if line.counts {
-            let (replica, violations) = (choice.replica(), line.violations.to_vec());
-            timeline.rows.push(Row { ms, replica, text: line.text, violations });
+            let fails = violations.iter().any(|violation| cloudchamber_sim::fails::<S>(&violation.checker));
+            let (replica, text) = (choice.replica(), line.text.clone());
+            timeline.rows.push(Row { ms, replica, text, violations, fails });
         }
     })?;
-    end(&mut timeline, &outcome);
-    Ok((timeline, outcome))
+    end::<S>(&mut timeline, outcome);
+    let around: Vec<u64> = outcome.findings.violations.iter().map(|violation| violation.at_ms).collect();
+    timeline.contents = journeys.contents(&mut timeline.travels, &around);
+    timeline.find_overlaps();
+    Ok(timeline)
+}
+
+/// Whether a file's name says that its trace was shrunk, as `shrink` names them.
+fn shrunk(file: &FilePath) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().contains(".shrunk."))
+}
+
+/// What a shrunk run shows, in a sentence or two.
+fn caption<S: System>(trace: &Trace<S>, outcome: &Outcome) -> String {
+    let faults = trace.choices.iter().filter(|at| at.choice.fault().is_some()).count();
+    let (choices, replicas) = (trace.choices.len(), trace.scenario.replica.len());
+    let fails = |name: &str| cloudchamber_sim::fails::<S>(name);
+    let first = outcome.findings.violations.iter().find(|violation| fails(&violation.checker));
+    let why = first.map_or(String::new(), |violation| format!(" {}.", violation.seen));
+    format!(
+        "The fewest steps that still go wrong: {choices} choices of {replicas} machines, {faults} of them faults. \
+         Whatever is not drawn does not matter.{why}"
+    )
+}
+
+fn lanes<S: System>(trace: &Trace<S>) -> Vec<Lane> {
+    let lane = |replica| Lane { replica, host: S::host(&trace.scenario, replica), spans: Vec::new() };
+    ReplicaId::all(trace.scenario.replica.len()).map(lane).collect()
+}
+
+/// What is marked of a choice: that it is a fault or somebody's wish, and what its replica told.
+fn marks<'a, S: System>(line: &'a story::Line<'_, S>, replica: ReplicaId) -> impl Iterator<Item = Mark> + 'a {
+    let (ms, choice) = (line.step.at.ms, &line.step.at.choice);
+    let outside = is_mark::<S>(choice).then_some(('\u{25bc}', "a fault, or a person", true));
+    let told = line.marks.iter().map(|mark| (mark.glyph, mark.name, false));
+    let lost = line.step.effects.conflicts.iter().map(|_| ('\u{2717}', "a change that lost", false));
+    outside.into_iter().chain(told).chain(lost).map(move |(glyph, name, outside)| Mark {
+        replica,
+        ms,
+        glyph,
+        name,
+        outside,
+        text: line.text.clone(),
+    })
+}
+
+/// Whether a choice is a fault, or somebody's wish.
+fn is_mark<S: System>(choice: &ChoiceOf<S>) -> bool {
+    choice.fault().is_some() || matches!(choice, Choice::Command { .. })
+}
+
+/// What everybody believes, and how far everybody's files are behind.
+fn beliefs<S: System>(step: &Step<'_, S>) -> Belief {
+    let names = S::aliases(step.setup);
+    let each = step.world.replicas().map(|(id, replica)| {
+        let mut lines: Vec<String> = match (replica.process(), replica.machine().awake) {
+            (None, _) => vec!["is down".to_owned()],
+            (_, false) => vec!["is asleep".to_owned()],
+            _ => S::beliefs(step.setup, step.world, id),
+        };
+        for line in &mut lines {
+            for (name, whose) in &names {
+                let meant = if *whose == id { "it".to_owned() } else { whose.to_string() };
+                *line = line.replace(name, &meant);
+            }
+        }
+        lines.extend(behind(step, id));
+        (id, lines)
+    });
+    Belief { ms: step.at.ms, each: each.collect() }
+}
+
+/// Which files of a replica are not what the server has.
+fn behind<S: System>(step: &Step<'_, S>, id: ReplicaId) -> Vec<String> {
+    let disk = step.world.replica(id).disk();
+    let unsent = disk.slots().filter(|(path, slot)| slot.dirty && path.root() == Root::Shared);
+    let unsent = unsent.map(|(path, _)| format!("what it wrote to {} has not left it", path.name()));
+    let older = step.world.cloud().files().filter_map(|(path, file)| {
+        let seen = disk.slot(path).map_or(0, |slot| slot.seen);
+        let is_behind = seen < file.latest() && !disk.slot(path).is_some_and(|slot| slot.dirty);
+        let has = if seen == 0 { "has not seen".to_owned() } else { format!("has version {seen} of") };
+        is_behind.then(|| format!("{has} {}, the cloud has version {}", path.name(), file.latest()))
+    });
+    let mut lines: Vec<String> = unsent.chain(older).collect();
+    if lines.len() > BEHIND_MAX {
+        let more = lines.len() - BEHIND_MAX;
+        lines.truncate(BEHIND_MAX);
+        lines.push(format!("and {more} more files are not the cloud's"));
+    }
+    lines
 }
 
 /// Takes down how the replicas stand.
@@ -119,61 +237,19 @@ fn stand<S: System>(timeline: &mut Timeline, step: &Step<'_, S>) {
 }
 
 /// Everything lasts until the end, and what was only seen there is told last.
-fn end(timeline: &mut Timeline, outcome: &Outcome) {
-    timeline.end_ms = timeline.end_ms.max(1);
+fn end<S: System>(timeline: &mut Timeline, outcome: &Outcome) {
     for span in timeline.lanes.iter_mut().filter_map(|lane| lane.spans.last_mut()) {
         span.to_ms = timeline.end_ms;
     }
     let told: usize = timeline.rows.iter().map(|row| row.violations.len()).sum();
     let late = outcome.findings.violations.iter().skip(told);
-    let ms = timeline.end_ms;
-    timeline.rows.extend(late.map(|violation| Row {
-        ms,
+    let rows = late.map(|violation| Row {
+        ms: outcome.at_ms,
         replica: None,
         text: violation.to_string(),
         violations: vec![violation.clone()],
-    }));
-}
-
-/// Whether a choice is a fault, or somebody's wish.
-fn is_mark<S: System>(choice: &ChoiceOf<S>) -> bool {
-    choice.fault().is_some() || matches!(choice, Choice::Command { .. })
-}
-
-/// Versions on their way.
-#[derive(Default)]
-struct Journeys {
-    /// When each replica last wrote each file.
-    written: BTreeMap<(ReplicaId, Path), u64>,
-    /// Where each version is in the list.
-    known: BTreeMap<(Path, u32), usize>,
-}
-
-impl Journeys {
-    fn go_on<S: System>(&mut self, step: &Step<'_, S>, travels: &mut Vec<Travel>) {
-        let now = step.at.ms;
-        if let Choice::Download { replica, path, back, .. } = &step.at.choice {
-            let version = step.world.cloud().latest(path).saturating_sub(*back);
-            if let Some(&at) = self.known.get(&(path.clone(), version)) {
-                travels[at].arrivals.push((*replica, now));
-            }
-        }
-        if let Some(replica) = step.at.choice.replica() {
-            for path in &step.effects.touched {
-                self.written.insert((replica, path.clone()), now);
-            }
-        }
-        for commit in &step.effects.committed {
-            let written_ms = self.written.get(&(commit.author, commit.path.clone())).copied().unwrap_or(now);
-            self.known.insert((commit.path.clone(), commit.version), travels.len());
-            travels.push(Travel {
-                path: commit.path.clone(),
-                version: commit.version,
-                author: commit.author,
-                written_ms,
-                taken_ms: now,
-                arrivals: Vec::new(),
-            });
-        }
-    }
+        fails: cloudchamber_sim::fails::<S>(&violation.checker),
+    });
+    timeline.rows.extend(rows);
+    timeline.rows.sort_by_key(|row| row.ms);
 }

@@ -4,12 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::bench::Bench;
 use crate::report::model::ModelReport;
+use crate::report::profile::ProfileReport;
 use crate::report::run::ScenarioReport;
 use crate::report::swarm::SwarmReport;
 
+/// The version of `report.json`. It grows where a reader of the version before would read something else than it says.
+pub(crate) const SCHEMA: u32 = 1;
+
 /// What `check` leaves as `report.json`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct CheckReport {
+    /// The version of this form, [`SCHEMA`].
+    pub(crate) schema: u32,
     pub(crate) commit: String,
     pub(crate) quick: bool,
     pub(crate) scenarios: Vec<ScenarioReport>,
@@ -19,6 +25,8 @@ pub(crate) struct CheckReport {
     pub(crate) benches: Vec<Bench>,
     /// What was measured on a real client beside what is simulated.
     pub(crate) syncthing: Vec<MeasuredRow>,
+    /// How far what is simulated was measured.
+    pub(crate) profiles: Vec<ProfileReport>,
     pub(crate) wall_s: f64,
     pub(crate) ok: bool,
 }

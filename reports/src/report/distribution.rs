@@ -48,6 +48,13 @@ impl Distribution {
         Self { words: self.words, ..Self::new(self.seen) }
     }
 
+    /// The percentiles that so few or so many samples can tell: of each, at least five samples are longer.
+    pub(crate) fn percentiles(&self) -> Vec<(u64, u64)> {
+        let enough = |percent: &u64| self.samples * (100 - percent) >= 500;
+        let known = [50, 90, 99].into_iter().filter(enough);
+        known.filter_map(|percent| Some((percent, self.percentile(percent)?))).collect()
+    }
+
     /// The shortest duration that at least `percent` of the samples do not exceed (nearest rank).
     pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.samples * percent).div_ceil(100).max(1);
@@ -72,6 +79,20 @@ mod tests {
         );
         assert_eq!(Distribution::of(&[]).p50_ms, None);
         assert_eq!(Distribution::of(&[7]).p99_ms, Some(7));
+    }
+
+    #[test]
+    fn a_percentile_is_told_where_five_samples_are_longer() {
+        let told = |samples: u64| {
+            let samples: Vec<u64> = (0..samples).collect();
+            Distribution::of(&samples)
+                .percentiles()
+                .into_iter()
+                .map(|(percent, _)| percent)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!([told(9), told(10), told(49), told(50)], [vec![], vec![50], vec![50], vec![50, 90]]);
+        assert_eq!(told(500), [50, 90, 99]);
     }
 
     #[test]

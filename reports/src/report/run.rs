@@ -23,15 +23,19 @@ pub(crate) struct RunReport {
 }
 
 /// One scenario of a check.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct ScenarioReport {
     pub(crate) file: String,
     pub(crate) system: String,
+    pub(crate) design: String,
+    pub(crate) policy: Option<String>,
     pub(crate) about: String,
     pub(crate) expect: Expect,
     /// In a word or a sentence how it came out.
     pub(crate) outcome: String,
     pub(crate) ok: bool,
+    /// The checkers that failed, as opposed to those that only count.
+    pub(crate) violated: Vec<String>,
     pub(crate) seed: u64,
     /// The trace hash, 16 hexadecimal digits.
     pub(crate) hash: String,

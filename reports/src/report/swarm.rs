@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::distribution::Distribution;
 
 /// What `swarm --json` prints, and one entry of a check's `swarms`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct SwarmReport {
     pub(crate) system: String,
     pub(crate) design: String,
@@ -48,13 +48,16 @@ pub(crate) struct SwarmReport {
 }
 
 /// Which seeds.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Seeds {
     pub(crate) from: u64,
     /// The one after the last.
     pub(crate) to: u64,
     /// How many were run.
     pub(crate) run: u64,
+    /// In how many of them something failed.
+    #[serde(default)]
+    pub(crate) failed: u64,
 }
 
 /// What one checker said.
@@ -62,6 +65,12 @@ pub(crate) struct Seeds {
 pub(crate) struct Verdict {
     pub(crate) checker: String,
     pub(crate) kind: Kind,
+    /// What it means, for a person.
+    #[serde(default)]
+    pub(crate) about: String,
+    /// Whether the variant gives it up for something else, and says so: it is told, and fails nothing.
+    #[serde(default)]
+    pub(crate) conceded: bool,
     /// In how many runs it was violated; of a `reached` checker, 1 where it was not reached at all.
     pub(crate) violated: u64,
     /// The lowest seed that violates it.
@@ -97,6 +106,18 @@ pub(crate) struct SwarmExpect {
     pub(crate) reaches: Vec<String>,
 }
 
+impl Verdict {
+    /// Whether some run violated it, and it is not just counted.
+    pub(crate) fn is_violated(&self) -> bool {
+        !matches!(self.kind, Kind::Reached | Kind::Counted) && self.violated > 0
+    }
+
+    /// Whether some run violated it, and it has to hold.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.is_violated() && !self.conceded
+    }
+}
+
 impl SwarmReport {
     /// Which swarm it is, in the words of the command.
     pub(crate) fn name(&self) -> String {
@@ -106,7 +127,8 @@ impl SwarmReport {
 
     /// Whether nothing failed: no property that has to hold, and no second run.
     pub(crate) fn held(&self) -> bool {
-        let failed = |verdict: &Verdict| verdict.kind != Kind::Reached && verdict.violated > 0;
-        !self.verdicts.iter().any(failed) && self.determinism.mismatches == 0 && self.missed.is_empty()
+        !self.verdicts.iter().any(Verdict::has_failed)
+            && self.determinism.mismatches == 0
+            && self.missed.is_empty()
     }
 }

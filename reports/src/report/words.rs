@@ -14,6 +14,19 @@ pub(crate) fn tally(scenarios: &[ScenarioReport]) -> String {
     format!("{good} of {} as expected", scenarios.len())
 }
 
+/// A name that a link may lead to: words of small letters and digits with dashes between them.
+pub(crate) fn slug(parts: &[&str]) -> String {
+    let mut name = String::new();
+    for c in parts.join(" ").chars() {
+        match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => name.push(c),
+            _ if name.ends_with('-') || name.is_empty() => {}
+            _ => name.push('-'),
+        }
+    }
+    name.trim_end_matches('-').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

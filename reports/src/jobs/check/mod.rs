@@ -8,6 +8,7 @@ mod syncthing;
 use std::path::Path;
 use std::time::Instant;
 
+use cloudchamber_folder::profile::{Profile, Tag};
 use cloudchamber_folder::systems::Systems;
 use cloudchamber_folder::trace::COMMIT;
 
@@ -18,8 +19,9 @@ use crate::jobs::models::{self, Keep, Wanted};
 use crate::jobs::out::Out;
 use crate::jobs::specification;
 use crate::jobs::{progress, side_by_side};
-use crate::report::check::CheckReport;
+use crate::report::check::{CheckReport, SCHEMA};
 use crate::report::model::ModelReport;
+use crate::report::profile::ProfileReport;
 use crate::report::run::ScenarioReport;
 
 /// Seeds of each swarm, without and with `--quick`.
@@ -38,6 +40,8 @@ pub(crate) struct Order<'a> {
     pub(crate) jobs: usize,
     /// Where the scenarios are.
     pub(crate) scenarios: &'a Path,
+    /// Whether what comes after something that is not as expected is left out.
+    pub(crate) fail_fast: bool,
 }
 
 /// Checks everything.
@@ -53,29 +57,40 @@ pub(crate) fn check<L: Systems>(order: Order<'_>, out: &Out<'_>) -> Result<Check
     let has = |name: &str| systems.contains(&name);
     let Order { quick, jobs, scenarios: dir, .. } = order;
     let size = usize::from(quick);
+    let goes_on = |ok: bool| ok || !order.fail_fast;
     let scenarios = each_scenario::<L>(dir, &systems, jobs, out)?;
-    let regressions = each_regression::<L>(dir, &has, jobs, out)?;
+    let mut ok = scenarios.iter().all(|report| report.ok);
+    let mut regressions = Vec::new();
+    if goes_on(ok) {
+        regressions = each_regression::<L>(dir, &has, jobs, out)?;
+        ok &= regressions.iter().all(|report| report.ok);
+    }
     let mut swarms = Vec::new();
     for entry in swarms::read(&dir.join("swarms.toml"))?.iter().filter(|entry| has(entry.system())) {
-        swarms.push(swarms::check::<L>(entry, order.seeds.unwrap_or(SEEDS[size]), jobs, out)?);
+        if goes_on(ok) {
+            swarms.push(swarms::check::<L>(entry, order.seeds.unwrap_or(SEEDS[size]), jobs, out)?);
+            ok &= swarms.last().is_none_or(|swarm| swarm.missed.is_empty());
+        }
     }
     let mut benches = Vec::new();
-    for bench in benches::ALL.iter().filter(|bench| has(bench.system)) {
+    for bench in benches::ALL.iter().filter(|bench| has(bench.system) && goes_on(ok)) {
         benches.push((bench.run)(&Size { quick, jobs }, out)?);
     }
     let syncthing = syncthing::table();
-    let mut models = bounded::<L>(dir, &systems, quick, out)?;
-    if has(specification::SYSTEM) {
+    ok &= syncthing.iter().all(|row| row.ok);
+    let mut models = Vec::new();
+    if goes_on(ok) {
+        models = bounded::<L>(dir, &systems, quick, out)?;
+    }
+    if has(specification::SYSTEM) && goes_on(ok) {
         for config in specification::rows(quick) {
             let counted = specification::check(config, 1, None)?.model;
             models.push(ModelReport { bytes_per_state: None, ..counted });
         }
     }
-    let ok = models.iter().all(|model| model.ok)
-        && scenarios.iter().chain(&regressions).all(|report| report.ok)
-        && swarms.iter().all(|swarm| swarm.missed.is_empty())
-        && syncthing.iter().all(|row| row.ok);
+    ok &= models.iter().all(|model| model.ok);
     Ok(CheckReport {
+        schema: SCHEMA,
         commit: COMMIT.into(),
         quick,
         scenarios,
@@ -84,9 +99,27 @@ pub(crate) fn check<L: Systems>(order: Order<'_>, out: &Out<'_>) -> Result<Check
         models,
         benches,
         syncthing,
+        profiles: profiles(),
         wall_s: began.elapsed().as_secs_f64(),
         ok,
     })
+}
+
+/// How far each provider's values were measured.
+fn profiles() -> Vec<ProfileReport> {
+    let built_in = Profile::names().filter_map(Profile::named);
+    let share = |profile: &Profile| {
+        let count = |tag: Tag| profile.facts.iter().filter(|fact| fact.tag == tag).count();
+        ProfileReport {
+            name: profile.name.clone(),
+            about: profile.about.clone(),
+            measured: count(Tag::Measured),
+            documented: count(Tag::Documented),
+            reported: count(Tag::Reported),
+            assumed: count(Tag::Assumed),
+        }
+    };
+    built_in.map(|profile| share(&profile)).collect()
 }
 
 /// Every scenario file of some systems.

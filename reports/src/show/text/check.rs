@@ -48,10 +48,47 @@ pub(crate) fn text(report: &CheckReport) -> String {
         });
         text.push_str(&columns(&rows.collect::<Vec<_>>()));
     }
+    text.push_str(&summary(report));
+    text
+}
+
+/// What is not as expected, and the line with which every check ends.
+pub(crate) fn quiet(report: &CheckReport) -> String {
+    let mut text = String::new();
+    for line in report.scenarios.iter().chain(&report.regressions).filter(|line| !line.ok) {
+        list(&mut text, &[(mark(false), line.file.clone(), line.outcome.clone())]);
+        pasted(&mut text, "          again: ", &line.reproduce);
+    }
+    for swarm in report.swarms.iter().filter(|swarm| !swarm.missed.is_empty()) {
+        swarm::line(&mut text, swarm);
+    }
+    for model in report.models.iter().filter(|model| !model.ok) {
+        list(&mut text, &[(mark(false), model.file.clone(), model.outcome.clone())]);
+        pasted(&mut text, "          again: ", &model.reproduce);
+    }
+    for row in report.syncthing.iter().filter(|row| !row.ok) {
+        let said = format!("{} {} measured, {} simulated", row.measured, row.unit, row.simulated);
+        list(&mut text, &[(mark(false), row.what.clone(), said)]);
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+/// The line with which every check ends.
+fn summary(report: &CheckReport) -> String {
+    let mut text = String::new();
+    let runs: u64 = report.swarms.iter().map(|swarm| swarm.seeds.run).sum();
+    let scenarios = report.scenarios.len() + report.regressions.len();
     let verdict = if report.ok { "as expected" } else { "NOT as expected" };
+    let commit = report.commit.get(..12).unwrap_or(&report.commit);
     put(
         &mut text,
-        &format!("{}  {verdict}, in {:.1} s (commit {})", mark(report.ok), report.wall_s, report.commit),
+        &format!(
+            "{}  {verdict}: {scenarios} scenarios, {runs} random runs, {} models; {:.0} s, commit {commit}",
+            mark(report.ok),
+            report.models.len(),
+            report.wall_s
+        ),
     );
     text
 }

@@ -48,11 +48,43 @@ pub(super) fn labelled(text: &mut String, label: &str, line: &str) {
     hang(text, label, &" ".repeat(width(label)), line);
 }
 
-/// A command or a path that somebody will paste, behind a label: one line, however long.
+/// A command or a path that somebody will paste, behind a label. What does not fit goes below, behind a backslash, so
+/// that a shell takes the lines for one. A word is left whole, however wide.
 pub(super) fn pasted(text: &mut String, label: &str, what: &str) {
-    text.push_str(label);
-    text.push_str(what);
+    const GOES_ON: &str = " \\";
+    let below = " ".repeat(label.len() - label.trim_start_matches(' ').len() + 2);
+    let mut line = label.to_owned();
+    let mut has_word = false;
+    for word in words(what) {
+        if has_word && width(&line) + 1 + width(word) + GOES_ON.len() > WIDTH {
+            text.push_str(&line);
+            text.push_str(GOES_ON);
+            text.push('\n');
+            line.clone_from(&below);
+            has_word = false;
+        }
+        if has_word {
+            line.push(' ');
+        }
+        line.push_str(word);
+        has_word = true;
+    }
+    text.push_str(&line);
     text.push('\n');
+}
+
+/// The words of a command line; what stands between single quotes is not cut.
+fn words(line: &str) -> Vec<&str> {
+    let (mut words, mut from, mut quoted) = (Vec::new(), 0, false);
+    for (at, c) in line.char_indices() {
+        quoted ^= c == '\'';
+        if c == ' ' && !quoted {
+            words.push(&line[from..at]);
+            from = at + 1;
+        }
+    }
+    words.push(&line[from..]);
+    words
 }
 
 /// Writes `line` after `lead`, and what does not fit after as many `below` as it takes.
@@ -212,6 +244,18 @@ mod tests {
         for line in text.lines() {
             assert!(width(line) <= WIDTH, "{} columns: {line}", width(line));
         }
+    }
+
+    #[test]
+    fn a_command_that_does_not_fit_goes_on_behind_a_backslash() {
+        let mut text = String::new();
+        let command = format!("cloudchamber replay 'a b' {}", "--fault all=off ".repeat(8));
+        pasted(&mut text, "  again: ", command.trim());
+        assert_fits(&text);
+        assert_eq!(text.lines().count(), 2);
+        let joined = text.replace(" \\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(joined, format!("again: {}", command.trim()));
+        assert_eq!(words("a 'b c' d"), ["a", "'b c'", "d"]);
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(crate) fn text(report: &RunReport) -> String {
         &format!("      {} choices in {}, hash {}", report.choices, duration(report.at_ms), line.hash),
     );
     for violation in &line.violations {
-        put(&mut text, &format!("      {violation}"));
+        let counted = if line.violated.contains(&violation.checker) { "" } else { "only counted: " };
+        put(&mut text, &format!("      {counted}{violation}"));
     }
     if !line.violations.is_empty() || !line.ok {
         pasted(&mut text, "      again: ", &line.reproduce);

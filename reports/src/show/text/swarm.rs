@@ -20,7 +20,13 @@ pub(crate) fn text(report: &SwarmReport) -> String {
             match (verdict.kind, verdict.violated) {
                 (Kind::Reached, 0) => "reached".into(),
                 (Kind::Reached, _) => "not reached".into(),
-                (Kind::Counted, violated) => format!("{}{first}", share(violated, report)),
+                (Kind::Counted, 0) => "never seen".into(),
+                (Kind::Counted, violated) => {
+                    format!("seen in {}{first}; fails nothing", share(violated, report))
+                }
+                (_, violated) if violated > 0 && verdict.conceded => {
+                    format!("{}{first}; conceded by this policy, fails nothing", share(violated, report))
+                }
                 (_, 0) => "holds".into(),
                 (_, violated) => format!("{}{first}", share(violated, report)),
             },
@@ -39,16 +45,32 @@ pub(crate) fn text(report: &SwarmReport) -> String {
     for missed in &report.missed {
         put(&mut text, &format!("  {missed}"));
     }
-    for verdict in report.verdicts.iter().filter(|verdict| verdict.kind != Kind::Reached) {
+    violations(&mut text, report);
+    text
+}
+
+/// The line that says how it came out, and what failed.
+pub(crate) fn quiet(report: &SwarmReport) -> String {
+    let mut text = String::new();
+    for missed in &report.missed {
+        put(&mut text, &format!("  {missed}"));
+    }
+    violations(&mut text, report);
+    head(&mut text, report);
+    text
+}
+
+/// What was seen first of everything that has to hold and does not, with the command that shows it again.
+fn violations(text: &mut String, report: &SwarmReport) {
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.is_violated()) {
         if let (Some(first), Some(command)) = (&verdict.first, &verdict.reproduce) {
-            put(&mut text, &first.to_string());
-            pasted(&mut text, "  again: ", command);
+            put(text, &first.to_string());
+            pasted(text, "  again: ", command);
         }
         if let Some(trace) = &verdict.trace {
-            pasted(&mut text, "  trace: ", trace);
+            pasted(text, "  trace: ", trace);
         }
     }
-    text
 }
 
 /// Which swarm it is, which of its seeds were run, and how fast.
@@ -57,14 +79,14 @@ fn head(text: &mut String, report: &SwarmReport) {
     put(
         text,
         &format!(
-            "{}  {} {}, profile {}: {} of seeds {}..{}, {} of virtual time in {:.1} s, {} runs/s",
+            "{}  {}: ran {} of the {} seeds {}..{}, {} failed; {} of virtual time in {:.1} s, {} runs/s",
             mark(report.held()),
-            report.system,
-            report.design,
-            report.profile,
+            report.name(),
             seeds.run,
+            seeds.to - seeds.from,
             seeds.from,
             seeds.to,
+            seeds.failed,
             hours(report.simulated_s),
             report.wall_s,
             report.runs_per_s
@@ -93,9 +115,11 @@ pub(super) fn line(text: &mut String, swarm: &SwarmReport) {
     );
     let (missing, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|verdict| verdict.kind == Kind::Reached);
+    let (conceded, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|verdict| verdict.conceded);
     let counted = swarm.counted.iter().filter(|verdict| verdict.violated > 0).collect::<Vec<_>>();
     several(text, "", &found, |verdict| share_of(verdict, swarm));
-    several(text, "counted: ", &counted, |verdict| share_of(verdict, swarm));
+    several(text, "conceded by the policy: ", &conceded, |verdict| share_of(verdict, swarm));
+    several(text, "only counted: ", &counted, |verdict| share_of(verdict, swarm));
     several(text, "not reached: ", &missing, |verdict| verdict.checker.clone());
     for missed in &swarm.missed {
         put(text, &format!("          {missed}"));
@@ -132,6 +156,7 @@ fn verdict_mark(verdict: &Verdict) -> String {
     match verdict.kind {
         Kind::Counted => "    ".into(),
         Kind::Reached if verdict.violated > 0 => "  - ".into(),
+        _ if verdict.conceded && verdict.violated > 0 => "  ~ ".into(),
         _ => mark(verdict.violated == 0),
     }
 }

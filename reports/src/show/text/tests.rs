@@ -11,7 +11,7 @@ use cloudchamber_model::notecove::{Action, Config, Weakness};
 use super::layout::{WIDTH, width};
 use super::{bench, check, claims, journal, models, run, shrink, specification, swarm, throughput};
 use crate::report::bench::{Bench, FailoverBench, TaskBench};
-use crate::report::check::{CheckReport, MeasuredRow};
+use crate::report::check::{CheckReport, MeasuredRow, SCHEMA};
 use crate::report::claims::{ClaimCell, ClaimTable, DocumentClaim, Value};
 use crate::report::distribution::Distribution;
 use crate::report::failover_times::{BenchReport, Bound, Bounds, Cell, Curve, Figures, Mode, Noticed, Quiet};
@@ -57,6 +57,8 @@ fn verdict(kind: Kind, violated: u64) -> Verdict {
     Verdict {
         checker: CHECKER.into(),
         kind,
+        about: PROSE.into(),
+        conceded: false,
         violated,
         first_seed: (violated > 0).then_some(123_456),
         first: (violated > 0).then(violation),
@@ -80,7 +82,7 @@ fn a_swarm() -> SwarmReport {
         profile: "syncthing".into(),
         commit: "0123456789abcdef".into(),
         faults: BTreeMap::new(),
-        seeds: Seeds { from: 0, to: 1_000_000, run: 1_000_000 },
+        seeds: Seeds { from: 0, to: 1_000_000, run: 1_000_000, failed: 123_456 },
         hash: "0123456789abcdef".into(),
         simulated_s: 12_345_678.9,
         wall_s: 12_345.6,
@@ -101,7 +103,10 @@ fn scenario(ok: bool) -> ScenarioReport {
     ScenarioReport {
         file: FILE.into(),
         system: "failover".into(),
+        design: "hardened".into(),
+        policy: Some("majority".into()),
         about: PROSE.into(),
+        violated: vec![CHECKER.into()],
         expect: Expect::default(),
         outcome: format!("violates {CHECKER}, {CHECKER}, {CHECKER} as expected"),
         ok,
@@ -271,6 +276,7 @@ fn a_check_fits_a_terminal() {
         ok: true,
     };
     let report = CheckReport {
+        schema: SCHEMA,
         commit: "0123456789abcdef".into(),
         quick: false,
         scenarios: vec![scenario(true), scenario(false)],
@@ -288,12 +294,18 @@ fn a_check_fits_a_terminal() {
             Bench::Notes(TaskBench { throughput: a_throughput(), documents: vec![document()] }),
         ],
         syncthing: vec![measured],
+        profiles: vec![],
         wall_s: 123_456.7,
         ok: false,
     };
+    assert_fits(&check::quiet(&report));
+    assert!(check::quiet(&report).lines().count() < check::text(&report).lines().count() / 3);
     let text = check::text(&report);
     assert_fits(&text);
-    for said in ["two_are_active_until_the_files_have_come 117/1000000", "counted: ", "not reached: "] {
+    assert!(
+        text.lines().last().unwrap().contains("NOT as expected: 3 scenarios, 1000000 random runs, 2 models")
+    );
+    for said in ["two_are_active_until_the_files_have_come 117/1000000", "only counted: ", "not reached: "] {
         assert!(text.contains(said), "{said}: {text}");
     }
     // Nothing of what was measured is lost on the way.
@@ -305,6 +317,7 @@ fn a_check_fits_a_terminal() {
 #[test]
 fn everything_else_fits_a_terminal() {
     assert_fits(&swarm::text(&a_swarm()));
+    assert_fits(&swarm::quiet(&a_swarm()));
     assert_fits(&models::text(&model(false)));
     assert_fits(&bench::text(&failover_times()));
     assert_fits(&claims::text(&[document()], &success()));
