@@ -67,7 +67,7 @@ fn renamed(manifest: &str) -> Result<String, Failure> {
 
 /// The sources that faults are planted in, with all of them.
 fn planted(root: &Path, mutants: &[Mutant]) -> Result<BTreeMap<PathBuf, String>, Failure> {
-    let mut by_file: BTreeMap<&str, Vec<(u32, &Mutant)>> = BTreeMap::new();
+    let mut by_file: BTreeMap<&str, Vec<Numbered<'_>>> = BTreeMap::new();
     for (number, mutant) in (1..).zip(mutants) {
         by_file.entry(&mutant.file).or_default().push((number, mutant));
     }
@@ -80,9 +80,12 @@ fn planted(root: &Path, mutants: &[Mutant]) -> Result<BTreeMap<PathBuf, String>,
     Ok(planted)
 }
 
+/// A fault with its number.
+type Numbered<'a> = (u32, &'a Mutant);
+
 /// A source with some faults in it.
-fn edited(text: &str, is: &str, mutants: &[(u32, &Mutant)]) -> Result<String, Failure> {
-    let mut places: Vec<(Range<usize>, Vec<(u32, &Mutant)>)> = Vec::new();
+fn edited(text: &str, is: &str, mutants: &[Numbered<'_>]) -> Result<String, Failure> {
+    let mut places: Vec<(Range<usize>, Vec<Numbered<'_>>)> = Vec::new();
     for (number, mutant) in mutants {
         let place = place_of(text, mutant)?;
         match places.iter_mut().find(|(other, _)| other.start < place.end && place.start < other.end) {
@@ -131,7 +134,7 @@ fn is_raw(mutant: &Mutant) -> bool {
 }
 
 /// The text with its alternatives.
-fn switched(find: &str, is: &str, there: &[(u32, &Mutant)]) -> String {
+fn switched(find: &str, is: &str, there: &[Numbered<'_>]) -> String {
     if let [(number, mutant)] = there
         && is_raw(mutant)
     {
