@@ -276,13 +276,21 @@ impl Replica {
         self.exchange(Command::Sync, progress)
     }
 
-    /// As [`Replica::sync_shown`], with the folder as it is: a person says that it was emptied, or lost much of what it
+    /// Syncs with the folder as it is: a person says that it was emptied, or lost much of what it
     /// held, on purpose or for good. What this replica knows it writes again, also of what others wrote whose files are
     /// gone.
     ///
     /// # Errors
     /// As [`Replica::sync`], of a folder that is not there.
-    pub fn accept(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
+    pub fn accept(&mut self) -> Result<Synced, DeltaError> {
+        self.accept_shown(&Silent)
+    }
+
+    /// The same, and tells meanwhile how far it is.
+    ///
+    /// # Errors
+    /// As [`Replica::accept`].
+    pub fn accept_shown(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
         self.runner.fs().accept_folder();
         self.exchange(Command::Accept, progress)
     }

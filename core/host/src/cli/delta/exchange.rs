@@ -36,7 +36,7 @@ pub(super) fn sync(place: &Place, how: How, layout: Option<LayoutName>) -> anyho
     let bar = Bar::new();
     let dry_run = how == How::Dry;
     let synced = match how {
-        How::Accepting => replica.accept(&bar)?,
+        How::Accepting => replica.accept_shown(&bar)?,
         How::Dry => Synced { report: replica.dry_run()?, ..Synced::default() },
         How::Usual => replica.sync_shown(&bar)?,
     };
@@ -92,7 +92,7 @@ fn document(synced: &Synced) -> Value {
 pub(super) fn watch(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(None)?;
     if accept {
-        let synced = replica.accept(&Bar::new())?;
+        let synced = replica.accept_shown(&Bar::new())?;
         synced.said.iter().for_each(|said| eprintln!("{said}"));
         tell(place, &synced);
     }
