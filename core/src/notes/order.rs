@@ -119,18 +119,12 @@ impl Here {
 
     /// The first thing that is referred to and is not here.
     fn missing(&self, links: &Links) -> Option<(u64, u64)> {
-        let own = |(client, clock)| {
-            links.writes.iter().any(|&(of, from, to)| of == client && (from..to).contains(&clock))
-        };
-        links.needs.iter().copied().find(|&need| !self.has(need) && !own(need))
+        links.needs.iter().copied().find(|&need| !self.has(need) && !links.writes(need))
     }
 
     /// Whether everything is here that was when this was written.
     fn follows(&self, links: &Links) -> bool {
-        let own = |(client, clock)| {
-            links.writes.iter().any(|&(of, from, to)| of == client && (from..to).contains(&clock))
-        };
-        let has = |place| self.has(place) || own(place);
+        let has = |place| self.has(place) || links.writes(place);
         self.missing(links).is_none()
             && links.deletes.iter().all(|&deleted| has(deleted))
             && links.writes.iter().all(|&(client, from, _)| from == 0 || has((client, from - 1)))

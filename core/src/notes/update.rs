@@ -151,6 +151,13 @@ pub(super) struct Links {
     pub(super) deletes: Vec<(u64, u64)>,
 }
 
+impl Links {
+    /// Whether it writes something at a client's clock.
+    pub(super) fn writes(&self, (client, clock): (u64, u64)) -> bool {
+        self.writes.iter().any(|&(of, from, to)| of == client && (from..to).contains(&clock))
+    }
+}
+
 /// What an update writes and refers to; nothing of one that is flawed.
 pub(super) fn links(bytes: &[u8]) -> Links {
     let mut walker = Walk { refers: Some(Refers::default()), ..Walk::new(bytes, true) };
