@@ -26,7 +26,7 @@ pub(crate) fn of<S: System>(trace: &Trace<S>) -> Vec<String> {
 pub(crate) struct Line<'a, S: System> {
     /// The choice, and the world after it.
     pub(crate) step: Step<'a, S>,
-    /// What happened, without the time.
+    /// What happened, without the time and without what it violates.
     pub(crate) text: String,
     /// The marks of what its replica told.
     pub(crate) marks: Vec<Mark>,
@@ -36,9 +36,17 @@ pub(crate) struct Line<'a, S: System> {
     pub(crate) violations: &'a [Violation],
 }
 
+impl<S: System> Line<'_, S> {
+    /// What happened, with what was first seen to be violated by it.
+    pub(crate) fn whole(&self) -> String {
+        let violations = self.violations.iter().map(|violation| format!(". {violation}"));
+        self.text.clone() + &violations.collect::<String>()
+    }
+}
+
 impl<S: System> fmt::Display for Line<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}", time(self.step.at.ms), self.text)
+        write!(f, "{}  {}", time(self.step.at.ms), self.whole())
     }
 }
 
@@ -88,9 +96,6 @@ pub(crate) fn tell<S: System>(
         for (alias, replica) in names.iter() {
             text = text.replace(&format!("\"{alias}\""), &replica.to_string());
             text = text.replace(alias, &replica.to_string());
-        }
-        for violation in violations {
-            text += &format!(". {violation}");
         }
         let marks = tellings.into_iter().filter_map(|telling| telling.mark).collect();
         listen(Line { step, text, marks, counts: !(routine && silent), violations });

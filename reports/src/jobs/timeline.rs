@@ -111,7 +111,8 @@ fn timeline_of<S: System>(
         }
         if line.counts {
             let fails = violations.iter().any(|violation| cloudchamber_sim::fails::<S>(&violation.checker));
-            let (replica, text) = (choice.replica(), line.text.clone());
+            let text = if is_recorded { line.whole() } else { line.text.clone() };
+            let replica = choice.replica();
             timeline.rows.push(Row { ms, replica, text, violations, fails });
         }
     })?;
