@@ -340,7 +340,7 @@ fn written() -> MemoryFs {
         for op in ops {
             files.apply(&op).unwrap();
         }
-        let seal = writer.seal(&files, &Design::HARDENED, now(0)).unwrap();
+        let seal = writer.seal(&files, &Design::HARDENED, now(1_767_137_342_000)).unwrap();
         files.apply(&seal).unwrap();
     }
     files
@@ -365,6 +365,45 @@ fn after(change: impl Fn(&mut Vec<String>)) -> [Vec<(String, u32, ProblemKind)>;
     let mut other = own.clone();
     other.files.retain(|path, _| path.root() == cloudchamber_core::Root::Shared);
     [found(&own), found(&other)]
+}
+
+/// The folder after its machine was restored to what it had when it had written three events, and wrote some more; its
+/// checksum, and the shadow, are those of before.
+fn gone_on_from_an_older_version(events: i64) -> MemoryFs {
+    let (mut restored, path) = (written(), journal_path("laptop", Log::Messages));
+    let text = String::from_utf8(restored.files[&path].bytes().to_vec()).unwrap();
+    let older: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
+    for path in [path.clone(), shadow_path("laptop", Log::Messages)] {
+        restored.files.insert(path, Content::from(older.clone()));
+    }
+    let (mut writer, _) = Writer::open(&restored, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
+    for n in 1..=events {
+        let id = format!("msg-again-{n}");
+        let event = Event::new(Kind::Message).with_text(Field::Id, &id).with_text(Field::Body, "again");
+        let (ops, appended) = writer.append(&event, now(1_767_223_742_000)).unwrap();
+        assert_eq!(appended.seq, 3 + n);
+        for op in ops {
+            restored.apply(&op).unwrap();
+        }
+    }
+    let mut known = written();
+    known.files.insert(path.clone(), restored.files[&path].clone());
+    known
+}
+
+#[test]
+fn verify_tells_a_restored_file_from_an_edited_one() {
+    let own = found(&gone_on_from_an_older_version(1));
+    let named = |line, kind| ("messages.jsonl".to_owned(), line, kind);
+    assert!(own.contains(&named(4, ProblemKind::RestoredFile)), "{own:?}");
+    // Another machine has the checksum alone.
+    let mut other = gone_on_from_an_older_version(6);
+    other.files.retain(|path, _| path.root() == cloudchamber_core::Root::Shared);
+    let other = found(&other);
+    assert!(other.contains(&named(0, ProblemKind::RestoredFile)), "{other:?}");
+    for found in [own, other] {
+        assert!(found.iter().all(|(.., kind)| *kind != ProblemKind::EditedLine), "{found:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ crate::problem_kinds! {
         NulBlock "nul-block" "restore the file from another machine: records may be missing here";
         /// A line is missing between two others.
         RemovedLine "removed-line" "restore the file from a machine that still has it";
+        /// An older version of a file came back, and its machine went on from there.
+        RestoredFile "restored-file" "nothing: what it had before is shown by the machines that read it; if two installations write it, give one of them a new id";
         /// A sequence number is missing.
         SequenceGap "sequence-gap" "wait for the rest to arrive, or restore the file from a machine that has it";
         /// Two different records of one machine have the same sequence number.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Design;
-use super::clock::followed_ms;
+use super::clock::{Hybrid, followed_ms};
+use super::event::Event;
 use super::file::Record;
 use super::folder::{Folder, unread};
 use super::identity::identity;
@@ -14,7 +15,7 @@ use super::layout::{checksums_path, journal_path, shadow_path};
 use super::merge::merge;
 use super::owner::may_share_owner;
 use super::problem::{Problem, ProblemKind};
-use super::schema::Log;
+use super::schema::{Field, Log};
 use super::seal::{Seal, seals};
 use super::view::Source;
 use crate::kit::text::plain;
@@ -151,12 +152,14 @@ pub fn verify(fs: &dyn Fs, design: &Design, folder: &Folder, wall: WallMs) -> Ve
     let told: BTreeSet<_> = problems
         .iter()
         .filter(|problem| {
-            matches!(problem.kind, ProblemKind::EditedLine | ProblemKind::RemovedLine) && problem.line > 0
+            use ProblemKind::{EditedLine, RemovedLine, RestoredFile};
+            matches!(problem.kind, EditedLine | RemovedLine | RestoredFile) && problem.line > 0
         })
         .map(|problem| problem.file.clone())
         .collect();
     problems.retain(|problem| {
-        problem.kind != ProblemKind::EditedLine || problem.line > 0 || !told.contains(&problem.file)
+        let by_checksum = matches!(problem.kind, ProblemKind::EditedLine | ProblemKind::RestoredFile);
+        !by_checksum || problem.line > 0 || !told.contains(&problem.file)
     });
     problems
 }
@@ -207,9 +210,21 @@ fn sealed(name: &str, content: &Content, seal: &Seal) -> Option<Problem> {
     };
     if Seal::of(prefix, 0).sha256 == seal.sha256 {
         None
+    } else if seal.mtime > 0
+        && prefix.split(|&byte| byte == b'\n').any(|line| clock(line).is_some_and(|own| own.ms > seal.mtime))
+    {
+        // Whoever edits a line leaves it its clock; this one was not written yet.
+        let detail = format!("a line of the first {} was written after their checksum", seal.lines);
+        problem(ProblemKind::RestoredFile, detail)
     } else {
         problem(ProblemKind::EditedLine, format!("the first {} lines differ from their checksum", seal.lines))
     }
+}
+
+/// The hybrid clock of a line; None if it has none.
+fn clock(line: &[u8]) -> Option<Hybrid> {
+    let event = Event::parse(std::str::from_utf8(line).ok()?).ok()?;
+    Hybrid::parse(event.raw(Field::Hlc)?)
 }
 
 /// Compares an own journal with its shadow, and names the first line that differs.
@@ -229,6 +244,13 @@ fn shadowed(name: &str, shared: &Content, shadow: &Content) -> Option<Problem> {
         number += 1;
         let shadowed = lines.next()?;
         if line != shadowed {
+            // Two records of their own times in one place: the machine went on from here twice.
+            if clock(line).zip(clock(shadowed)).is_some_and(|(ours, before)| ours > before)
+                && !lines.clone().any(|later| later == line)
+            {
+                let detail = "from here on it was written after what its shadow has".to_owned();
+                return problem(number, ProblemKind::RestoredFile, detail);
+            }
             let removed = lines.clone().any(|later| later == line && !line.is_empty());
             let kind = if removed { ProblemKind::RemovedLine } else { ProblemKind::EditedLine };
             let detail =
