@@ -114,6 +114,7 @@ fn planted() -> Vec<(&'static str, Switches)> {
         keying,
         copies,
         duplicates,
+        parents,
         // Not of the folder: what the agent's tests show of modification times, no simulated reader looks at.
         trigger: _,
         checksums,
@@ -133,6 +134,7 @@ fn planted() -> Vec<(&'static str, Switches)> {
         ("keying", Switches { keying: Some(keying), ..none }),
         ("order", Switches { order: Some(order), ..none }),
         ("owning", Switches { owning: Some(owning), ..none }),
+        ("parents", Switches { parents: Some(parents), ..none }),
         ("remembering", Switches { remembering: Some(remembering), ..none }),
         ("tombstones", Switches { tombstones: Some(tombstones), ..none }),
     ]

@@ -10,7 +10,7 @@ use super::doubt::Doubts;
 use super::file::{Record, subject_of};
 use super::schema::{Field, Kind, Log, Subject};
 use super::view::{At, Key, Source, View};
-use super::{Copies, Deletions, Design, Duplicates, Ordering};
+use super::{Copies, Deletions, Design, Duplicates, Ordering, Parents};
 
 /// Merges the records of all sources. Never fails; what is wrong is in [`View::problems`].
 ///
@@ -18,7 +18,29 @@ use super::{Copies, Deletions, Design, Duplicates, Ordering};
 /// several times change anything in the hardened design.
 #[must_use]
 pub fn merge(design: &Design, sources: &[Source<'_>]) -> View {
-    merge_part(design, sources, &Doubts::default())
+    let mut view = merge_part(design, sources, &Doubts::default());
+    if design.parents == Parents::Required && lacks_a_parent(sources, &view) {
+        view.rebuild_error = Some("threads FOREIGN KEY violation");
+    }
+    view
+}
+
+/// Whether a thread names a parent that is not there.
+fn lacks_a_parent(sources: &[Source<'_>], view: &View) -> bool {
+    let text = |at: At, field| {
+        let source = &sources[at.source as usize];
+        source.text(&source.file.records[at.record as usize], field)
+    };
+    let threads = || view.threads.iter().filter(|thread| thread.created.is_some());
+    let mut parents = threads()
+        .filter_map(|thread| thread.parent)
+        .filter_map(|parent| text(parent.at, parent.field))
+        .peekable();
+    if parents.peek().is_none() {
+        return false;
+    }
+    let known: BTreeSet<_> = threads().filter_map(|thread| text(thread.guid.at, thread.guid.field)).collect();
+    parents.any(|parent| !known.contains(&parent))
 }
 
 /// Merges records of which others are known, that may say more about clocks ([`View::doubts`]).

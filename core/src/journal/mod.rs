@@ -84,6 +84,8 @@ pub struct Design {
     pub copies: Copies,
     /// What a record that is there twice does.
     pub duplicates: Duplicates,
+    /// What a thread does whose parent is not there.
+    pub parents: Parents,
     /// What makes a view out of date.
     pub trigger: Trigger,
     /// Where checksums are kept.
@@ -161,6 +163,16 @@ pub enum Duplicates {
     Harmless,
 }
 
+/// What a thread does whose parent is not there: it was written on another machine, and its file has not come.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parents {
+    /// It aborts the whole rebuild: `fray_threads.parent_thread` is a foreign key (upstream's `schema.go`).
+    Required,
+    /// It is shown, and names its parent.
+    Awaited,
+}
+
 /// What makes a view out of date.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -221,6 +233,7 @@ impl Design {
         keying: Keying::Guid,
         copies: Copies::Foreign,
         duplicates: Duplicates::Abort,
+        parents: Parents::Required,
         trigger: Trigger::ModificationTime,
         checksums: Checksums::Shared,
         following: address::Following::OneStep,
@@ -238,6 +251,7 @@ impl Design {
         keying: Keying::OriginAndGuid,
         copies: Copies::Versions,
         duplicates: Duplicates::Harmless,
+        parents: Parents::Awaited,
         trigger: Trigger::LengthAndHash,
         checksums: Checksums::PerMachine,
         following: address::Following::ToTheEnd,

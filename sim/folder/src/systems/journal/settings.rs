@@ -5,8 +5,8 @@ use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
 use cloudchamber_core::journal::protocol::{Joining, Settings as Config, Viewing};
 use cloudchamber_core::journal::{
-    Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Reading, Remembering,
-    Renaming, Tombstones, Trigger,
+    Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Parents, Reading,
+    Remembering, Renaming, Tombstones, Trigger,
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,7 @@ switches! {
     keying: Keying,
     copies: Copies,
     duplicates: Duplicates,
+    parents: Parents,
     trigger: Trigger,
     checksums: Checksums,
     following: Following,
@@ -127,11 +128,9 @@ impl Settings {
     /// # Errors
     /// Where it has no machine id, or none that can be one.
     pub(super) fn config(&self, id: ReplicaId) -> Result<Config, String> {
-        let machine = match self.machines.get(id.index()) {
-            Some(machine) => machine.clone(),
-            None if self.machines.is_empty() => format!("machine-{id}"),
-            None => return Err(format!("`machines` has no id for replica {id}; list one for each replica")),
-        };
+        let machine = self
+            .machine(id)
+            .ok_or_else(|| format!("`machines` has no id for replica {id}; list one for each replica"))?;
         if !is_machine_id(&machine) {
             return Err(format!("`{machine}` is no machine id; write 1 to 20 of a-z, 0-9 and -, not `all`"));
         }
@@ -146,6 +145,12 @@ impl Settings {
             viewing: Viewing::Within,
             place: None,
         })
+    }
+
+    /// The id of a replica's machine; None if `machines` lists none for it.
+    pub(super) fn machine(&self, id: ReplicaId) -> Option<String> {
+        let listed = self.machines.get(id.index()).cloned();
+        listed.or_else(|| self.machines.is_empty().then(|| format!("machine-{id}")))
     }
 
     /// Whether the values fit together.
