@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cloudchamber_folder::scenario::{self, Scenario};
+use cloudchamber_folder::scenario::{self, Expect, Scenario};
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Outcome};
 use cloudchamber_folder::{System, Variant};
@@ -60,6 +60,20 @@ impl Work for One<'_> {
     }
 }
 
+/// What a run comes to that is not as expected: every checker that it violates, and the first thing that is amiss.
+fn headline(expected: &[&str], others: &[&str], missed: &str) -> String {
+    let and_as_expected = match expected {
+        [] => String::new(),
+        names => format!(", and {} as expected", names.join(", ")),
+    };
+    match others {
+        // Something that was to be violated is not.
+        [] if expected.is_empty() => missed.to_owned(),
+        [] => format!("{missed}; violates {} as expected", expected.join(", ")),
+        names => format!("violates {}{and_as_expected}: {missed}", names.join(", ")),
+    }
+}
+
 /// A scenario's outcome beside its expectation.
 pub(crate) fn judged<S: System>(
     scenario: &Scenario<S>,
@@ -73,6 +87,11 @@ pub(crate) fn judged<S: System>(
     let fails = |name: &&str| cloudchamber_sim::fails::<S>(name);
     let names = outcome.findings.violations.iter().map(|violation| &*violation.checker);
     let violated: Vec<_> = names.filter(fails).map(str::to_owned).collect();
+    let (expected, others): (Vec<_>, Vec<_>) = violated.iter().map(String::as_str).partition(|name| {
+        let Expect { violates, may_violate, holds } = &scenario.expect;
+        let is_in = |names: &[String]| names.iter().any(|other| other == name);
+        (is_in(violates) || is_in(may_violate)) && !is_in(holds)
+    });
     ScenarioReport {
         file: file.display().to_string(),
         system: S::NAME.into(),
@@ -82,15 +101,31 @@ pub(crate) fn judged<S: System>(
         expect: scenario.expect.clone(),
         ok: judgement.is_ok(),
         outcome: match judgement {
-            Ok(()) if violated.is_empty() => "holds".into(),
-            Ok(()) => format!("violates {} as expected", violated.join(", ")),
-            Err(missed) => missed,
+            Ok(()) if expected.is_empty() => "holds".into(),
+            Ok(()) => format!("violates {} as expected", expected.join(", ")),
+            Err(missed) => headline(&expected, &others, &missed),
         },
-        violated,
+        violated: violated.clone(),
         seed: scenario.seed,
         hash: format!("{:016x}", outcome.hash),
         violations: outcome.findings.violations.clone(),
         reproduce,
         trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headline_names_every_checker_that_is_violated() {
+        assert_eq!(
+            headline(&[], &[], "`x` was expected to be violated and held"),
+            "`x` was expected to be violated and held"
+        );
+        assert_eq!(headline(&["a"], &[], "`x` held"), "`x` held; violates a as expected");
+        assert_eq!(headline(&[], &["b", "c"], "b at 1 s"), "violates b, c: b at 1 s");
+        assert_eq!(headline(&["a", "d"], &["b"], "b at 1 s"), "violates b, and a, d as expected: b at 1 s");
     }
 }

@@ -17,8 +17,8 @@ use crate::report::shrink::ShrinkReport;
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
-    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not just
-    /// counted.
+    /// Whose violation is to stay; where it is absent, the first one that the scenario does not expect, or else that it
+    /// does.
     pub(crate) checker: Option<String>,
     /// How many replays it may take.
     pub(crate) replays_max: u64,

@@ -10,7 +10,7 @@
 //! # In the same way
 //! The same checker is violated, and at a choice or in the end as before. That alone would not be honest. A world
 //! does nothing by itself and lateness is always allowed, so a list of choices with one left out is in most cases a
-//! list that the world allows, but not always one that says why it failed. Four rules keep the reason:
+//! list that the world allows, but not always one that says why it failed. Five rules keep the reason:
 //!
 //! - A fault for which the scenario asks at a certain time goes by a new run or with its replica. Where the run without
 //!   it does not fail, a trace without it fails only because something else became late in its place.
@@ -18,6 +18,8 @@
 //!   what remains: what it would have done in that time is not in the trace, so leaving the fault out would not undo
 //!   it but put in its place a process that stands still for no reason. Such a fault goes in the first stage, or
 //!   with its replica, or with whatever brought the process back.
+//! - What is due is missed for the same cause: the violation is about the same replicas. That nobody is active, and
+//!   that two are, are two failures of one checker.
 //! - What is due has to have its chance. Of a checker that says that something bad never happens any choice may be
 //!   left out, since the shorter list is a run of the same world that came to something bad
 //!   ([`Rule::Anything`]). A checker that says that something good happens in time is violated by every list in
@@ -134,8 +136,8 @@ pub enum Unshrinkable {
 
 /// How to go about it.
 pub struct Options<'r, S: System> {
-    /// Whose violation is to stay. Where it is absent, the first one that the scenario expects; where there is no such,
-    /// the first one that is not just counted, or else the first one of all.
+    /// Whose violation is to stay. Where it is absent, the first one that the scenario does not expect; where there is no
+    /// such, the first one that it expects, or that is not just counted, or else the first one of all.
     pub checker: Option<String>,
     /// How many replays and new runs it may take in all.
     pub replays_max: u64,

@@ -17,6 +17,8 @@ pub(super) struct NewRuns<'a, 'b, 'r, S: System> {
     trace: Trace<S>,
     checker: &'static str,
     is_due: bool,
+    /// Which replicas the violation is about.
+    about: Vec<ReplicaId>,
     rule: Rule,
     /// When the checker is violated, ms of world time; `None` if that is seen at the end.
     found_ms: Option<u64>,
@@ -37,7 +39,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         }
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         let Subject { is_due, rule, checker, .. } = *subject;
-        Some(Self { trace: trace.clone(), checker, is_due, rule, found_ms, again, budget })
+        let about = subject.about.clone();
+        Some(Self { trace: trace.clone(), checker, is_due, about, rule, found_ms, again, budget })
     }
 
     /// Leaves out of the scenario whatever it can, and returns the run of what remains.
@@ -70,7 +73,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         // Where choices could be left out, they can be still.
         let as_before = self.rule == Rule::NewRun || self.rule == subject.rule;
-        if !as_before || found_ms.is_some() != self.found_ms.is_some() {
+        let same_cause = !self.is_due || subject.about == self.about;
+        if !as_before || !same_cause || found_ms.is_some() != self.found_ms.is_some() {
             return false;
         }
         // A request may also be lost because its replica is down by then.

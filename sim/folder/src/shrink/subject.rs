@@ -3,7 +3,7 @@
 use super::Unshrinkable;
 use super::rule::{Chances, Rest, Rule, is_request, rest, rests_as};
 use crate::checks::{self, Checks as _, Findings, Kind, Violation, checkers, look};
-use crate::scenario::{At, Scenario};
+use crate::scenario::{At, Expect, Scenario};
 use crate::trace::Trace;
 use crate::world::{ChoiceOf, Effects, Setup, World};
 use crate::{ReplicaId, System};
@@ -19,6 +19,9 @@ pub(super) struct Subject<S: System> {
     pub(super) checker: &'static str,
     /// Whether it asks for something that is due, so that those have to stay who ask for it and who could do it.
     pub(super) is_due: bool,
+    /// Which replicas the violation is about. Of what is due, the same ones have to be missed for the same cause: that
+    /// nobody is active is not that two are.
+    pub(super) about: Vec<ReplicaId>,
     /// What may be left out.
     pub(super) rule: Rule,
     /// The choice at which it was violated; `None` if that is seen at the end.
@@ -62,7 +65,7 @@ pub(super) enum Step {
 
 impl<S: System> Subject<S> {
     /// Replays a trace and finds out what may be left out of it. `asked`: the checker, by name; otherwise the first
-    /// violated one that the scenario expects, or else that is not just counted, or else the first one at all.
+    /// violated one that the scenario does not expect, or else that it does, or else the first one at all.
     pub(super) fn new(trace: &Trace<S>, asked: Option<&str>) -> Result<Self, Unshrinkable> {
         let scenario = trace.scenario.clone();
         let setup = S::setup(&scenario).unwrap_or_else(|error| panic!("an unchecked scenario: {error}"));
@@ -73,6 +76,7 @@ impl<S: System> Subject<S> {
             choices: trace.choices.clone(),
             checker: "",
             is_due: false,
+            about: Vec::new(),
             rule: Rule::Anything,
             found: None,
             calm_ms: trace.end.calm_ms,
@@ -97,9 +101,10 @@ impl<S: System> Subject<S> {
         }
         subject.end(&mut run);
         let found = &run.findings.violations;
-        let chosen = Self::choose(found, asked, &subject.scenario.expect.violates)?;
+        let chosen = Self::choose(found, asked, &subject.scenario.expect)?;
         let checker = checks::checker::<S>(&found[chosen].checker).expect("a violation names its checker");
         (subject.checker, subject.is_due) = (checker.name, checker.kind == Kind::Liveness);
+        subject.about.clone_from(&found[chosen].replicas);
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
         subject.rule = subject.rule_of();
@@ -107,7 +112,7 @@ impl<S: System> Subject<S> {
         Ok(subject)
     }
 
-    fn choose(found: &[Violation], asked: Option<&str>, expected: &[String]) -> Result<usize, Unshrinkable> {
+    fn choose(found: &[Violation], asked: Option<&str>, expected: &Expect) -> Result<usize, Unshrinkable> {
         let names = || found.iter().map(|violation| violation.checker.clone()).collect();
         if let Some(asked) = asked {
             if checks::checker::<S>(asked).is_none() {
@@ -121,12 +126,21 @@ impl<S: System> Subject<S> {
         let fails = |violation: &Violation| {
             checks::checker::<S>(&violation.checker).is_some_and(|checker| checker.kind != Kind::Counted)
         };
-        let expects = |violation: &Violation| expected.contains(&violation.checker);
-        match found.iter().position(expects).or_else(|| found.iter().position(fails)) {
+        let expects = |violation: &Violation| expected.violates.contains(&violation.checker);
+        let is_news = |violation: &Violation| {
+            fails(violation) && !expects(violation) && !expected.may_violate.contains(&violation.checker)
+        };
+        let first = found.iter().position(is_news).or_else(|| found.iter().position(expects));
+        match first.or_else(|| found.iter().position(fails)) {
             Some(first) => Ok(first),
             None if found.is_empty() => Err(Unshrinkable::Holds),
             None => Ok(0),
         }
+    }
+
+    /// Whether a violation is the one that is to stay, or one like it.
+    pub(super) fn is_like(&self, violation: &Violation) -> bool {
+        violation.checker == self.checker && (!self.is_due || violation.replicas == self.about)
     }
 
     fn rule_of(&self) -> Rule {
@@ -213,7 +227,7 @@ impl<S: System> Subject<S> {
             return Step::Broken;
         }
         let news = &run.findings.violations[before..];
-        match (taken, news.iter().any(|violation| violation.checker == self.checker)) {
+        match (taken, news.iter().any(|violation| self.is_like(violation))) {
             (false, _) => Step::Refused,
             (true, false) => Step::Taken,
             (true, true) if self.found.is_some() => Step::Violated,
@@ -230,7 +244,8 @@ impl<S: System> Subject<S> {
             return false;
         }
         self.end(&mut run);
-        run.findings.violation(self.checker).is_some() && rests_as(&run.world, &self.rests, self.is_due)
+        run.findings.violation(self.checker).is_some_and(|violation| self.is_like(violation))
+            && rests_as(&run.world, &self.rests, self.is_due)
     }
 
     /// Whether no process runs in a candidate that had stopped in the trace before the choice `end`. It would be one
