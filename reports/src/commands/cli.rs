@@ -192,8 +192,8 @@ pub(crate) struct ShrinkArgs {
     /// Where the shrunk trace goes; beside the trace where it is absent, `x.jsonl` as `x.shrunk.jsonl`.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Whose violation is to stay; where it is absent, the first one that the scenario expects, or else that is not
-    /// just counted.
+    /// Whose violation is to stay; where it is absent, the first one that the scenario does not expect,
+    /// or else that it does.
     #[arg(long, value_name = "NAME")]
     pub(crate) checker: Option<String>,
     /// How many replays it may take.
@@ -212,7 +212,7 @@ pub(crate) struct SwarmArgs {
     /// Which variant of the design, in the system's words: of the hardened failover available or majority.
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,
-    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, git or perfect.
+    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git or perfect.
     #[arg(long, default_value = "icloud")]
     pub(crate) profile: String,
     /// The seeds, the last one excluded.

@@ -178,7 +178,8 @@ pub(crate) enum How {
 
 /// Reads a provider's name, and lists them all in the help.
 fn providers() -> impl TypedValueParser<Value = Provider> {
-    let names = ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "syncthing"];
+    let names =
+        ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "rclone", "syncthing", "unison"];
     PossibleValuesParser::new(names).map(|name| Provider::named(&name).expect("each of them is known"))
 }
 

@@ -126,9 +126,9 @@ pub enum Fallback {
 pub enum Provider {
     /// Dropbox: median 3 s, 99 % within 20 s (a judgement).
     Dropbox,
-    /// Google Drive: 4 s until it looks, median 6 s, 99 % within 120 s (a judgement).
+    /// Google Drive: 4 s until it looks, median 15 s, 99 % within 120 s (a judgement).
     GDrive,
-    /// git with a push and a pull a minute, which both may have to be waited for (a judgement).
+    /// git, rclone or Unison, started every minute on both sides, which both may have to be waited for (a judgement).
     Git,
     /// iCloud Drive: 1 to 3 s until it looks, median 6 s, 99 % within 60 s (a judgement).
     ICloud,
@@ -147,7 +147,8 @@ impl Provider {
         Some(match name {
             "dropbox" => Self::Dropbox,
             "gdrive" => Self::GDrive,
-            "git" => Self::Git,
+            // Timers, too, that people set to a minute.
+            "git" | "rclone" | "unison" => Self::Git,
             "icloud" => Self::ICloud,
             "onedrive" => Self::OneDrive,
             "perfect" => Self::Perfect,
@@ -434,7 +435,9 @@ mod tests {
 
     #[test]
     fn every_set_of_constants_holds_together() {
-        for name in ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "syncthing"] {
+        for name in
+            ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "rclone", "syncthing", "unison"]
+        {
             let provider = Provider::named(name).unwrap();
             assert_eq!(Hardened::at(provider, Policy::Available).check(), Ok(()), "{name}");
             let voters = majority().voters;

@@ -52,6 +52,7 @@ mod queue;
 mod state;
 mod streams;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ use self::aggregator::{Aggregator, Kind};
 use self::queue::{Event, Queue, What};
 use self::state::{Client, Slot, next_tick, queued};
 use self::streams::Streams;
-use crate::profile::{Arrival, BatchOrder, Debounce, Delay, Placeholder, Profile, Replace, Timing};
+use crate::profile::{Arrival, BatchOrder, Debounce, Delay, Profile, Removals, Timing};
 use crate::streams::{Purpose, another};
 use crate::world::{Choice, World};
 use crate::{ReplicaId, System};
@@ -470,8 +471,10 @@ impl Courier {
                 });
             }
         }
-        if self.profile.timing.deletes_last {
-            batch.sort_by_key(|(_, kind)| *kind);
+        match self.profile.timing.removals {
+            Removals::Among => {}
+            Removals::First => batch.sort_by_key(|(_, kind)| Reverse(*kind)),
+            Removals::Last => batch.sort_by_key(|(_, kind)| *kind),
         }
         if matches!(self.profile.timing.debounce, Debounce::Timer { .. }) {
             // One push carries the batch.
@@ -560,10 +563,14 @@ impl Courier {
             return Arrival::Whole;
         }
         let hazards = &self.profile.hazards;
-        let gap = there && self.profile.rules.replace == Replace::Gap;
-        let stub = self.profile.rules.placeholder == Placeholder::Stub;
+        let gap = there && self.profile.rules.visible.shows_a_gap();
+        let stub = self.profile.rules.placeholder.stub().is_some();
+        let percent = (another(drawn, 1) % 100) as u8;
         let arrival = if hazards.prefix.hits(another(drawn, 0)) {
-            Arrival::Prefix { percent: (another(drawn, 1) % 100) as u8 }
+            if hazards.cut_sent.hits(another(drawn, 8)) {
+                return Arrival::Cut { percent };
+            }
+            Arrival::Prefix { percent }
         } else if hazards.empty.hits(another(drawn, 2)) {
             Arrival::Empty
         } else if hazards.nul.hits(another(drawn, 3)) {
@@ -572,10 +579,13 @@ impl Courier {
             Arrival::Stub
         } else if gap && hazards.gap.hits(another(drawn, 5)) {
             Arrival::Gap
+        } else if hazards.beside.hits(another(drawn, 9)) {
+            Arrival::Beside { percent, stays: hazards.beside_sent.hits(another(drawn, 10)) }
         } else {
             return Arrival::Whole;
         };
-        if arrival != Arrival::Gap && hazards.wedged.hits(another(drawn, 6)) {
+        let is_old_or_none = matches!(arrival, Arrival::Gap | Arrival::Beside { .. });
+        if !is_old_or_none && hazards.wedged.hits(another(drawn, 6)) {
             self.slot(file, replica).broken = version;
             return arrival;
         }

@@ -245,6 +245,51 @@ fn a_gap_shows_only_where_there_was_a_file_and_ends_within_milliseconds() {
 }
 
 #[test]
+fn what_is_gathered_beside_arrives_and_what_a_killed_client_left_does_not() {
+    let first = |change: fn(&mut Hazards)| {
+        let profile = changed("rclone", |profile| {
+            profile.hazards = Hazards::none();
+            change(&mut profile.hazards);
+        });
+        let mut courier = Courier::new(profile, 2, 1);
+        courier.touched(0, A, &file("a"), Touch::Written);
+        downloads(&everything(&mut courier)).into_iter().map(|(_, arrival)| arrival).collect::<Vec<_>>()
+    };
+    let beside = first(|hazards| hazards.beside = Ratio::ALWAYS);
+    assert!(matches!(beside[..], [Arrival::Beside { stays: false, .. }, Arrival::Whole]), "{beside:?}");
+    let stays = first(|hazards| (hazards.beside, hazards.beside_sent) = (Ratio::ALWAYS, Ratio::ALWAYS));
+    assert!(matches!(stays[..], [Arrival::Beside { stays: true, .. }, Arrival::Whole]), "{stays:?}");
+    let cut = first(|hazards| (hazards.prefix, hazards.cut_sent) = (Ratio::ALWAYS, Ratio::ALWAYS));
+    assert!(matches!(cut[..], [Arrival::Cut { .. }]), "{cut:?}");
+}
+
+#[test]
+fn removals_go_first_last_or_among_the_others() {
+    for (removals, order) in [
+        (Removals::First, ["b", "a", "c"]),
+        (Removals::Among, ["a", "b", "c"]),
+        (Removals::Last, ["a", "c", "b"]),
+    ] {
+        let profile = changed("git", |profile| {
+            profile.hazards = Hazards::none();
+            profile.timing.removals = removals;
+        });
+        let mut courier = Courier::new(profile, 2, 3);
+        for (name, touch) in [("c", Touch::Written), ("b", Touch::Removed), ("a", Touch::Written)] {
+            courier.touched(100, A, &file(name), touch);
+        }
+        let sent: Vec<String> = everything(&mut courier)
+            .into_iter()
+            .filter_map(|(_, movement)| match movement {
+                Choice::Upload { path, .. } => Some(path.name().to_owned()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sent, order, "{removals:?}");
+    }
+}
+
+#[test]
 fn a_wedged_file_is_mended_by_calm_alone() {
     let profile = changed("icloud", |profile| {
         profile.hazards = Hazards { empty: Ratio::ALWAYS, wedged: Ratio::ALWAYS, ..Hazards::none() };

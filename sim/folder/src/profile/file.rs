@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    ArrivalOrder, BatchOrder, CreateConflict, Debounce, Delay, DeleteConflict, EditConflict, Fact, Hazards,
-    MachineFault, Mtime, Naming, Placeholder, Profile, Ratio, Rename, Replace, Rules, Tag, Timing,
+    BatchOrder, CreateConflict, Debounce, Delay, DeleteConflict, EditConflict, Fact, Hazards, MachineFault,
+    Mtime, Naming, Placeholder, Profile, Ratio, Removals, Rules, Tag, Temporary, Timing, Visible,
 };
 
 /// What is wrong with a profile, where, and what to do about it.
@@ -61,11 +61,9 @@ struct RulesTable {
     delete_conflict: Tagged<DeleteConflict>,
     edit_conflict: Tagged<EditConflict>,
     mtime: Tagged<Mtime>,
-    mtime_set_late: Tagged<bool>,
-    order: Tagged<ArrivalOrder>,
     placeholder: Tagged<Placeholder>,
-    rename: Tagged<Rename>,
-    replace: Tagged<Replace>,
+    temporary: Tagged<Temporary>,
+    visible: Tagged<Visible>,
 }
 
 #[derive(Deserialize)]
@@ -73,20 +71,33 @@ struct RulesTable {
 struct TimingTable {
     batch_order: Tagged<BatchOrder>,
     bulk_ms_per_file: Tagged<u64>,
-    debounce: Tagged<Debounce>,
+    debounce: Tagged<DebounceTable>,
     /// From the end of the debounce to another replica's disk.
     delay: Spanned<DelayTable>,
     /// How the delay is divided between the way up and the way down.
     delay_split: Tagged<Split>,
-    deletes_last: Tagged<bool>,
     fetch: Spanned<DelayTable>,
     gap: Spanned<DelayTable>,
+    /// For how long a file that never comes to rest is not sent; 0 where a client does not wait for that.
+    hot_file_ms: Tagged<u64>,
     mend: Spanned<DelayTable>,
     removal_lag_ms: Tagged<u64>,
+    removals: Tagged<Removals>,
     resume: Spanned<DelayTable>,
     stall: Spanned<DelayTable>,
     watch: Spanned<DelayTable>,
     watch_late: Spanned<DelayTable>,
+}
+
+/// A [`Debounce`] without its end, which is a value of its own.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum DebounceTable {
+    None,
+    Fixed { ms: u64 },
+    Uniform { min_ms: u64, max_ms: u64 },
+    Aggregator { delay_ms: u64 },
+    Timer { every_ms: u64 },
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -111,6 +122,9 @@ struct DelayTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HazardsTable {
+    beside: Tagged<Ratio>,
+    beside_sent: Tagged<Ratio>,
+    cut_sent: Tagged<Ratio>,
     empty: Tagged<Ratio>,
     evict_a_day: Tagged<Ratio>,
     folder_hollow: Tagged<bool>,
@@ -208,11 +222,9 @@ impl Reader<'_> {
             delete_conflict: self.value(&table.delete_conflict)?,
             edit_conflict: self.value(&table.edit_conflict)?,
             mtime: self.value(&table.mtime)?,
-            mtime_set_late: self.value(&table.mtime_set_late)?,
-            order: self.value(&table.order)?,
             placeholder: self.value(&table.placeholder)?,
-            rename: self.value(&table.rename)?,
-            replace: self.value(&table.replace)?,
+            temporary: self.value(&table.temporary)?,
+            visible: self.value(&table.visible)?,
         };
         if rules.mtime == (Mtime::Kept { granularity_ms: 0 }) {
             let span = table.mtime.value.span();
@@ -221,11 +233,6 @@ impl Reader<'_> {
                 "a granularity of 0 ms".into(),
                 "write 1 where times are kept exactly",
             ));
-        }
-        if rules.mtime_set_late && rules.mtime == Mtime::Arrival {
-            let problem = "a modification time that is not kept cannot be set late".into();
-            let advice = "write `mtime = { kept = ... }` or `mtime_set_late = false`";
-            return Err(self.at(table.mtime_set_late.value.span(), problem, advice));
         }
         Ok(rules)
     }
@@ -236,12 +243,12 @@ impl Reader<'_> {
             batch_order: self.value(&table.batch_order)?,
             bulk_ms_per_file: self.ms(&table.bulk_ms_per_file)?,
             commit,
-            debounce: self.debounce(&table.debounce)?,
-            deletes_last: self.value(&table.deletes_last)?,
+            debounce: self.debounce(&table.debounce, &table.hot_file_ms)?,
             deliver,
             fetch: self.delay(&table.fetch)?,
             gap: self.delay(&table.gap)?,
             mend: self.delay(&table.mend)?,
+            removals: self.value(&table.removals)?,
             removal_lag_ms: self.ms(&table.removal_lag_ms)?,
             resume: self.delay(&table.resume)?,
             stall: self.delay(&table.stall)?,
@@ -303,18 +310,26 @@ impl Reader<'_> {
         }
     }
 
-    fn debounce(&self, tagged: &Tagged<Debounce>) -> Result<Debounce, ProfileError> {
-        let debounce = self.value(tagged)?;
-        let (sound, relation) = match debounce {
-            Debounce::None => (true, ""),
-            Debounce::Fixed { ms, longest_ms } => (ms <= longest_ms, "ms <= longest_ms"),
-            Debounce::Uniform { min_ms, max_ms, longest_ms } => {
-                (min_ms <= max_ms && max_ms <= longest_ms, "min_ms <= max_ms <= longest_ms")
+    fn debounce(&self, tagged: &Tagged<DebounceTable>, hot: &Tagged<u64>) -> Result<Debounce, ProfileError> {
+        let (table, hot_ms) = (self.value(tagged)?, self.ms(hot)?);
+        let (debounce, sound, relation) = match table {
+            DebounceTable::None => (Debounce::None, hot_ms == 0, "hot_file_ms = 0"),
+            DebounceTable::Timer { every_ms } => {
+                (Debounce::Timer { every_ms }, every_ms > 0 && hot_ms == 0, "0 < every_ms, hot_file_ms = 0")
             }
-            Debounce::Aggregator { delay_ms, timeout_ms } => {
-                (0 < delay_ms && delay_ms <= timeout_ms, "0 < delay_ms <= timeout_ms")
+            DebounceTable::Fixed { ms } => {
+                (Debounce::Fixed { ms, longest_ms: hot_ms }, ms <= hot_ms, "ms <= hot_file_ms")
             }
-            Debounce::Timer { every_ms } => (0 < every_ms, "0 < every_ms"),
+            DebounceTable::Uniform { min_ms, max_ms } => (
+                Debounce::Uniform { min_ms, max_ms, longest_ms: hot_ms },
+                min_ms <= max_ms && max_ms <= hot_ms,
+                "min_ms <= max_ms <= hot_file_ms",
+            ),
+            DebounceTable::Aggregator { delay_ms } => (
+                Debounce::Aggregator { delay_ms, timeout_ms: hot_ms },
+                0 < delay_ms && delay_ms <= hot_ms,
+                "0 < delay_ms <= hot_file_ms",
+            ),
         };
         if !sound {
             let problem = format!("the debounce must satisfy {relation}");
@@ -329,6 +344,9 @@ impl Reader<'_> {
 
     fn hazards(&self, table: &HazardsTable) -> Result<Hazards, ProfileError> {
         Ok(Hazards {
+            beside: self.value(&table.beside)?,
+            beside_sent: self.value(&table.beside_sent)?,
+            cut_sent: self.value(&table.cut_sent)?,
             empty: self.value(&table.empty)?,
             evict_a_day: self.value(&table.evict_a_day)?,
             folder_hollow: self.value(&table.folder_hollow)?,
@@ -354,18 +372,26 @@ impl Reader<'_> {
         rules: &RulesTable,
         hazards: &HazardsTable,
     ) -> Result<(), ProfileError> {
-        let timer = matches!(profile.timing.debounce, Debounce::Timer { .. });
-        if (profile.rules.order == ArrivalOrder::Commit) != timer {
-            let problem = "files arrive commit by commit exactly where a timer sends and gets them".into();
-            let advice = "write `order = \"commit\"` together with `debounce = { timer = ... }`, or neither";
-            return Err(self.at(rules.order.value.span(), problem, advice));
-        }
         let never = |ratio: &Tagged<Ratio>| ratio.value.get_ref().numer() == 0;
-        if profile.rules.replace == Replace::Atomic && !never(&hazards.gap) {
-            let problem = "an atomic replace shows no gap".into();
-            return Err(self.at(hazards.gap.value.span(), problem, "write \"0\", or `replace = \"gap\"`"));
+        let Rules { visible, temporary, placeholder, .. } = profile.rules;
+        if !visible.shows_a_gap() && !never(&hazards.gap) {
+            let problem = "a name that is never unlinked shows no gap".into();
+            let advice = "write \"0\", or `visible = \"unlink-and-create\"` or `\"unlink-then-rename\"`";
+            return Err(self.at(hazards.gap.value.span(), problem, advice));
         }
-        if profile.rules.placeholder != Placeholder::Stub && !never(&hazards.stub) {
+        if !visible.gathers_elsewhere() && temporary != Temporary::None {
+            let problem = "a version that is written under its own name is gathered in no other file".into();
+            return Err(self.at(
+                rules.temporary.value.span(),
+                problem,
+                "write \"none\", or another `visible`",
+            ));
+        }
+        if temporary == Temporary::None && !never(&hazards.beside) {
+            let problem = "a temporary file is seen although it has no name".into();
+            return Err(self.at(hazards.beside.value.span(), problem, "write \"0\", or another `temporary`"));
+        }
+        if placeholder.stub().is_none() && !never(&hazards.stub) {
             let problem = "a stub arrives although this provider has none".into();
             return Err(self.at(
                 hazards.stub.value.span(),
@@ -373,7 +399,7 @@ impl Reader<'_> {
                 "write \"0\", or `placeholder = \"stub\"`",
             ));
         }
-        if profile.rules.placeholder == Placeholder::None && !never(&hazards.evict_a_day) {
+        if placeholder == Placeholder::None && !never(&hazards.evict_a_day) {
             let problem = "files are evicted although nothing stands for them".into();
             let advice = "write \"0\", or another `placeholder`";
             return Err(self.at(hazards.evict_a_day.value.span(), problem, advice));
@@ -441,7 +467,7 @@ mod tests {
     #[test]
     fn an_unknown_profile_is_none() {
         assert_eq!(Profile::named("floppy"), None);
-        assert_eq!(Profile::names().count(), 7);
+        assert_eq!(Profile::names().count(), 9);
     }
 
     #[test]
@@ -456,8 +482,10 @@ mod tests {
             broken("icloud", "\"loser-invisible\"", "\"loser-shot\""),
             broken("icloud", "stub = { value = \"0\"", "stub = { value = \"1/2\""),
             broken("icloud", "value = \"1/100\"", "value = \"0.01\""),
-            broken("icloud", "order = { value = \"none\"", "order = { value = \"commit\""),
+            broken("git", "temporary = { value = \"none\"", "temporary = { value = \"partial\""),
+            broken("dropbox", "\ngap = { value = \"0\"", "\ngap = { value = \"1/2\""),
             broken("icloud", "max_ms = 3000", "max_ms = 3"),
+            broken("git", "hot_file_ms = { value = 0", "hot_file_ms = { value = 1"),
             broken("syncthing", "min_ms", "median_ms"),
             broken("perfect", first_source, "source = \" \""),
             parse("a.toml", "").unwrap_err().to_string(),

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// How often each thing goes wrong that a sync client does by itself, and which faults a machine may have.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Hazards {
+    /// Of arrivals: the first bytes lie in a temporary file beside the old version for a while.
+    pub beside: Ratio,
+    /// Of those: the client is killed, and the temporary file is sent as one of the user's.
+    pub beside_sent: Ratio,
+    /// Of arrivals that are cut: the client is killed, and sends what is there over the whole version.
+    pub cut_sent: Ratio,
     /// Of arrivals: the file shows up without its content.
     pub empty: Ratio,
     /// Of files that lie idle: evicted within a day.
@@ -45,6 +51,9 @@ impl Hazards {
     #[must_use]
     pub fn none() -> Self {
         Self {
+            beside: Ratio::NEVER,
+            beside_sent: Ratio::NEVER,
+            cut_sent: Ratio::NEVER,
             empty: Ratio::NEVER,
             evict_a_day: Ratio::NEVER,
             folder_hollow: false,
@@ -68,6 +77,9 @@ impl Hazards {
     #[must_use]
     pub fn scaled(&self, times: u32) -> Self {
         Self {
+            beside: self.beside.scaled(times),
+            beside_sent: self.beside_sent.scaled(times),
+            cut_sent: self.cut_sent.scaled(times),
             empty: self.empty.scaled(times),
             evict_a_day: self.evict_a_day.scaled(times),
             folder_hollow: self.folder_hollow,

@@ -25,10 +25,9 @@ pub use hazards::{Hazards, MachineFault, Ratio, RatioError};
 pub use naming::Naming;
 pub use quantiles::Quantiles;
 pub use rules::{
-    Arrival, ArrivalOrder, CreateConflict, DeleteConflict, EditConflict, Mtime, Placeholder, Rename, Replace,
-    Rules,
+    Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Placeholder, Rules, Temporary, Visible,
 };
-pub use timing::{BatchOrder, Debounce, Delay, Timing};
+pub use timing::{BatchOrder, Debounce, Delay, Removals, Timing};
 
 /// One provider.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -75,12 +74,14 @@ pub enum Tag {
 }
 
 /// The built-in profiles: name and text.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
     ("icloud", include_str!("../../../../scenarios/profiles/icloud.toml")),
     ("dropbox", include_str!("../../../../scenarios/profiles/dropbox.toml")),
     ("gdrive", include_str!("../../../../scenarios/profiles/gdrive.toml")),
     ("onedrive", include_str!("../../../../scenarios/profiles/onedrive.toml")),
     ("syncthing", include_str!("../../../../scenarios/profiles/syncthing.toml")),
+    ("unison", include_str!("../../../../scenarios/profiles/unison.toml")),
+    ("rclone", include_str!("../../../../scenarios/profiles/rclone.toml")),
     ("git", include_str!("../../../../scenarios/profiles/git.toml")),
     ("perfect", include_str!("../../../../scenarios/profiles/perfect.toml")),
 ];

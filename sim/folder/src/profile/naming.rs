@@ -25,6 +25,8 @@ pub enum Naming {
     Syncthing,
     /// None: both edits end up in the file itself.
     Git,
+    /// `name.ext.conflict1` (measured: rclone 1.75.2, `bisync --conflict-resolve newer`).
+    Rclone,
 }
 
 impl Naming {
@@ -72,6 +74,7 @@ impl Naming {
                 )
             }
             Self::Git => file_name.to_owned(),
+            Self::Rclone => format!("{file_name}.conflict{}", n.saturating_add(again).saturating_add(1)),
         };
         let tries = if *self == Self::Git { 0 } else { TRIES_MAX };
         (0..tries).map(nth).find(|name| !taken(name)).unwrap_or_else(|| nth(tries))
@@ -87,6 +90,7 @@ impl Naming {
             Self::OneDrive => Client::OneDrive,
             Self::Syncthing => Client::Syncthing,
             Self::Git => return false,
+            Self::Rclone => Client::Rclone,
         };
         copy_of(name, file_name).is_some_and(|mark| mark.by == client)
     }
@@ -164,6 +168,7 @@ mod tests {
         );
         assert_eq!(first(Naming::Syncthing, "main", "EWX4TBX"), "main.sync-conflict-20261120-113207-EWX4TBX");
         assert_eq!(first(Naming::Git, "a.txt", "ann"), "a.txt");
+        assert_eq!(first(Naming::Rclone, "a.txt", "ann"), "a.txt.conflict1");
     }
 
     #[test]

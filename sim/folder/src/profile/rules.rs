@@ -1,6 +1,8 @@
 //! What a sync client does to files, as rules without times.
 
+use cloudchamber_core::kit::stub::StubBy;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Naming;
 
@@ -19,21 +21,17 @@ pub struct Rules {
     pub edit_conflict: EditConflict,
     /// What a file's modification time says on another replica.
     pub mtime: Mtime,
-    /// Whether a reader may see the time of the download first and the kept one a moment later.
-    pub mtime_set_late: bool,
-    /// What arrives together.
-    pub order: ArrivalOrder,
     /// What stands for a file whose bytes are elsewhere.
     pub placeholder: Placeholder,
-    /// How a rename travels.
-    pub rename: Rename,
-    /// How a new version takes the old one's place on a reader's disk.
-    pub replace: Replace,
+    /// What the client calls the file in which it gathers a version beside the one that it brings.
+    pub temporary: Temporary,
+    /// How a new version becomes visible on a reader's disk.
+    pub visible: Visible,
 }
 
 /// In what state a version becomes visible on a replica's disk.
 ///
-/// All but [`Arrival::Whole`] are followed by a whole arrival, unless the file is wedged.
+/// All but [`Arrival::Whole`] and [`Arrival::Cut`] are followed by a whole arrival, unless the file is wedged.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrival {
@@ -53,6 +51,27 @@ pub enum Arrival {
     Gap,
     /// A placeholder in the file's place.
     Stub,
+    /// The old version; the first bytes of the new one lie in the client's temporary file beside it.
+    Beside {
+        /// How much of it, from 0 to 99 percent.
+        percent: u8,
+        /// Whether that file stays, since the client was killed, and is sent as one of the user's.
+        stays: bool,
+    },
+    /// Its first bytes only, since the client was killed. When it runs again it takes them for a change made here, and
+    /// sends them over the whole version.
+    Cut {
+        /// How much of it, from 0 to 99 percent.
+        percent: u8,
+    },
+}
+
+impl Arrival {
+    /// Whether the client will take what it left for something that was changed here.
+    #[must_use]
+    pub fn is_taken_for_a_change(self) -> bool {
+        matches!(self, Self::Cut { .. } | Self::Beside { stays: true, .. })
+    }
 }
 
 /// What becomes of two edits of one version.
@@ -68,6 +87,8 @@ pub enum EditConflict {
     OlderMtimeIsCopied,
     /// Both end up in one file, between markers (git).
     MergeMarkers,
+    /// Nothing: each side keeps its own, and neither learns of the other's until it changes again (Unison).
+    EachKeeps,
 }
 
 /// What becomes of two files created under one name.
@@ -90,6 +111,8 @@ pub enum DeleteConflict {
     DeleteWins,
     /// The later of the two by wall clock.
     NewerWins,
+    /// Nothing: it is gone on one side and edited on the other, until it changes again (Unison).
+    EachKeeps,
 }
 
 /// What a file's modification time says on a replica that downloaded it.
@@ -105,16 +128,6 @@ pub enum Mtime {
     Arrival,
 }
 
-/// What arrives together.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArrivalOrder {
-    /// Nothing: every file travels alone.
-    None,
-    /// The files of one commit.
-    Commit,
-}
-
 /// What stands for a file whose bytes are elsewhere.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,24 +138,93 @@ pub enum Placeholder {
     Dataless,
     /// A small hidden file `.name.icloud` in the name's place.
     Stub,
+    /// A file of one byte, `name.nextcloud`, in the name's place.
+    StubNextcloud,
+    /// The same, `name.owncloud`.
+    StubOwncloud,
 }
 
-/// How a rename travels.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rename {
-    /// As one step.
-    Atomic,
-    /// As a file deleted and another created.
-    DeleteAndCreate,
+impl Placeholder {
+    /// Who leaves such files in the names' places; `None` if nobody does.
+    #[must_use]
+    pub fn stub(self) -> Option<StubBy> {
+        match self {
+            Self::None | Self::Dataless => None,
+            Self::Stub => Some(StubBy::ICloud),
+            Self::StubNextcloud => Some(StubBy::Nextcloud),
+            Self::StubOwncloud => Some(StubBy::OwnCloud),
+        }
+    }
 }
 
-/// How a new version takes the old one's place on a reader's disk.
+/// How a new version becomes visible on a reader's disk.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Replace {
-    /// In one step.
-    Atomic,
-    /// After a moment in which the name is gone.
-    Gap,
+pub enum Visible {
+    /// The file itself is emptied and filled: a reader may see none of its bytes, or the first.
+    InPlace,
+    /// It is unlinked, made anew and filled: a reader may also see no file.
+    UnlinkAndCreate,
+    /// Another file is filled and renamed: a reader sees the old version or the new one.
+    TempAndRename,
+    /// Another file is filled, the old one unlinked, the other renamed: a reader may see no file.
+    UnlinkThenRename,
+}
+
+impl Visible {
+    /// Whether the name may be gone for a moment.
+    #[must_use]
+    pub fn shows_a_gap(self) -> bool {
+        matches!(self, Self::UnlinkAndCreate | Self::UnlinkThenRename)
+    }
+
+    /// Whether a version is gathered in another file.
+    #[must_use]
+    pub fn gathers_elsewhere(self) -> bool {
+        matches!(self, Self::TempAndRename | Self::UnlinkThenRename)
+    }
+}
+
+/// What a client calls the file in which it gathers a version, beside the one that it brings.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Temporary {
+    /// There is none, or it lies elsewhere.
+    None,
+    /// `NAME.HASH8.partial`, which keeps no extension and is not hidden (rclone).
+    Partial,
+    /// `.syncthing.NAME.tmp`.
+    Syncthing,
+    /// `.unison.NAME.HASH32.unison.tmp`.
+    Unison,
+}
+
+impl Temporary {
+    /// The name beside a file's; `None` if there is none.
+    #[must_use]
+    pub fn beside(self, file_name: &str) -> Option<String> {
+        let digest = xxh3_64(file_name.as_bytes());
+        Some(match self {
+            Self::None => return None,
+            Self::Partial => format!("{file_name}.{:08x}.partial", digest >> 32),
+            Self::Syncthing => format!(".syncthing.{file_name}.tmp"),
+            Self::Unison => format!(".unison.{file_name}.{digest:016x}{digest:016x}.unison.tmp"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudchamber_core::kit::clients::unfinished;
+
+    use super::*;
+
+    #[test]
+    fn every_temporary_is_known_for_what_it_is() {
+        for temporary in [Temporary::Partial, Temporary::Syncthing, Temporary::Unison] {
+            let name = temporary.beside("messages.jsonl").unwrap();
+            assert!(unfinished(&name).is_some(), "{name}");
+        }
+        assert_eq!(Temporary::None.beside("messages.jsonl"), None);
+    }
 }

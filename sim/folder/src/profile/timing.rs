@@ -18,8 +18,6 @@ pub struct Timing {
     pub commit: Delay,
     /// How long a client waits for a file to come to rest.
     pub debounce: Debounce,
-    /// Whether deletions are sent after everything else of their batch.
-    pub deletes_last: bool,
     /// From the server's new version to a replica's disk: the way down.
     pub deliver: Delay,
     /// From a read that failed to the evicted file's bytes.
@@ -28,6 +26,8 @@ pub struct Timing {
     pub gap: Delay,
     /// From a broken arrival to the whole one.
     pub mend: Delay,
+    /// When the removals of a batch are sent.
+    pub removals: Removals,
     /// How much later than other changes a removal arrives.
     pub removal_lag_ms: u64,
     /// From a replica's return to the first thing that moves.
@@ -51,11 +51,11 @@ impl Timing {
             bulk_ms_per_file: 0,
             commit: Delay::uniform(ms / 2, ms / 2),
             debounce: Debounce::None,
-            deletes_last: false,
             deliver: Delay::uniform(ms - ms / 2, ms - ms / 2),
             fetch: none(),
             gap: none(),
             mend: none(),
+            removals: Removals::Among,
             removal_lag_ms: 0,
             resume: none(),
             stall: none(),
@@ -141,6 +141,18 @@ pub enum BatchOrder {
     Random,
     /// By name, and one never overtakes another.
     Sorted,
+}
+
+/// When the removals of a batch are sent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removals {
+    /// In the order of everything else.
+    Among,
+    /// Before everything else (git's checkout).
+    First,
+    /// After it (Syncthing, rclone, Unison).
+    Last,
 }
 
 /// A distribution of delays.

@@ -75,10 +75,15 @@ impl<P: Protocol> Replica<P> {
     }
 }
 
-/// What a process finds of a replica's files, if it can reach the folder.
-pub(super) fn view<'a>(disk: &'a Disk, beneath: Option<&'a Arc<Beneath>>, reachable: bool) -> View<'a> {
+/// What a process finds of a replica's files, if it can reach the folder; `guarded`: as an agent does.
+pub(super) fn view<'a>(
+    disk: &'a Disk,
+    beneath: Option<&'a Arc<Beneath>>,
+    reachable: bool,
+    guarded: bool,
+) -> View<'a> {
     let shared = beneath.filter(|beneath| beneath.shows).map_or(disk, |beneath| &beneath.disk);
-    View { shared, local: disk, reachable }
+    View { shared, local: disk, reachable, guarded }
 }
 
 impl<S: System> World<S> {

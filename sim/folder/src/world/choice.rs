@@ -251,6 +251,17 @@ impl<C, A> Choice<C, A> {
         }
     }
 
+    /// Whether the client takes files for changed here that no process here has changed: it forgot what it had synced, was
+    /// killed, finds files restored, or an empty directory in the folder's place.
+    #[must_use]
+    pub fn is_taken_for_a_change(&self) -> bool {
+        match self {
+            Self::Download { arrival, .. } => arrival.is_taken_for_a_change(),
+            Self::ResetIndex { .. } | Self::Restore { .. } | Self::Wipe { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The randomness of the step that it makes; `None` if it makes none.
     pub(crate) fn draw_mut(&mut self) -> Option<&mut Draw> {
         match self {

@@ -173,8 +173,9 @@ impl<S: System> World<S> {
                 continue;
             }
             // Where there is a file, there is no directory, and none above it is a file.
-            let there = slot
-                .is_some_and(|slot| slot.body.as_ref().is_some_and(|body| body.presence != Presence::Stub));
+            let there = slot.is_some_and(|slot| {
+                slot.body.as_ref().is_some_and(|body| !matches!(body.presence, Presence::Stub(_)))
+            });
             let obstructed = !there && disk.is_obstructed(path);
             let kept = if menu.older_versions { file.versions_kept() } else { 1 };
             for back in (0..missing.min(kept)).rev() {

@@ -6,9 +6,7 @@ use super::cloud::{Cloud, Version};
 use super::disk::{Body, Disk, Presence, Slot};
 use super::{Commit, Conflict, Effects, Refused};
 use crate::ReplicaId;
-use crate::profile::{
-    Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rules,
-};
+use crate::profile::{Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Rules};
 
 /// One client at work: the two copies it keeps in line, and who and when it is.
 pub(crate) struct Client<'a, P: cloudchamber_core::Protocol> {
@@ -33,6 +31,8 @@ enum Resolution {
     ServerLater,
     /// Both, in one file.
     Markers,
+    /// Nothing goes anywhere: each side keeps its own.
+    EachKeeps,
 }
 
 impl<P: cloudchamber_core::Protocol> Client<'_, P> {
@@ -77,6 +77,8 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                 self.disk.settle(path, latest - 1);
                 self.effects.owed.push((self.id, path.clone(), latest));
             }
+            // It counts as settled: whichever side changes it next sends that.
+            Resolution::EachKeeps => self.settle(path, slot, latest),
             Resolution::Markers => {
                 let text =
                     |content: Option<&Content>| content.map_or(vec![], |content| content.bytes().to_vec());
@@ -111,6 +113,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             (None, _) | (_, None) => {
                 let removed_here = slot.body.is_none();
                 let keep_here = match self.rules.delete_conflict {
+                    DeleteConflict::EachKeeps => return Resolution::EachKeeps,
                     DeleteConflict::EditWins => !removed_here,
                     DeleteConflict::DeleteWins => removed_here,
                     DeleteConflict::NewerWins => newer_here,
@@ -132,6 +135,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                     EditConflict::OlderMtimeIsCopied if newer_here => Resolution::LocalAndCopy,
                     EditConflict::OlderMtimeIsCopied => Resolution::ServerAndCopy,
                     EditConflict::MergeMarkers => Resolution::Markers,
+                    EditConflict::EachKeeps => Resolution::EachKeeps,
                 }
             }
         }
@@ -238,16 +242,21 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             Mtime::Kept { .. } => version.modified,
             Mtime::Arrival => self.wall,
         };
+        if let (Arrival::Beside { percent, stays }, Some(content)) = (arrival, &version.content) {
+            self.gather(path, content, percent, stays);
+            return;
+        }
+        self.drop_temporary(path);
         let seen = self.disk.slot(path).map_or(0, |slot| slot.seen);
         let here = |content: Content, presence| Some(Body { content, presence });
+        let cut = |content: &Content, percent: u8| {
+            content.prefix(content.len() * usize::from(percent.min(100)) / 100)
+        };
         let (body, seen) = match (&version.content, arrival) {
             (None, _) => (None, number),
             (Some(content), Arrival::Whole) => (here(content.clone(), Presence::Here), number),
             (Some(content), Arrival::Stub) => {
-                let presence = match self.rules.placeholder {
-                    Placeholder::Stub => Presence::Stub,
-                    _ => Presence::Dataless,
-                };
+                let presence = self.rules.placeholder.stub().map_or(Presence::Dataless, Presence::Stub);
                 (here(content.clone(), presence), number)
             }
             // The rest is still to come: the client does not count the version as brought.
@@ -256,13 +265,50 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             (Some(content), Arrival::Nul) => {
                 (here(Content::new(vec![0; content.len()]), Presence::Here), seen)
             }
-            (Some(content), Arrival::Prefix { percent }) => {
-                let cut = content.len() * usize::from(percent.min(100)) / 100;
-                (here(content.prefix(cut), Presence::Here), seen)
+            (Some(content), Arrival::Prefix { percent } | Arrival::Beside { percent, .. }) => {
+                (here(cut(content, percent), Presence::Here), seen)
+            }
+            // Its index says that the version is here, and the file is another one.
+            (Some(content), Arrival::Cut { percent }) => {
+                (here(cut(content, percent), Presence::Here), number)
             }
         };
-        self.disk.place(path, body, seen, false, modified);
+        let changed = version.content.is_some() && matches!(arrival, Arrival::Cut { .. });
+        if changed {
+            self.effects.touched.push(path.clone());
+        }
+        self.disk.place(path, body, seen, changed, if changed { self.wall } else { modified });
         self.effects.files_changed = true;
+    }
+
+    /// The temporary file in which the client gathers a version; `None` if it has none, or the name is somebody else's.
+    fn temporary(&self, path: &Path) -> Option<Path> {
+        let beside = path.parent()?.join(&self.rules.temporary.beside(path.file_name())?);
+        let is_own = self.cloud.file(&beside).is_none()
+            && !self.disk.is_obstructed(&beside)
+            && self.disk.slot(&beside).is_none_or(|slot| !slot.dirty && slot.seen == 0);
+        is_own.then_some(beside)
+    }
+
+    /// Puts the first bytes of a version into the temporary file beside it. Where it `stays`, the client was killed and will
+    /// take it for a file of the user's.
+    fn gather(&mut self, path: &Path, content: &Content, percent: u8, stays: bool) {
+        let Some(beside) = self.temporary(path) else { return };
+        let some = content.prefix(content.len() * usize::from(percent.min(100)) / 100);
+        let body = Some(Body { content: some, presence: Presence::Here });
+        self.disk.place(&beside, body, 0, stays, self.wall);
+        if stays {
+            self.effects.touched.push(beside);
+        }
+        self.effects.files_changed = true;
+    }
+
+    /// What was gathered becomes the version itself.
+    fn drop_temporary(&mut self, path: &Path) {
+        let beside = self.temporary(path).filter(|beside| self.disk.slot(beside).is_some());
+        if let Some(beside) = beside {
+            self.disk.put(&beside, None);
+        }
     }
 
     /// Takes every file here for new and forgets removals. Placeholders are asked for again.

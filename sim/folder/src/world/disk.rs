@@ -1,6 +1,7 @@
 //! One replica's disk: the files of both roots, what of them would survive a power cut, and what the sync
 //! client remembers of each.
 
+use cloudchamber_core::kit::stub::StubBy;
 use cloudchamber_core::{Content, Entry, EntryKind, FsError, FsOp, Path, Root, WallMs};
 
 use super::choice::{Loss, Part};
@@ -53,8 +54,16 @@ pub enum Presence {
     Dataless,
     /// On this disk.
     Here,
-    /// Elsewhere, and a placeholder `.name.icloud` stands in for the name.
-    Stub,
+    /// Elsewhere, and a file that this client leaves stands in for the name.
+    Stub(StubBy),
+}
+
+impl Presence {
+    /// Whether another file stands in for the name.
+    #[must_use]
+    pub fn is_stub(self) -> bool {
+        matches!(self, Self::Stub(_))
+    }
 }
 
 impl Slot {
@@ -78,7 +87,7 @@ impl Slot {
 
     /// What is under the name itself: a placeholder's name is free.
     fn file(&self) -> Option<&Body> {
-        self.body.as_ref().filter(|body| body.presence != Presence::Stub)
+        self.body.as_ref().filter(|body| !matches!(body.presence, Presence::Stub(_)))
     }
 }
 
@@ -118,6 +127,11 @@ impl Disk {
 
     /// What a process that lists the directory gets. Names of directories come from the files below them.
     pub(crate) fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        self.list_with(dir, false)
+    }
+
+    /// The same; `own_names`: what a stub stands for is told, and not the stub's own name.
+    pub(super) fn list_with(&self, dir: &Path, own_names: bool) -> Result<Vec<Entry>, FsError> {
         let mut entries: Vec<Entry> = Vec::new();
         // Files come in order of their paths. Placeholders and directories do not sort as their paths do.
         let mut sorted = true;
@@ -133,7 +147,7 @@ impl Disk {
                 }
                 None => Entry {
                     path: match body.presence {
-                        Presence::Stub => dir.join(&format!(".{name}.icloud")),
+                        Presence::Stub(by) if !own_names => dir.join(&by.stub(name)),
                         _ => path.clone(),
                     },
                     kind: EntryKind::File,
@@ -359,7 +373,7 @@ impl Disk {
 /// The version that a changed file is an edit of. A file under a placeholder's name is a new one.
 fn known(slot: &Slot) -> u32 {
     match slot.body {
-        Some(Body { presence: Presence::Stub, .. }) => 0,
+        Some(Body { presence: Presence::Stub(_), .. }) => 0,
         _ => slot.seen,
     }
 }
@@ -438,7 +452,7 @@ impl Disk {
     }
 
     pub(crate) fn evict(&mut self, path: &Path, placeholder: Placeholder) {
-        let presence = if placeholder == Placeholder::Stub { Presence::Stub } else { Presence::Dataless };
+        let presence = placeholder.stub().map_or(Presence::Dataless, Presence::Stub);
         self.move_body(path, presence);
     }
 

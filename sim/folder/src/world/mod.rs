@@ -74,7 +74,8 @@ pub struct ReplicaSetup<S: System> {
     /// What the machine is called, as conflict copies name it.
     pub host: String,
     /// Whether an op of its processes fails while another directory, an empty one, is in the folder's place, as the agent's
-    /// do. Upstream's programs write there.
+    /// do, and whether a stub counts as the file that it stands for, not here yet, as it does for them. Upstream's programs
+    /// write there, and see stubs as the files that they are.
     pub guarded: bool,
 }
 
@@ -497,7 +498,7 @@ impl<S: System> World<S> {
         let replica = self.replica_mut(id);
         replica.disk.evict(path, setup.rules.placeholder);
         // To a watcher, a placeholder in a file's place is a file that went and another that came.
-        replica.changed |= setup.rules.placeholder == Placeholder::Stub;
+        replica.changed |= setup.rules.placeholder.stub().is_some();
         Ok(())
     }
 
@@ -547,6 +548,8 @@ struct View<'a> {
     shared: &'a Disk,
     local: &'a Disk,
     reachable: bool,
+    /// Whether a stub is told as the file that it stands for.
+    guarded: bool,
 }
 
 impl View<'_> {
@@ -558,11 +561,18 @@ impl View<'_> {
 
 impl Fs for View<'_> {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        self.disk(path)?.read(path, from)
+        let disk = self.disk(path)?;
+        let is_stub = |slot: &Slot| slot.body.as_ref().is_some_and(|body| body.presence.is_stub());
+        match disk.read(path, from) {
+            Err(FsError::NotFound) if self.guarded && disk.slot(path).is_some_and(is_stub) => {
+                Err(FsError::NotLocal)
+            }
+            other => other,
+        }
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        self.disk(dir)?.list(dir)
+        self.disk(dir)?.list_with(dir, self.guarded)
     }
 
     fn digest(&self, dir: &Path) -> Option<u64> {

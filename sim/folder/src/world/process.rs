@@ -26,7 +26,8 @@ impl<S: System> World<S> {
             )));
         }
         let reachable = replica.machine.folder_reachable;
-        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
+        let view =
+            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
         let config = &setup.replicas[id.index()].config;
         let process = Driver::open(config, now, draw, &view, &mut effects.events);
         let replica = self.replica_mut(id);
@@ -131,7 +132,8 @@ impl<S: System> World<S> {
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         let reachable = replica.machine.folder_reachable;
-        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
+        let view =
+            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
         let process = replica.process.as_mut().expect("a process that can be fed is up");
         process.driver_mut().feed(config, input, now, draw, &view, &mut effects.events);
         Ok(())
@@ -199,7 +201,8 @@ impl<S: System> World<S> {
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         replica.begun = false;
         let reachable = replica.machine.folder_reachable;
-        let view = view(&replica.disk, replica.beneath.as_ref(), reachable);
+        let view =
+            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
         let process = replica.process.as_mut().expect("an op is pending in a process that is up");
         process.driver_mut().applied(config, result, now, draw, &view, &mut effects.events);
     }

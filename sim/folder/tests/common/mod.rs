@@ -7,8 +7,8 @@ pub mod walk;
 use cloudchamber_core::{Content, Cx, Design, Draw, FsError, FsOp, Input, Mono, Never, Path, Protocol, Rng};
 use cloudchamber_folder::checks::{Checker, Checks, Findings};
 use cloudchamber_folder::profile::{
-    Arrival, ArrivalOrder, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rename,
-    Replace, Rules,
+    Arrival, CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Placeholder, Rules, Temporary,
+    Visible,
 };
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::world::{
@@ -143,11 +143,9 @@ pub fn rules() -> Rules {
         delete_conflict: DeleteConflict::EditWins,
         edit_conflict: EditConflict::LaterSavedIsCopied,
         mtime: Mtime::Kept { granularity_ms: 1 },
-        mtime_set_late: false,
-        order: ArrivalOrder::None,
         placeholder: Placeholder::Dataless,
-        rename: Rename::DeleteAndCreate,
-        replace: Replace::Atomic,
+        temporary: Temporary::Syncthing,
+        visible: Visible::TempAndRename,
     }
 }
 
@@ -171,6 +169,9 @@ pub fn rich_menu() -> Menu<ScribeSystem> {
             Arrival::Nul,
             Arrival::Gap,
             Arrival::Stub,
+            Arrival::Beside { percent: 50, stays: false },
+            Arrival::Beside { percent: 50, stays: true },
+            Arrival::Cut { percent: 50 },
         ],
         halves: true,
         torn_percents: vec![0, 50, 100],

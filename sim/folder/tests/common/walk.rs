@@ -140,18 +140,26 @@ pub fn any_rules() -> impl Strategy<Value = Rules> {
         Naming::OneDrive,
         Naming::Syncthing,
         Naming::Git,
+        Naming::Rclone,
     ];
     let edit = vec![
         EditConflict::LoserInvisible,
         EditConflict::LaterSavedIsCopied,
         EditConflict::OlderMtimeIsCopied,
         EditConflict::MergeMarkers,
+        EditConflict::EachKeeps,
     ];
     let create = vec![CreateConflict::NewIsRenamed, CreateConflict::SameAsEdit];
-    let delete = vec![DeleteConflict::EditWins, DeleteConflict::DeleteWins, DeleteConflict::NewerWins];
+    let delete = vec![
+        DeleteConflict::EditWins,
+        DeleteConflict::DeleteWins,
+        DeleteConflict::NewerWins,
+        DeleteConflict::EachKeeps,
+    ];
     let mtime =
         vec![Mtime::Kept { granularity_ms: 1 }, Mtime::Kept { granularity_ms: 1_000 }, Mtime::Arrival];
-    let placeholder = vec![Placeholder::None, Placeholder::Dataless, Placeholder::Stub];
+    let placeholder =
+        vec![Placeholder::None, Placeholder::Dataless, Placeholder::Stub, Placeholder::StubNextcloud];
     let mixed = (
         (prop::sample::select(naming), prop::sample::select(edit), prop::sample::select(create)),
         (prop::sample::select(delete), prop::sample::select(mtime), prop::sample::select(placeholder)),

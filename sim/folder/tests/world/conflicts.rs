@@ -46,6 +46,29 @@ fn in_the_end(stage: &mut Stage) -> String {
 }
 
 #[test]
+fn each_side_keeps_its_own_until_it_changes_again() {
+    let mut stage = edited_apart(with(EditConflict::EachKeeps));
+    stage.up(A, "f.txt");
+    assert_eq!(conflict(&mut stage, B, "f.txt"), (None, B, A));
+    stage.settle();
+    let texts = |stage: &Stage| [A, B, C].map(|id| stage.text(id, "f.txt").unwrap());
+    assert_eq!(texts(&stage), ["older", "newer", "older"]);
+    stage.write(B, "f.txt", "newest");
+    assert_eq!(in_the_end(&mut stage), "f.txt=newest");
+}
+
+#[test]
+fn a_removal_and_an_edit_are_left_as_they_are_by_a_client_that_skips_conflicts() {
+    let mut stage = Stage::new(2, Rules { delete_conflict: DeleteConflict::EachKeeps, ..rules() });
+    stage.write(A, "f.txt", "base");
+    stage.settle();
+    stage.remove(A, "f.txt");
+    stage.write(B, "f.txt", "edited");
+    stage.settle();
+    assert_eq!([A, B].map(|id| stage.text(id, "f.txt")), [None, Some("edited".to_owned())]);
+}
+
+#[test]
 fn an_invisible_loser_leaves_no_file() {
     for (first, second, text) in [(A, B, "older"), (B, A, "newer")] {
         let mut stage = edited_apart(with(EditConflict::LoserInvisible));

@@ -243,6 +243,48 @@ fn a_part_that_arrived_is_no_version() {
     }
 }
 
+#[test]
+fn what_is_gathered_in_another_file_lies_beside_the_old_version_and_goes() {
+    let mut stage = Stage::new(2, rules());
+    stage.write(A, "f", "old");
+    stage.settle();
+    stage.write(A, "f", "0123456789");
+    stage.up(A, "f");
+    stage.arrive(B, "f", Arrival::Beside { percent: 50, stays: false });
+    assert_eq!(stage.text(B, "f").as_deref(), Some("old"));
+    assert_eq!(stage.text(B, ".syncthing.f.tmp").as_deref(), Some("01234"));
+    stage.settle();
+    assert_eq!(stage.text(B, "f").as_deref(), Some("0123456789"));
+    assert_eq!(stage.text(B, ".syncthing.f.tmp"), None);
+    assert_eq!(stage.text(A, ".syncthing.f.tmp"), None);
+}
+
+#[test]
+fn a_client_that_was_killed_sends_what_it_had_gathered() {
+    let mut stage = Stage::new(2, rules());
+    stage.write(A, "f", "0123456789");
+    stage.up(A, "f");
+    stage.arrive(B, "f", Arrival::Beside { percent: 50, stays: true });
+    stage.settle();
+    for replica in [A, B] {
+        assert_eq!(stage.text(replica, "f").as_deref(), Some("0123456789"));
+        assert_eq!(stage.text(replica, ".syncthing.f.tmp").as_deref(), Some("01234"));
+    }
+}
+
+#[test]
+fn a_client_that_was_killed_sends_a_cut_file_over_the_whole_one() {
+    let mut stage = Stage::new(2, rules());
+    stage.write(A, "f", "0123456789");
+    stage.up(A, "f");
+    stage.arrive(B, "f", Arrival::Cut { percent: 50 });
+    assert_eq!(stage.text(A, "f").as_deref(), Some("0123456789"));
+    stage.settle();
+    for replica in [A, B] {
+        assert_eq!(stage.text(replica, "f").as_deref(), Some("01234"));
+    }
+}
+
 /// Four logs that are appended to, flushed and moved about.
 fn log_deed() -> impl Strategy<Value = (Deed, u64)> {
     let name = || prop::sample::select(vec!["p", "q", "r", "s", "d/t"]);

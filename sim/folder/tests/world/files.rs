@@ -70,7 +70,9 @@ fn local_files_stay() {
 
 #[test]
 fn an_evicted_file_has_a_name_and_no_bytes() {
-    for placeholder in [Placeholder::Dataless, Placeholder::Stub] {
+    for placeholder in
+        [Placeholder::Dataless, Placeholder::Stub, Placeholder::StubNextcloud, Placeholder::StubOwncloud]
+    {
         let mut stage = Stage::new(2, Rules { placeholder, ..rules() });
         let path = Path::shared("f");
         let [evict, fetch] = [

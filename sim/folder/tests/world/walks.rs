@@ -95,7 +95,7 @@ proptest! {
                 for (path, slot) in replica.disk().slots() {
                     let after = stage.world.replica(id).disk().slot(path).map_or(0, |slot| slot.seen);
                     let stub = |slot: &cloudchamber_folder::world::Slot| {
-                        slot.body.as_ref().is_some_and(|body| body.presence == Presence::Stub)
+                        slot.body.as_ref().is_some_and(|body| matches!(body.presence, Presence::Stub(_)))
                     };
                     // A file made under a placeholder's name is a new one to the client.
                     prop_assert!(after >= slot.seen || stub(slot), "{path} at {id}: {choice:?}");
