@@ -143,6 +143,11 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Whether a replica runs the hardened design.
+    pub(super) fn is_hardened(&self, id: ReplicaId) -> bool {
+        config(self.setup, id).design == Design::Hardened
+    }
+
     pub(super) fn violation(
         &self,
         checker: &str,
@@ -179,7 +184,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         Checker {
             name: NEVER_LONG_WITHOUT,
             kind: Kind::Liveness,
-            about: "There is never nobody active for longer than the bound while a replica could be.",
+            about: "There is never nobody active for longer than the bound while a replica could be: one runs and is connected, \
+                    and under the policy majority the voters for it as well.",
         },
         Checker {
             name: ACTIVATION,
@@ -211,7 +217,7 @@ impl Checks<FailoverSystem> for FailoverChecks {
             name: LAST_ID,
             kind: Kind::Safety,
             about: "The server's state.json never shows a lower lastUpdateId than it has shown, but where a client \
-                    brings what was written before that.",
+                    brings what was written before that, or in the hardened design by one whom that had not reached.",
         },
         Checker {
             name: HANDLED,
@@ -373,9 +379,7 @@ impl FailoverChecks {
         if self.hand_over.is_some_and(|(target, _)| !has_voters(setup, world, target)) {
             self.hand_over = None;
         }
-        let forgets =
-            matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. });
-        if let Some(replica) = choice.replica().filter(|_| forgets) {
+        if let Some(replica) = choice.replica().filter(|_| choice.is_taken_for_a_change()) {
             self.reset |= 1 << replica.0;
         }
         let before = self.active;
@@ -450,10 +454,11 @@ impl FailoverChecks {
     /// How long there has been nobody, and whether a hand-over is overdue.
     fn absence(&mut self, look: &Look<'_>, findings: &mut Findings) {
         let Look { world, now, .. } = *look;
-        let could = world.replicas().any(|(_, replica)| replica.runs() && replica.syncs());
-        if self.active != 0 || !could || troubles(look.choice) {
+        let mut able = world.replicas().filter(|(_, replica)| replica.runs() && replica.syncs());
+        let could = self.active == 0 && able.any(|(id, _)| has_voters(look.setup, world, id));
+        if !could || troubles(look.choice) {
             // The bound counts from the last trouble: each may cost a whole round.
-            self.without_ms = (self.active == 0 && could).then_some(now);
+            self.without_ms = could.then_some(now);
         } else if let Some(since) = self.without_ms {
             let bound = self.bounds.without_ms_max;
             if now - since > bound {

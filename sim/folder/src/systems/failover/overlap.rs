@@ -17,13 +17,20 @@ use crate::world::Choice;
 /// How many beats of a replica are remembered; those of ten minutes.
 const BEATS_MAX: usize = 64;
 
+/// How many naps of a replica are remembered; files that are older than as many are late anyhow.
+const NAPS_MAX: usize = 16;
+
 /// What is remembered for it. Only the hardened design is watched: its files tell who is active since when.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Overlap {
     /// When each replica wrote its newest beats of this life, ms, and by which id.
     beaten_ms: BTreeMap<ReplicaId, (Arc<str>, VecDeque<u64>)>,
-    /// Since when each replica has run and been awake without a break, ms.
-    awake_ms: BTreeMap<ReplicaId, u64>,
+    /// Since when each replica has run, ms.
+    opened_ms: BTreeMap<ReplicaId, u64>,
+    /// Since when each one that sleeps has done so, ms.
+    asleep_ms: BTreeMap<ReplicaId, u64>,
+    /// The newest times each replica slept, from when and until when, ms.
+    naps: BTreeMap<ReplicaId, VecDeque<(u64, u64)>>,
     /// The newest beat that each replica's disk has shown of each other one, in that one's newest life.
     shown: BTreeMap<(ReplicaId, ReplicaId), u64>,
     /// When a file that had been late last came, ms.
@@ -55,13 +62,24 @@ impl Overlap {
     }
 
     fn remember(&mut self, me: ReplicaId, look: &Look<'_>) {
+        match look.choice {
+            Choice::Sleep { .. } => _ = self.asleep_ms.insert(me, look.now),
+            Choice::Wake { .. } => {
+                if let Some(since) = self.asleep_ms.remove(&me) {
+                    let naps = self.naps.entry(me).or_default();
+                    naps.push_front((since, look.now));
+                    naps.truncate(NAPS_MAX);
+                }
+            }
+            _ => {}
+        }
         let Some(id) = look.world.replica(me).protocol().and_then(Failover::id) else { return };
         if matches!(look.choice, Choice::Open { .. }) {
             self.beaten_ms.remove(&me);
             self.shown.retain(|(from, _), _| *from != me);
         }
-        if matches!(look.choice, Choice::Open { .. } | Choice::Wake { .. }) {
-            self.awake_ms.insert(me, look.now);
+        if matches!(look.choice, Choice::Open { .. }) {
+            self.opened_ms.insert(me, look.now);
         }
         let beats =
             |event: &Event| matches!(event, Event::HeartbeatWritten { path } if path.name() != "state.json");
@@ -91,14 +109,14 @@ impl Overlap {
         let shown = self.shown.entry((*from, *to)).or_default();
         let first = newest.beat.saturating_sub(*shown).checked_sub(1);
         let written = first.and_then(|first| times.get(usize::try_from(first).ok()?));
-        let awake_ms = self.awake_ms.get(to).copied().unwrap_or(0);
-        if *shown < said.beat
-            && written
-                .is_some_and(|written| look.now.saturating_sub((*written).max(awake_ms)) > bounds.late_ms_min)
+        let is_new = *shown < said.beat;
+        let written = written.copied();
+        *shown = said.beat.max(*shown);
+        if is_new
+            && written.is_some_and(|written| self.awaited_ms(*to, written, look.now) > bounds.late_ms_min)
         {
             self.came_late_ms = Some(look.now);
         }
-        *shown = said.beat.max(*shown);
     }
 
     /// A replica that becomes active beside another has to have an excuse: a file that is later than the bound which the
@@ -156,8 +174,17 @@ impl Overlap {
         }
         let first = usize::try_from(own.beat - there).unwrap_or(usize::MAX).min(times.len());
         let Some(written) = first.checked_sub(1).map(|first| times[first]) else { return false };
-        let awake_ms = self.awake_ms.get(&to).copied().unwrap_or(0);
-        look.now.saturating_sub(written.max(awake_ms)) > bounds.late_ms_min
+        self.awaited_ms(to, written, look.now) > bounds.late_ms_min
+    }
+
+    /// For how long a replica has run and been awake since something was written elsewhere, ms: a file is not late while
+    /// nobody could have read it, and a nap makes none younger.
+    fn awaited_ms(&self, to: ReplicaId, written_ms: u64, now_ms: u64) -> u64 {
+        let since = written_ms.max(self.opened_ms.get(&to).copied().unwrap_or(0));
+        let naps = self.naps.get(&to).into_iter().flatten().copied();
+        let naps = naps.chain(self.asleep_ms.get(&to).map(|&since| (since, now_ms)));
+        let slept: u64 = naps.map(|(from, until)| until.saturating_sub(from.max(since))).sum();
+        now_ms.saturating_sub(since).saturating_sub(slept)
     }
 
     /// Of two that are active, the one whose place the other took has to stop once it can read that.

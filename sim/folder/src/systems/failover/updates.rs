@@ -15,9 +15,12 @@ use crate::world::Choice;
 pub(super) struct Updates {
     /// The highest id that the server's `state.json` has shown.
     last_id: i64,
+    /// The version that showed it.
+    last_version: u32,
     /// Who wrote `state.json`, by when they last did.
     state_writers: Vec<ReplicaId>,
-    /// Who last wrote it before what showed that id was written, one bit a replica.
+    /// Whose clients may bring a lower one, one bit a replica: what they send was written before what showed that id, or
+    /// by somebody else, or in the hardened design by one whom that had not reached.
     state_earlier: u32,
     /// The id below which every update is known to have been confirmed.
     confirmed: i64,
@@ -46,13 +49,20 @@ impl Updates {
     /// conflict: no replica wrote what was lower than what it could know of.
     fn state_file(&mut self, look: &Look<'_>, findings: &mut Findings) {
         let is_state = |path: &Path| path.root() == Root::Shared && path.name() == "state.json";
-        // After a crash a client sends whatever it has not sent yet, written then or long before.
-        let writes =
-            !matches!(look.choice, Choice::Crash { .. }) && look.effects.touched.iter().any(is_state);
-        if let Some(me) = look.choice.replica().filter(|_| writes) {
-            self.state_writers.retain(|writer| *writer != me);
-            self.state_writers.push(me);
-            self.state_earlier &= !(1 << me.0);
+        let path = look.effects.touched.iter().find(|path| is_state(path));
+        if let Some((me, path)) = look.choice.replica().zip(path) {
+            // After a crash a client sends whatever it has not sent yet, written then or long before; one that has
+            // forgotten what it synced, or finds files restored, sends what others wrote.
+            match look.choice {
+                Choice::Apply { .. } => {
+                    self.state_writers.retain(|writer| *writer != me);
+                    self.state_writers.push(me);
+                    self.state_earlier &= !(1 << me.0);
+                    self.state_earlier |= u32::from(!self.could_know(me, path, look)) << me.0;
+                }
+                Choice::Crash { .. } => {}
+                _ => self.state_earlier |= 1 << me.0,
+            }
         }
         for commit in look.effects.committed.iter().filter(|commit| is_state(&commit.path)) {
             let newest = look.world.cloud().file(&commit.path).map(|file| file.newest());
@@ -71,10 +81,19 @@ impl Updates {
             }
             if id > self.last_id {
                 self.last_id = id;
+                self.last_version = commit.version;
                 let earlier = self.state_writers.iter().take_while(|writer| **writer != commit.author);
                 self.state_earlier = earlier.fold(0, |earlier, writer| earlier | 1 << writer.0);
             }
         }
+    }
+
+    /// Whether a replica that has just written `state.json` is to be asked for the highest id that it has shown. The
+    /// published design goes by that file, so whoever writes it has to look first; the hardened one writes it for others,
+    /// and one that is cut off goes on.
+    fn could_know(&self, me: ReplicaId, path: &Path, look: &Look<'_>) -> bool {
+        let seen = look.world.replica(me).disk().slot(path).map_or(0, |slot| slot.seen);
+        !look.is_hardened(me) || seen >= self.last_version
     }
 
     /// Updates that left the queue.

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::Path;
-use cloudchamber_core::journal::address::Mention;
-use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::layout::SENTINEL;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::protocol::{Journal, Told};
 
 use super::JournalSystem;
+use super::calls::Calls;
 use super::claims::Claims;
-use super::lines::{edited, follows, mentions};
+use super::lines::{MENTIONS, edited, follows};
 use super::seen::{Seen, folder_digest, line_digest, see};
 use super::shown::Shown;
 use crate::ReplicaId;
@@ -35,6 +34,7 @@ pub mod name {
     pub const SHOWN: &str = "what_was_shown_stays_shown";
     pub const TAKEN_ONCE: &str = "a_mention_is_taken_up_once";
     pub const ONE_HANDLER: &str = "a_mention_has_one_handler";
+    pub const HANDED_ONCE: &str = "every_mention_is_handed_over_once";
     pub const WRITES_AGAIN: &str = "a_machine_can_write_again";
     pub const TRAVELS: &str = "an_append_reaches_another_machine";
     pub const RESTS: &str = "everything_comes_to_rest_after_an_append";
@@ -43,6 +43,8 @@ pub mod name {
     /// Samples: from the acknowledgement of an append until every running machine has read it.
     pub const SPREAD_MS: &str = "spread_ms";
 }
+
+mod rest;
 
 use name::*;
 
@@ -60,6 +62,8 @@ pub struct JournalChecks {
     shown: Shown,
     /// Who claims what another one claims too.
     claims: Claims,
+    /// Who is mentioned, and what the daemons do about it.
+    calls: Calls,
     /// What each replica saw when its folder had last changed.
     looks: BTreeMap<ReplicaId, Look>,
     /// Whether faults have stopped.
@@ -81,10 +85,8 @@ struct Acknowledged {
     at_ms: u64,
     /// Who has read it, and when, ms of world time.
     read: BTreeMap<ReplicaId, u64>,
-    /// Who took a mention in it to be theirs at the moment they had read it, and of whose claims they knew.
-    takers: BTreeMap<ReplicaId, BTreeSet<ReplicaId>>,
-    /// Whether somebody who had long read it has said something else since.
-    superseded: bool,
+    /// Who had long read it and has said something else since, and the digest of that line.
+    superseded: BTreeSet<(ReplicaId, u64)>,
     /// Whether everybody has.
     spread: bool,
 }
@@ -147,7 +149,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: LATER_WORD,
             kind: CheckerKind::Safety,
-            about: "An edit of a message is never shown in the end if somebody who had read it edited the message again.",
+            about: "An edit of a message is never shown in the end if somebody who had read it edited the message again, and that is here or its machine is not gone for good.",
         },
         Checker {
             name: REBUILD,
@@ -167,7 +169,12 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: ONE_HANDLER,
             kind: CheckerKind::Liveness,
-            about: "In the end a mention of an agent on one machine is for exactly one machine that runs.",
+            about: "In the end a mention of an agent on one machine is for exactly one machine that runs, or for nobody where one is gone for good.",
+        },
+        Checker {
+            name: HANDED_ONCE,
+            kind: CheckerKind::Liveness,
+            about: "In the end a mention of an agent on one machine that runs was handed over once, by a daemon that remembers by a watermark how far it is. Excused are two of one id, as above.",
         },
         Checker {
             name: WRITES_AGAIN,
@@ -195,7 +202,7 @@ impl Checks<JournalSystem> for JournalChecks {
         findings: &mut Findings,
     ) {
         let Some(id) = choice.replica() else { return };
-        if matches!(choice, Choice::ResetIndex { .. } | Choice::Restore { .. } | Choice::Wipe { .. }) {
+        if choice.is_taken_for_a_change() {
             self.foreign.insert(id);
         }
         self.shown.after(world, id, choice);
@@ -212,12 +219,7 @@ impl Checks<JournalSystem> for JournalChecks {
                 told
             {
                 self.acknowledged(world.now(), id, machine, *seq, line, findings);
-                let key = (machine.clone(), *seq, line_digest(line.as_bytes()));
-                if takes(setup, world, id, line)
-                    && let Some(event) = self.acknowledged.get_mut(&key)
-                {
-                    event.takers.insert(id, self.claims.read(world, id));
-                }
+                self.mentioned(setup, world, id, (machine, *seq, line), findings);
             }
         }
         if writes {
@@ -246,8 +248,8 @@ impl Checks<JournalSystem> for JournalChecks {
         }
     }
 
-    /// What was read last is needed by [`SAME_VIEW`] alone, who wrote a file by [`ONE_WRITER`], and who
-    /// claims what by that and [`TAKEN_ONCE`], who shows what by [`SHOWN`].
+    /// What was read last is needed by [`SAME_VIEW`] alone, who wrote a file by [`ONE_WRITER`], who claims what by that
+    /// and by those that ask for mentions, who shows what by [`SHOWN`].
     fn forget(&mut self, checker: &str, fresh: &Self) {
         if checker != SAME_VIEW {
             self.looks.clone_from(&fresh.looks);
@@ -256,8 +258,11 @@ impl Checks<JournalSystem> for JournalChecks {
             self.writers.clone_from(&fresh.writers);
             self.foreign.clone_from(&fresh.foreign);
         }
-        if checker != ONE_WRITER && checker != TAKEN_ONCE {
+        if ![ONE_WRITER, TAKEN_ONCE, HANDED_ONCE].contains(&checker) {
             self.claims.clone_from(&fresh.claims);
+        }
+        if ![ONE_HANDLER, TAKEN_ONCE, HANDED_ONCE].contains(&checker) {
+            self.calls.clone_from(&fresh.calls);
         }
         if checker != SHOWN {
             self.shown.clone_from(&fresh.shown);
@@ -301,13 +306,6 @@ fn rests(world: &World<JournalSystem>) -> bool {
 /// append is told some ops after it was planned.
 const SURELY_READ_MS: u64 = 10_000;
 
-/// Whether a machine, as far as it knows now, is the one that a message's line mentions.
-fn takes(setup: &Setup<JournalSystem>, world: &World<JournalSystem>, id: ReplicaId, line: &str) -> bool {
-    let config = &setup.replicas[id.index()].config;
-    let meant = |mention: &Mention| world.replica(id).protocol()?.is_meant(config, mention);
-    mentions(line).iter().any(|mention| meant(mention) == Some(true))
-}
-
 fn violation(checker: &str, at_ms: u64, replicas: Vec<ReplicaId>, expected: &str, seen: String) -> Violation {
     Violation { checker: checker.into(), at_ms, replicas, expected: expected.into(), seen }
 }
@@ -324,43 +322,24 @@ impl JournalChecks {
         }
     }
 
-    /// Looks at a world in which everything has come to rest.
-    fn settled(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
-        let mut first: Option<(ReplicaId, u64)> = None;
-        for (id, replica) in world.replicas() {
-            let Some(journal) = replica.protocol() else { continue };
-            let design = &setup.replicas[id.index()].config.design;
-            let view = see(design, journal.folder(), |seen| {
-                self.ended(world, id, seen, findings);
-                seen.view_digest
+    /// Notes which mentions of a message a machine takes to be its own, where it has just read or written that.
+    fn mentioned(
+        &mut self,
+        setup: &Setup<JournalSystem>,
+        world: &World<JournalSystem>,
+        id: ReplicaId,
+        (machine, seq, line): (&str, i64, &str),
+        findings: &mut Findings,
+    ) {
+        // Looking at who knows whom would take most of a run's time.
+        let Some(journal) = world.replica(id).protocol().filter(|_| line.contains(MENTIONS)) else { return };
+        let key = (machine.to_owned(), seq, line_digest(line.as_bytes()));
+        let known = self.claims.read(world, id);
+        let config = &setup.replicas[id.index()].config;
+        if let Some(amiss) = self.calls.read(&key, id, (config, journal), &known, &self.claims) {
+            findings.violated(TAKEN_ONCE, || {
+                violation(TAKEN_ONCE, world.now(), amiss.replicas, "a mention is taken up once", amiss.seen)
             });
-            let (other, its) = *first.get_or_insert((id, view));
-            if view != its {
-                findings.violated(QUIET_AGREE, || {
-                    let seen = format!("{other} sees {its:016x} and {id} sees {view:016x}");
-                    violation(QUIET_AGREE, world.now(), vec![other, id], "all machines see the same", seen)
-                });
-            }
-        }
-        self.mentions(setup, world, findings);
-    }
-
-    /// Looks for mentions that several machines, or none, take to be theirs.
-    fn mentions(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
-        for event in self.acknowledged.values() {
-            for mention in mentions(&event.line) {
-                let meant = world.replicas().filter(|(id, replica)| {
-                    let config = &setup.replicas[id.index()].config;
-                    replica.protocol().and_then(|journal| journal.is_meant(config, &mention)) == Some(true)
-                });
-                let meant: Vec<_> = meant.map(|(id, _)| id).collect();
-                if meant.len() != 1 {
-                    findings.violated(ONE_HANDLER, || {
-                        let text = format!("@{} is for {} machines", mention.stored(), meant.len());
-                        violation(ONE_HANDLER, world.now(), meant, "a mention is for one machine", text)
-                    });
-                }
-            }
         }
     }
 
@@ -388,10 +367,12 @@ impl JournalChecks {
         }
         if let Some(message) = edited(line) {
             let before = now.saturating_sub(SURELY_READ_MS);
-            for known in self.acknowledged.values_mut().filter(|known| !known.superseded) {
+            for known in self.acknowledged.values_mut() {
                 let read = known.read.get(&id).is_some_and(|read| *read < before);
                 let same = || edited(&known.line).is_some_and(|other| other == message);
-                known.superseded = read && same() && follows(line, &known.line);
+                if read && same() && follows(line, &known.line) {
+                    known.superseded.insert((id, digest));
+                }
             }
         }
         let nth = self.acknowledged.values().filter(|known| known.replica == id).count();
@@ -401,10 +382,10 @@ impl JournalChecks {
             nth,
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
-            takers: BTreeMap::new(),
-            superseded: false,
+            superseded: BTreeSet::new(),
             spread: false,
         };
+        self.calls.acknowledged(key(digest), line);
         self.acknowledged.insert(key(digest), event);
     }
 
@@ -454,6 +435,8 @@ impl JournalChecks {
             }
             self.spread(setup, world, id, seen, findings);
             if journal.has_looked() {
+                let config = &setup.replicas[id.index()].config;
+                self.calls.hand_over(id, (config, journal), seen, || self.claims.read(world, id));
                 let is_done =
                     world.replica(id).process().is_some_and(|process| process.pending_op().is_none());
                 self.stays(now, id, seen, is_done, findings);
@@ -498,7 +481,8 @@ impl JournalChecks {
         let now = world.now();
         let running =
             || world.replicas().filter(|(_, replica)| replica.process().is_some()).map(|(id, _)| id);
-        for ((_, _, digest), event) in self.acknowledged.iter_mut().filter(|(_, event)| !event.spread) {
+        let mut come = Vec::new();
+        for (key @ (_, _, digest), event) in self.acknowledged.iter_mut().filter(|(_, event)| !event.spread) {
             if event.read.contains_key(&id) || !seen.events.contains(digest) {
                 continue;
             }
@@ -507,111 +491,16 @@ impl JournalChecks {
                 findings.count(TRAVELS, 1);
             }
             event.read.insert(id, now);
-            if takes(setup, world, id, &event.line) {
-                let known = self.claims.read(world, id);
-                let at_fault = |&(other, its): &(&ReplicaId, _)| {
-                    *other != id && !self.claims.excuse((id, &known), (*other, its))
-                };
-                if let Some((&other, _)) = event.takers.iter().find(at_fault) {
-                    findings.violated(TAKEN_ONCE, || {
-                        let seen = format!("{other} and {id} take `{}` to be for them", event.line);
-                        violation(TAKEN_ONCE, now, vec![other, id], "a mention is taken up once", seen)
-                    });
-                }
-                event.takers.insert(id, known);
+            if event.line.contains(MENTIONS) {
+                come.push((key.clone(), event.line.clone()));
             }
             if running().all(|id| event.read.contains_key(&id)) {
                 event.spread = true;
                 findings.sample(SPREAD_MS, now - event.at_ms);
             }
         }
-    }
-
-    /// Whether the event whose line has this digest was surely told by somebody who knew of another one: the same
-    /// replica told both in this order, or it had long read the earlier one.
-    fn is_after(&self, known: &Acknowledged, digest: u64) -> bool {
-        let later = self.acknowledged.iter().filter(|((_, _, its), _)| *its == digest);
-        later.map(|(_, later)| later).any(|later| {
-            let told_both = later.replica == known.replica && later.nth > known.nth;
-            let read = known.read.get(&later.replica).is_some_and(|read| read + SURELY_READ_MS < later.at_ms);
-            told_both || read
-        })
-    }
-
-    /// Looks at what one replica sees when everything has come to rest.
-    fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
-        let now = world.now();
-        let kept = |event: &&Acknowledged| world.replica(event.replica).process().is_some();
-        for ((machine, _, digest), event) in &self.acknowledged {
-            if event.superseded && seen.shows_edit(*digest) {
-                findings.violated(LATER_WORD, || {
-                    let text = format!("{id} shows `{}`, which somebody had read and changed", event.line);
-                    violation(LATER_WORD, now, vec![id], "what was read and changed stays changed", text)
-                });
-            }
-            if kept(&event) && !seen.has(machine, &event.line) {
-                findings.violated(REACHES_EVERYBODY, || {
-                    let text = format!("{id} does not see `{}` of {machine}", event.line);
-                    let who = if event.replica == id { vec![id] } else { vec![event.replica, id] };
-                    violation(REACHES_EVERYBODY, now, who, "an acknowledged event reaches everybody", text)
-                });
-            }
-        }
-        for event in self.acknowledged.values().filter(kept) {
-            let Ok(removal) = Event::parse(&event.line) else { continue };
-            let afterwards = |digest| self.is_after(event, digest);
-            let deleted = [
-                (STAYS_DELETED, seen.of_deleted_message(&removal, &afterwards)),
-                (THREAD_STAYS_DELETED, seen.of_deleted_thread(&removal, &afterwards)),
-            ];
-            for (checker, shown) in deleted {
-                let Some(shown) = shown else { continue };
-                findings.violated(checker, || {
-                    let text = format!("{id} shows {shown} in spite of `{}`", event.line);
-                    violation(checker, now, vec![id], "what was deleted stays deleted", text)
-                });
-            }
-            if seen.stands(&removal) {
-                findings.violated(STAYS_REMOVED, || {
-                    let text = format!("{id} shows what was removed by `{}`", event.line);
-                    violation(STAYS_REMOVED, now, vec![id], "what was removed stays removed", text)
-                });
-            }
-        }
-        if let Some((machine, seq)) = seen.reused() {
-            findings.violated(USED_ONCE, || {
-                let text = format!("{id} reads two events of {machine} with number {seq}");
-                violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
-            });
-        }
-        let edits = self
-            .acknowledged
-            .iter()
-            .filter_map(|((_, _, digest), event)| Some((edited(&event.line)?, *digest, event)));
-        let edits: Vec<_> = edits.collect();
-        for (message, digest, event) in &edits {
-            let outdone = edits.iter().find(|(other, _, after)| {
-                after.replica == event.replica && after.nth > event.nth && other == message
-            });
-            let Some((_, _, later)) = outdone else { continue };
-            if kept(event) && seen.shows_edit(*digest) {
-                findings.violated(PROGRAM_ORDER, || {
-                    let text =
-                        format!("{id} shows `{}`, which its writer followed by `{}`", event.line, later.line);
-                    violation(
-                        PROGRAM_ORDER,
-                        now,
-                        vec![event.replica],
-                        "the later word of a machine stands",
-                        text,
-                    )
-                });
-            }
-        }
-        if let Some(text) = seen.overtaken() {
-            findings.violated(PROGRAM_ORDER, || {
-                violation(PROGRAM_ORDER, now, vec![id], "the later word of a machine stands", text)
-            });
+        for ((machine, seq, _), line) in come {
+            self.mentioned(setup, world, id, (&machine, seq, &line), findings);
         }
     }
 }

@@ -23,10 +23,12 @@ pub(super) fn follows(line: &str, of: &str) -> bool {
     }
 }
 
+/// What a line has in it that mentions somebody. Most have none, and reading them would take most of a run's time.
+pub(super) const MENTIONS: &str = "\"mentions\"";
+
 /// The mentions of one machine each that a message's line lists.
 pub(super) fn mentions(line: &str) -> Vec<Mention> {
-    // Most lines have none, and reading them would take most of a run's time.
-    if !line.contains("\"mentions\"") {
+    if !line.contains(MENTIONS) {
         return vec![];
     }
     let Ok(event) = Event::parse(line) else { return vec![] };

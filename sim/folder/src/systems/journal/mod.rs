@@ -1,5 +1,6 @@
 //! Journals: every machine appends to its own files, and all that have the same events see the same.
 
+mod calls;
 mod checks;
 mod claims;
 mod lines;
@@ -64,7 +65,7 @@ impl System for JournalSystem {
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         let every_ms = [5_000, 20_000, 60_000][usize::try_from(rng.up_to(2)).expect("0 to 2")];
-        scenario.settings.append_every_ms = Some(every_ms);
+        scenario.settings.append_every_ms = Some(scenario.stretched(every_ms));
         // One passage for what was written last, one for what it is repaired with.
         let travel = scenario.profile().timing.calm_bound_ms();
         scenario.settle_ms = 2 * travel + 4 * scenario.settings.scan_ms() + 60_000;

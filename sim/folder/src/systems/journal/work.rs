@@ -24,8 +24,8 @@ struct Work {
 
 /// The events of a run, each with its time in ms and the machine it happens on.
 ///
-/// Two kinds of people are at work. Those who write, ask and answer draw first; what those draw who tidy up comes after
-/// all that, so that neither shifts the other.
+/// Three kinds of people are at work. Those who write, ask and answer draw first; what those draw who tidy up comes after
+/// all that, and then those who call agents, so that none shifts another.
 pub(super) fn workload(
     scenario: &Scenario<JournalSystem>,
     rng: &mut dyn Rng,
@@ -38,6 +38,8 @@ pub(super) fn workload(
     events.extend(moments(scenario, every_ms.saturating_mul(TIDYING_EVERY), rng, |at, rng| {
         tidying.next(at, rng)
     }));
+    let mut calling = Calling::of(scenario);
+    events.extend(moments(scenario, every_ms.saturating_mul(CALLING_EVERY), rng, |_, rng| calling.next(rng)));
     events.sort_by_key(|(at, _, _)| *at);
     let command = |(at, replica, event): (u64, ReplicaId, Event)| {
         (at, Choice::Command { replica, command: event.into(), draw: Default::default() })
@@ -150,6 +152,54 @@ impl Tidying {
             .with_text(Field::Guid, &format!("thrd-{:08}", self.threads))
             .with_text(Field::Name, &format!("thread {}", self.threads))
             .with_raw(Field::Subscribed.name(), r#"["ann"]"#)
+    }
+}
+
+/// How many events there are to one of those who call agents.
+const CALLING_EVERY: u64 = 6;
+
+/// What those do who call agents on one machine, or on two at once, and who start threads below others' threads.
+struct Calling {
+    machines: Vec<String>,
+    calls: u64,
+    threads: u64,
+}
+
+impl Calling {
+    fn of(scenario: &Scenario<JournalSystem>) -> Self {
+        let ids = ReplicaId::all(scenario.replica.len());
+        let machines = ids.filter_map(|id| scenario.settings.machine(id)).collect();
+        Self { machines, calls: 0, threads: 0 }
+    }
+
+    fn next(&mut self, rng: &mut dyn Rng) -> Event {
+        let below = rng.up_to(u64::MAX);
+        if rng.up_to(3) == 0 {
+            self.threads += 1;
+            let name = |number: u64| format!("thrd-of-{number:06}");
+            let thread = Event::new(Kind::Thread)
+                .with_text(Field::Guid, &name(self.threads))
+                .with_text(Field::Name, &format!("thread of thread {}", self.threads));
+            return match self.threads {
+                1 => thread,
+                _ => thread.with_text(Field::ParentThread, &name(1 + below % (self.threads - 1))),
+            };
+        }
+        self.calls += 1;
+        let mut machine = || {
+            let last = u64::try_from(self.machines.len() - 1).expect("1 to 256 replicas");
+            &self.machines[usize::try_from(rng.up_to(last)).expect("one of the machines")]
+        };
+        let (one, other) = (machine(), machine());
+        let mut mentions = vec![format!("opus@{one}")];
+        if rng.up_to(3) == 0 && other != one {
+            mentions.push(format!("opus@{other}"));
+        }
+        Event::new(Kind::Message)
+            .with_text(Field::Id, &format!("call-{:08}", self.calls))
+            .with_text(Field::FromAgent, "ann")
+            .with_text(Field::Body, &format!("call {}", self.calls))
+            .with_raw(Field::Mentions.name(), serde_json::json!(mentions).to_string())
     }
 }
 

@@ -1,0 +1,162 @@
+//! What must hold of journals once everything has come to rest.
+
+use cloudchamber_core::journal::event::Event;
+
+use super::name::*;
+use super::{Acknowledged, JournalChecks, SURELY_READ_MS, violation};
+use crate::ReplicaId;
+use crate::checks::Findings;
+use crate::systems::journal::JournalSystem;
+use crate::systems::journal::lines::edited;
+use crate::systems::journal::seen::{Seen, see};
+use crate::world::{Setup, World};
+
+impl JournalChecks {
+    /// Looks at a world in which everything has come to rest.
+    pub(super) fn settled(
+        &self,
+        setup: &Setup<JournalSystem>,
+        world: &World<JournalSystem>,
+        findings: &mut Findings,
+    ) {
+        let mut first: Option<(ReplicaId, u64)> = None;
+        for (id, replica) in world.replicas() {
+            let Some(journal) = replica.protocol() else { continue };
+            let design = &setup.replicas[id.index()].config.design;
+            let view = see(design, journal.folder(), |seen| {
+                self.ended(world, id, seen, findings);
+                seen.view_digest
+            });
+            let (other, its) = *first.get_or_insert((id, view));
+            if view != its {
+                findings.violated(QUIET_AGREE, || {
+                    let seen = format!("{other} sees {its:016x} and {id} sees {view:016x}");
+                    violation(QUIET_AGREE, world.now(), vec![other, id], "all machines see the same", seen)
+                });
+            }
+        }
+        self.mentions(setup, world, findings);
+    }
+
+    /// Looks for mentions that several machines, or none, take to be theirs, and for those that no daemon or several have
+    /// handed over.
+    fn mentions(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
+        for (key, mention) in self.calls.mentions() {
+            let meant = world.replicas().filter(|(id, replica)| {
+                let config = &setup.replicas[id.index()].config;
+                replica.protocol().and_then(|journal| journal.is_meant(config, mention)) == Some(true)
+            });
+            let meant: Vec<_> = meant.map(|(id, _)| id).collect();
+            // Whom it is for may be gone for good.
+            if meant.is_empty() && world.replicas().any(|(_, replica)| replica.process().is_none()) {
+                continue;
+            }
+            let [one] = meant[..] else {
+                findings.violated(ONE_HANDLER, || {
+                    let text = format!("@{} is for {} machines", mention.stored(), meant.len());
+                    violation(ONE_HANDLER, world.now(), meant, "a mention is for one machine", text)
+                });
+                continue;
+            };
+            let is_read = self.acknowledged.get(key).is_some_and(|event| event.read.contains_key(&one));
+            if let Some(amiss) = self.calls.amiss(key, mention, one, &self.claims).filter(|_| is_read) {
+                findings.violated(HANDED_ONCE, || {
+                    let expected = "a mention is handed over once";
+                    violation(HANDED_ONCE, world.now(), amiss.replicas, expected, amiss.seen)
+                });
+            }
+        }
+    }
+
+    /// Whether the event whose line has this digest was surely told by somebody who knew of another one: the same
+    /// replica told both in this order, or it had long read the earlier one.
+    fn is_after(&self, known: &Acknowledged, digest: u64) -> bool {
+        let later = self.acknowledged.iter().filter(|((_, _, its), _)| *its == digest);
+        later.map(|(_, later)| later).any(|later| {
+            let told_both = later.replica == known.replica && later.nth > known.nth;
+            let read = known.read.get(&later.replica).is_some_and(|read| read + SURELY_READ_MS < later.at_ms);
+            told_both || read
+        })
+    }
+
+    /// Looks at what one replica sees when everything has come to rest.
+    fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+        let now = world.now();
+        let kept = |event: &&Acknowledged| world.replica(event.replica).process().is_some();
+        for ((machine, _, digest), event) in &self.acknowledged {
+            // What stands only on a machine that is gone for good, nobody can know.
+            let by_known = |(by, line): &(ReplicaId, u64)| {
+                seen.events.contains(line) || world.replica(*by).process().is_some()
+            };
+            if event.superseded.iter().any(by_known) && seen.shows_edit(*digest) {
+                findings.violated(LATER_WORD, || {
+                    let text = format!("{id} shows `{}`, which somebody had read and changed", event.line);
+                    violation(LATER_WORD, now, vec![id], "what was read and changed stays changed", text)
+                });
+            }
+            if kept(&event) && !seen.has(machine, &event.line) {
+                findings.violated(REACHES_EVERYBODY, || {
+                    let text = format!("{id} does not see `{}` of {machine}", event.line);
+                    let who = if event.replica == id { vec![id] } else { vec![event.replica, id] };
+                    violation(REACHES_EVERYBODY, now, who, "an acknowledged event reaches everybody", text)
+                });
+            }
+        }
+        for event in self.acknowledged.values().filter(kept) {
+            let Ok(removal) = Event::parse(&event.line) else { continue };
+            let afterwards = |digest| self.is_after(event, digest);
+            let deleted = [
+                (STAYS_DELETED, seen.of_deleted_message(&removal, &afterwards)),
+                (THREAD_STAYS_DELETED, seen.of_deleted_thread(&removal, &afterwards)),
+            ];
+            for (checker, shown) in deleted {
+                let Some(shown) = shown else { continue };
+                findings.violated(checker, || {
+                    let text = format!("{id} shows {shown} in spite of `{}`", event.line);
+                    violation(checker, now, vec![id], "what was deleted stays deleted", text)
+                });
+            }
+            if seen.stands(&removal) {
+                findings.violated(STAYS_REMOVED, || {
+                    let text = format!("{id} shows what was removed by `{}`", event.line);
+                    violation(STAYS_REMOVED, now, vec![id], "what was removed stays removed", text)
+                });
+            }
+        }
+        if let Some((machine, seq)) = seen.reused() {
+            findings.violated(USED_ONCE, || {
+                let text = format!("{id} reads two events of {machine} with number {seq}");
+                violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
+            });
+        }
+        let edits = self
+            .acknowledged
+            .iter()
+            .filter_map(|((_, _, digest), event)| Some((edited(&event.line)?, *digest, event)));
+        let edits: Vec<_> = edits.collect();
+        for (message, digest, event) in &edits {
+            let outdone = edits.iter().find(|(other, _, after)| {
+                after.replica == event.replica && after.nth > event.nth && other == message
+            });
+            let Some((_, _, later)) = outdone else { continue };
+            if kept(event) && seen.shows_edit(*digest) {
+                findings.violated(PROGRAM_ORDER, || {
+                    let text =
+                        format!("{id} shows `{}`, which its writer followed by `{}`", event.line, later.line);
+                    violation(
+                        PROGRAM_ORDER,
+                        now,
+                        vec![event.replica],
+                        "the later word of a machine stands",
+                        text,
+                    )
+                });
+            }
+        }
+        if let Some(text) = seen.overtaken() {
+            findings.violated(PROGRAM_ORDER, || {
+                violation(PROGRAM_ORDER, now, vec![id], "the later word of a machine stands", text)
+            });
+        }
+    }
+}
