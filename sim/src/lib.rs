@@ -25,4 +25,4 @@ mod swarm;
 #[cfg(madsim)]
 pub use run::{Run, run, watch};
 #[cfg(madsim)]
-pub use swarm::{Fault, Harvest, RUN_MS, Swarm, Violated, breaks, fails, swarm};
+pub use swarm::{Fault, Harvest, Swarm, Violated, breaks, fails, swarm};

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudchamber_core::Rng as _;
 use cloudchamber_folder::checks::{Kind, Violation, checker};
-use cloudchamber_folder::profile::{MachineFault, Profile};
-use cloudchamber_folder::scenario::{Expect, Faults, Outage, ReplicaSpec, Scenario};
+use cloudchamber_folder::profile::{MachineFault, Profile, Tag};
+use cloudchamber_folder::scenario::{DRAWN_MS, Expect, Faults, Outage, ReplicaSpec, Scenario};
 use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, StableHasher, System, Variant};
@@ -20,8 +20,16 @@ use cloudchamber_folder::{ReplicaId, StableHasher, System, Variant};
 use crate::run::run;
 use cloudchamber_folder::streams::{Purpose, Stream};
 
-/// How long faults may happen in a drawn run, ms.
-pub const RUN_MS: u64 = 600_000;
+/// One run of so many lasts for hours or days: it takes as long as all the others together that are drawn for it.
+const LONG_EVERY: u64 = 512;
+
+/// The most that a machine's clocks drift, in millionths: what the hardened failover's leases are made for.
+const DRIFT_PPM_MAX: i32 = 500;
+
+/// Whether a value of a profile is more than a judgement.
+fn is_reported(profile: &Profile, key: &str) -> bool {
+    profile.facts.iter().any(|fact| fact.key == key && fact.tag != Tag::Assumed)
+}
 
 /// In a storm things go wrong up to two to the power of this as often.
 const STORM_MAX: u64 = 4;
@@ -99,22 +107,32 @@ impl<S: System> Swarm<S> {
     /// Whether runs may have a fault of this kind: as switched, or else as the profile says. A profile without
     /// any fault of machines is one in which nothing goes wrong at all.
     ///
-    /// Whole folders that go or come back are drawn only where they are asked for and the profile has a report of it.
+    /// Whole folders that go or come back are drawn where the profile's value is no mere assumption, or where they are asked
+    /// for; those that are emptied everywhere only where they are asked for.
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let hazards = &profile.hazards;
         let usual = match fault {
             Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
             Fault::Machine(fault) => hazards.machine.contains(&fault),
-            Fault::FolderHollow => return hazards.folder_hollow && self.is_switched_on(fault),
-            Fault::FolderWiped => return hazards.folder_wiped && self.is_switched_on(fault),
-            Fault::OlderFiles => return hazards.older_files && self.is_switched_on(fault),
+            Fault::FolderHollow => hazards.folder_hollow && is_reported(profile, "hazards.folder_hollow"),
+            // Until a person has said that the folder was emptied on purpose, journals and logs wait, and nobody here does.
+            Fault::FolderWiped => false,
+            Fault::OlderFiles => hazards.older_files && is_reported(profile, "hazards.older_files"),
             Fault::Storm => false,
         };
-        self.switches.get(&fault).copied().unwrap_or(usual)
+        let is_possible = match fault {
+            Fault::FolderHollow => hazards.folder_hollow,
+            Fault::FolderWiped => hazards.folder_wiped,
+            Fault::OlderFiles => hazards.older_files,
+            _ => true,
+        };
+        is_possible && self.switches.get(&fault).copied().unwrap_or(usual)
     }
 
-    fn is_switched_on(&self, fault: Fault) -> bool {
-        self.switches.get(&fault) == Some(&true)
+    /// Whether a fault that is drawn although nobody asked for it is drawn in one run of four of those that would have it.
+    fn is_rare(&self, fault: Fault) -> bool {
+        let whole = matches!(fault, Fault::FolderHollow | Fault::FolderWiped | Fault::OlderFiles);
+        whole && self.switches.get(&fault) != Some(&true)
     }
 
     /// The scenario of one seed.
@@ -143,7 +161,7 @@ impl<S: System> Swarm<S> {
             placeholder: None,
             hazards: self.on(&profile, Fault::Hazards) && dice(1).chance(1, 2),
             seed,
-            run_ms: RUN_MS,
+            run_ms: DRAWN_MS,
             settle_ms: 0,
             replica,
             file: vec![],
@@ -160,15 +178,73 @@ impl<S: System> Swarm<S> {
             scenario.faults.gone_for_good =
                 ids.filter(|_| gone.chance(1, 3)).take(usize::try_from(most).expect("0 to 2")).collect();
         }
+        if !profile.hazards.machine.is_empty() {
+            self.draw_rare(&profile, &mut scenario, &dice);
+        }
         S::draw(&mut scenario, &mut dice(2));
         scenario
+    }
+
+    /// What happens in few runs, each from a stream of its own: a run of days, a clock that drifts as far as any may, clocks
+    /// that stand still in sleep, and one that is set by hours or by years.
+    fn draw_rare(&self, profile: &Profile, scenario: &mut Scenario<S>, dice: &dyn Fn(u8) -> Stream) {
+        let on = |fault| self.on(profile, Fault::Machine(fault));
+        let (mut long, mut stops, mut set) = (dice(3), dice(4), dice(5));
+        if long.chance(1, LONG_EVERY) {
+            // From six hours to two days, with as many faults as in a short run, and longer ones.
+            let times = long.between(36, 288);
+            scenario.run_ms *= times;
+            let Faults {
+                clock,
+                crash,
+                disk,
+                folder,
+                mount,
+                offline,
+                older,
+                power,
+                sleep,
+                whim,
+                wipe,
+                gone_for_good: _,
+            } = &mut scenario.faults;
+            for outage in [crash, disk, folder, mount, offline, older, power, sleep, whim, wipe, clock] {
+                if let Some(outage) = outage {
+                    outage.every_ms *= times;
+                    outage.for_ms[1] *= times.min(60);
+                }
+            }
+        }
+        for (id, replica) in ReplicaId::all(scenario.replica.len()).zip(&mut scenario.replica) {
+            let mut drift = dice(16 + id.0);
+            if drift.chance(1, 20) && on(MachineFault::ClockDrift) {
+                let is_fast = drift.chance(1, 2);
+                replica.machine.clock_drift_ppm = if is_fast { DRIFT_PPM_MAX } else { -DRIFT_PPM_MAX };
+            }
+        }
+        // One that stands still hides a sleep from whoever goes by it alone, if the wall clock is set back meanwhile:
+        // docs/limits.md.
+        let stands_still = stops.chance(1, 16) && on(MachineFault::Sleep) && scenario.faults.clock.is_none();
+        if stands_still {
+            scenario.replica.iter_mut().for_each(|replica| replica.machine.mono_counts_sleep = false);
+        }
+        let far = set.chance(1, 8);
+        let span = set.between(0, 2);
+        if let Some(clock) = scenario.faults.clock.as_mut().filter(|_| far) {
+            const HOUR_MS: u64 = 3_600_000;
+            clock.for_ms = match span {
+                0 => [HOUR_MS, 12 * HOUR_MS],
+                1 => [24 * HOUR_MS, 60 * 24 * HOUR_MS],
+                _ => [365 * 24 * HOUR_MS, 50 * 365 * 24 * HOUR_MS],
+            };
+        }
     }
 
     fn draw_faults(&self, profile: &Profile, dice: &dyn Fn(u8) -> Stream) -> Faults {
         let storm = self.on(profile, Fault::Storm);
         let outage = |fault: Fault, number: u8, every_ms: [u64; 2], for_ms: [u64; 2]| {
             let mut stream = dice(number);
-            let drawn = stream.chance(1, 2);
+            let drawn = stream.chance(1, 2) && (!self.is_rare(fault) || dice(number + 20).chance(1, 4));
             let every_ms = stream.between(every_ms[0], every_ms[1]);
             // As often as it is, so short: what lasts would leave nobody to do anything.
             let times = if storm { 1 << stream.between(0, STORM_MAX) } else { 1 };

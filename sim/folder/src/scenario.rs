@@ -294,6 +294,13 @@ impl<S: System> Scenario<S> {
         S::setup(self).map(|_| ()).map_err(|message| ("settings", message))
     }
 
+    /// How far apart, ms, things happen in a drawn run that do so every `every_ms` in one of the usual length: in one of days
+    /// there are not more of them.
+    #[must_use]
+    pub fn stretched(&self, every_ms: u64) -> u64 {
+        every_ms * (self.run_ms / DRAWN_MS).max(1)
+    }
+
     /// The profile that the run uses: the named one, with the scenario's delay and without what it leaves out.
     ///
     /// # Panics
@@ -354,6 +361,9 @@ impl<S: System> Scenario<S> {
         Ok(())
     }
 }
+
+/// How long faults may happen in a drawn run of the usual length, ms.
+pub const DRAWN_MS: u64 = 600_000;
 
 /// The longest run, ms: 400 days.
 const TIME_MAX_MS: u64 = 400 * 24 * 3_600_000;

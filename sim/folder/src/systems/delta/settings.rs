@@ -137,6 +137,8 @@ pub(super) fn draw(scenario: &mut Scenario<DeltaSystem>, rng: &mut dyn Rng) {
     let retention_ms = one_of([60_000, 240_000, 90 * 86_400_000]);
     let retention_ms = *settings.retention_ms.get_or_insert(retention_ms);
     settings.ahead_ms_max = Some(retention_ms.min(86_400_000 * 2) / 2);
+    let every_ms = scenario.settings.change_every_ms;
+    scenario.settings.change_every_ms = every_ms.map(|every_ms| scenario.stretched(every_ms));
     // One passage for what was written last, one for what it is answered with, one for what comes of a late burial.
     let travel = scenario.profile().timing.calm_bound_ms();
     scenario.settle_ms = 3 * travel + 8 * scenario.settings.sync_ms() + 60_000;

@@ -132,6 +132,13 @@ impl System for FailoverSystem {
             2 => Some(20_000),
             _ => Some(5_000),
         };
+        let every_ms = scenario.settings.update_every_ms;
+        scenario.settings.update_every_ms = every_ms.map(|every_ms| scenario.stretched(every_ms));
+        // Upstream's program at its last commit beats and looks more often than its documents say.
+        let upstream = rng.up_to(3) == 0 && !scenario.profile().hazards.machine.is_empty();
+        if upstream && scenario.settings.design != Some(Design::Hardened) {
+            scenario.settings.constants = Constants::Upstream;
+        }
         let setup = Self::setup(scenario).expect("a drawn scenario starts from constants that were checked");
         let bounds = scenario.settings.bounds(scenario, &setup.replicas[0].config);
         scenario.settle_ms = 2 * bounds.without_ms_max;

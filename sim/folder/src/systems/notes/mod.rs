@@ -82,6 +82,8 @@ impl System for NotesSystem {
         settings.absences = one_of([Some(0), Some(0), Some(1), Some(2)]).and_then(|n| u32::try_from(n).ok());
         settings.scan_ms = Some(5_000);
         settings.full_scan_ms = Some(120_000);
+        scenario.settings.edit_every_ms =
+            scenario.settings.edit_every_ms.map(|every_ms| scenario.stretched(every_ms));
         // One passage for what was written last, one for what it is repaired with; then every file is read once more.
         let travel = scenario.profile().timing.calm_bound_ms();
         scenario.settle_ms = 2 * travel + 3 * 120_000 + 60_000;
