@@ -208,11 +208,10 @@ impl<S: System> Swarm<S> {
                 wipe,
                 gone_for_good: _,
             } = &mut scenario.faults;
-            for outage in [crash, disk, folder, mount, offline, older, power, sleep, whim, wipe, clock] {
-                if let Some(outage) = outage {
-                    outage.every_ms *= times;
-                    outage.for_ms[1] *= times.min(60);
-                }
+            let all = [crash, disk, folder, mount, offline, older, power, sleep, whim, wipe, clock];
+            for outage in all.into_iter().flatten() {
+                outage.every_ms *= times;
+                outage.for_ms[1] *= times.min(60);
             }
         }
         for (id, replica) in ReplicaId::all(scenario.replica.len()).zip(&mut scenario.replica) {
