@@ -492,17 +492,19 @@ mod tests {
             parse("a.toml", "name = [").unwrap_err().to_string(),
         ];
         insta::assert_snapshot!(problems.join("\n"), @r#"
-        a.toml:5: unknown field `colour`, expected one of `conflict_copies_max`, `conflict_naming`, `create_conflict`, `delete_conflict`, `edit_conflict`, `mtime`, `mtime_set_late`, `order`, `placeholder`, `rename`, `replace`; correct the name or remove the value
+        a.toml:5: unknown field `colour`, expected one of `conflict_copies_max`, `conflict_naming`, `create_conflict`, `delete_conflict`, `edit_conflict`, `mtime`, `placeholder`, `temporary`, `visible`; correct the name or remove the value
         a.toml:4: missing field `edit_conflict`; write the value, with its tag and source
-        a.toml:26: invalid type: string "6 s", expected u64; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
-        a.toml:27: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do
-        a.toml:26: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value
-        a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`; write one of these
-        a.toml:69: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
-        a.toml:67: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
-        a.toml:12: files arrive commit by commit exactly where a timer sends and gets them; write `order = "commit"` together with `debounce = { timer = ... }`, or neither
-        a.toml:20: the debounce must satisfy min_ms <= max_ms <= longest_ms; correct the values
-        a.toml:37: a delay that is neither a lognormal nor a range; write `median_ms` and `p99_ms`, or `min_ms` and `max_ms`, and nothing else
+        a.toml:25: invalid type: string "6 s", expected u64; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
+        a.toml:26: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do
+        a.toml:25: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value
+        a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`, `each-keeps`; write one of these
+        a.toml:71: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
+        a.toml:69: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
+        a.toml:12: a version that is written under its own name is gathered in no other file; write "none", or another `visible`
+        a.toml:64: a name that is never unlinked shows no gap; write "0", or `visible = "unlink-and-create"` or `"unlink-then-rename"`
+        a.toml:18: the debounce must satisfy min_ms <= max_ms <= hot_file_ms; correct the values
+        a.toml:18: the debounce must satisfy 0 < every_ms, hot_file_ms = 0; correct the values
+        a.toml:36: a delay that is neither a lognormal nor a range; write `median_ms` and `p99_ms`, or `min_ms` and `max_ms`, and nothing else
         a.toml:5: the source is empty; name the page, thread, paper or measurement; for an assumption say what it follows from
         a.toml:1: missing field `name`; write the value, with its tag and source
         a.toml:1: unclosed array, expected `]`; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
