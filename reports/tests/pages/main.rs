@@ -202,9 +202,9 @@ fn a_timeline_says_why_two_were_active() {
     let found = measure(
         &SPLIT,
         LAPTOP,
-        "const rect = $('rect.overlap')[0];\
+        "const rect = $('#drawing rect.overlap')[0];\
          return { lanes: $('text.name').map((it) => it.textContent), hosts: $('text.host').map((it) => it.textContent),\
-                  hatched: $('rect.overlap').length, fill: rect.getAttribute('fill'), lost: $('g.travel.lost').length,\
+                  hatched: $('#drawing rect.overlap').length, fill: rect.getAttribute('fill'), lost: $('g.travel.lost').length,\
                   moment: $('#moment')[0].textContent, said: $('ul.violations')[0].textContent,\
                   story: $('#story')[0].textContent, body: [...page.document.body.children].filter((it) => it.tagName !== 'SCRIPT').map((it) => it.textContent).join() };",
     );

@@ -220,8 +220,8 @@ const CHOICES_MAX: usize = 5_000;
 
 impl<S: System> Trace<S> {
     /// The same run as it might go on for `more_ms`, if nothing else goes wrong: who runs goes on, files travel every two
-    /// seconds, and who is down or asleep stays so. For who looks at what comes after a violation; its end is the one of
-    /// this trace.
+    /// seconds, and who is down or asleep stays so. For who looks at what comes after a violation; the hash and the
+    /// violations at its end are those of this trace.
     ///
     /// # Errors
     /// As [`Trace::replay`].
@@ -255,6 +255,7 @@ impl<S: System> Trace<S> {
             }
             more.choices.push(At { ms: run.world.now(), choice });
         }
+        more.end.at_ms = until;
         Ok(more)
     }
 }
