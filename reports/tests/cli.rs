@@ -9,7 +9,7 @@ mod schema;
 use std::path::PathBuf;
 
 use assert_cmd::Command;
-use common::{call, code, err, json, out, refused, workspace};
+use common::{call, code, err, json, out, refused, whole, workspace};
 use serde_json::Value;
 
 /// A file with a text, in a directory that goes away.
@@ -174,7 +174,7 @@ fn a_missed_expectation_prints_the_command_that_repeats_it() {
     let said = out(&output);
     assert_eq!(code(&output), 1, "{said}");
     assert!(
-        said.contains(&format!(
+        whole(&said).contains(&format!(
             "again: cargo run --release --bin cloudchamber -- run {} --seed 1",
             file.path()
         )),

@@ -24,6 +24,12 @@ pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// What was said, as one line: whatever was cut to fit a terminal is whole again.
+#[allow(dead_code, reason = "not every test looks at long lines")]
+pub(crate) fn whole(said: &str) -> String {
+    said.replace(" \\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
