@@ -180,6 +180,7 @@ fn a_missed_expectation_prints_the_command_that_repeats_it() {
         )),
         "{said}"
     );
+    let said = whole(&said);
     assert!(said.contains("at_most_one_active at ") && said.contains(", but "), "{said}");
 }
 
