@@ -1,5 +1,6 @@
 //! The pages as people see them: a report and timelines, on a laptop and on a phone, in light and in dark.
 
+#![allow(clippy::print_stderr, reason = "what was not looked at is said")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it as the test itself may")]
 
 mod browser;
