@@ -590,7 +590,8 @@ impl Courier {
             return arrival;
         }
         let timing = &self.profile.timing;
-        let delay = if arrival == Arrival::Gap { &timing.gap } else { &timing.mend };
+        // What is gathered beside the file is whole before it gets the file's name.
+        let delay = if is_old_or_none { &timing.gap } else { &timing.mend };
         let mended = at + delay.at(another(drawn, 7));
         let whole = What::Download { file, version, arrival: Arrival::Whole };
         self.queue.plan(mended, replica, whole);
