@@ -10,7 +10,7 @@ use cloudchamber_core::journal::clock::Hybrid;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::init::init;
-use cloudchamber_core::journal::layout::{checksums_path, journal_path, shadow_path};
+use cloudchamber_core::journal::layout::{journal_path, shadow_path};
 use cloudchamber_core::journal::problem::ProblemKind;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::verify::verify;
@@ -324,6 +324,11 @@ fn now(wall: i64) -> Now {
 
 /// A folder with five events of one machine, as the writer leaves it.
 fn written() -> MemoryFs {
+    written_up_to(5)
+}
+
+/// A folder with so many events of one machine, as the writer leaves it.
+fn written_up_to(events: i64) -> MemoryFs {
     let mut files = MemoryFs::default();
     for op in init(&files, "laptop", now(1_767_137_342_000), Some(Nonce(42))).unwrap() {
         files.apply(&op).unwrap();
@@ -331,7 +336,7 @@ fn written() -> MemoryFs {
     let (mut writer, repairs) =
         Writer::open(&files, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
     assert_eq!(repairs, []);
-    for n in 1..=5 {
+    for n in 1..=events {
         let event = Event::new(Kind::Message)
             .with_text(Field::Id, &format!("msg-{n}"))
             .with_text(Field::Body, "hello");
@@ -370,14 +375,7 @@ fn after(change: impl Fn(&mut Vec<String>)) -> [Vec<(String, u32, ProblemKind)>;
 /// The folder after its machine was restored to what it had when it had written three events, and wrote some more; its
 /// checksum, and the shadow, are those of before.
 fn gone_on_from_an_older_version(events: i64) -> MemoryFs {
-    let (mut restored, path) = (written(), journal_path("laptop", Log::Messages));
-    let text = String::from_utf8(restored.files[&path].bytes().to_vec()).unwrap();
-    let older: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
-    for path in [path.clone(), shadow_path("laptop", Log::Messages)] {
-        restored.files.insert(path, Content::from(older.clone()));
-    }
-    // Nor has it the checksum, which knows more.
-    restored.files.remove(&checksums_path(&Design::HARDENED, "laptop"));
+    let (mut restored, path) = (written_up_to(3), journal_path("laptop", Log::Messages));
     let (mut writer, _) = Writer::open(&restored, &Design::HARDENED, Hybrid::default(), WallMs(0)).unwrap();
     for n in 1..=events {
         let id = format!("msg-again-{n}");

@@ -85,8 +85,8 @@ fn its_scenarios_run_replay_shrink_and_are_drawn() {
 
     out(&["timeline", &trace, "-o", &page], 0);
     let page = std::fs::read_to_string(page).unwrap();
-    assert!(page.contains(">replica b</text>") && page.contains("shared:counts/all, version 1"), "{page}");
-    assert!(!page.contains("class=\"prominent\""), "nobody stands out in this system");
+    assert!(page.contains("\"replica\":\"b\"") && page.contains("counts/all"), "{page}");
+    assert!(!page.contains("\"standing\":\"prominent\""), "nobody stands out in this system");
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn look(root: &Value, schema: &Value, value: &Value, place: &str, found: &mut Ve
                 let has = |key: &Value| value.get(key.as_str().unwrap()).is_some();
                 !value.is_object() || says.as_array().unwrap().iter().all(has)
             }
+            // Once for both.
+            "additionalProperties" if schema.get("properties").is_some() => true,
             "properties" | "additionalProperties" => {
                 members(root, schema, value, place, found);
                 true

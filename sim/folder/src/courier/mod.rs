@@ -590,9 +590,10 @@ impl Courier {
             return arrival;
         }
         let timing = &self.profile.timing;
-        // What is gathered beside the file is whole before it gets the file's name.
+        // What is gathered beside the file is whole before it gets the file's name, a moment later.
         let delay = if is_old_or_none { &timing.gap } else { &timing.mend };
-        let mended = at + delay.at(another(drawn, 7));
+        let least_ms = u64::from(matches!(arrival, Arrival::Beside { .. }));
+        let mended = at + delay.at(another(drawn, 7)).max(least_ms);
         let whole = What::Download { file, version, arrival: Arrival::Whole };
         self.queue.plan(mended, replica, whole);
         arrival

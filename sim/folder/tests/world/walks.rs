@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_core::Draw;
+use cloudchamber_core::kit::clients::unfinished;
 use cloudchamber_folder::StableHasher;
 use cloudchamber_folder::profile::{DeleteConflict, EditConflict};
 use cloudchamber_folder::world::{Choice, Effects, Presence};
@@ -76,7 +77,10 @@ proptest! {
         stage.settle_by(Draw::Seed(order));
         let server = stage.server_files();
         for (id, _) in stage.world.replicas() {
-            prop_assert_eq!(&stage.shared_files(id), &server, "replica {}", id);
+            let mut files = stage.shared_files(id);
+            // What was gathered of a version that another one overtook stays where it is.
+            files.retain(|(path, _)| unfinished(path.file_name()).is_none() || server.iter().any(|(sent, _)| sent == path));
+            prop_assert_eq!(&files, &server, "replica {}", id);
         }
     }
 

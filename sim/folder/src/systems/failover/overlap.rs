@@ -17,6 +17,9 @@ use crate::world::Choice;
 /// How many beats of a replica are remembered; those of ten minutes.
 const BEATS_MAX: usize = 64;
 
+/// A nap that is no longer than this passes for a slow step, ms: nobody begins to watch anew after it.
+const NAP_MS: u64 = 1_000;
+
 /// How many naps of a replica are remembered; files that are older than as many are late anyhow.
 const NAPS_MAX: usize = 16;
 
@@ -65,7 +68,7 @@ impl Overlap {
         match look.choice {
             Choice::Sleep { .. } => _ = self.asleep_ms.insert(me, look.now),
             Choice::Wake { .. } => {
-                if let Some(since) = self.asleep_ms.remove(&me) {
+                if let Some(since) = self.asleep_ms.remove(&me).filter(|since| look.now - since > NAP_MS) {
                     let naps = self.naps.entry(me).or_default();
                     naps.push_front((since, look.now));
                     naps.truncate(NAPS_MAX);
@@ -178,7 +181,7 @@ impl Overlap {
     }
 
     /// For how long a replica has run and been awake since something was written elsewhere, ms: a file is not late while
-    /// nobody could have read it, and a nap makes none younger.
+    /// nobody could have read it, and a short nap makes none younger.
     fn awaited_ms(&self, to: ReplicaId, written_ms: u64, now_ms: u64) -> u64 {
         let since = written_ms.max(self.opened_ms.get(&to).copied().unwrap_or(0));
         let naps = self.naps.get(&to).into_iter().flatten().copied();
