@@ -5,12 +5,29 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
 /// Reads a text file whole.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure::file(path, "cannot be read", &error))
+}
+
+/// Reads a text as TOML. `help` says where the form of such a file is described.
+///
+/// # Errors
+/// With the line, where the text is not of that form.
+pub(crate) fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str, help: &str) -> Result<T, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let line = line_of(text, error.span().map_or(0, |span| span.start));
+        Failure::new(format!("{}:{line}: {}; {help}", path.display(), error.message()))
+    })
+}
+
+/// The line of a place in a text, from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Writes a file, and the directories it lies in.

@@ -194,22 +194,7 @@ impl<S: System> Swarm<S> {
             // From six hours to two days, with as many faults as in a short run, and longer ones.
             let times = long.between(36, 288);
             scenario.run_ms *= times;
-            let Faults {
-                clock,
-                crash,
-                disk,
-                folder,
-                mount,
-                offline,
-                older,
-                power,
-                sleep,
-                whim,
-                wipe,
-                gone_for_good: _,
-            } = &mut scenario.faults;
-            let all = [crash, disk, folder, mount, offline, older, power, sleep, whim, wipe, clock];
-            for outage in all.into_iter().flatten() {
+            for outage in scenario.faults.outages_mut() {
                 outage.every_ms *= times;
                 outage.for_ms[1] *= times.min(60);
             }

@@ -203,14 +203,20 @@ impl<'a> Reader<'a> {
         Some(Hybrid { ms, count })
     }
 
-    fn death(&mut self) -> Option<Death> {
-        self.scan.mark(b'{')?;
+    /// The members that a death and a write begin with, and the comma after them.
+    fn dot_and_stamp(&mut self) -> Option<(Dot, Hybrid)> {
         self.scan.name("dot")?;
         let dot = self.dot()?;
         self.scan.mark(b',')?;
         self.scan.name("at")?;
         let at = self.stamp()?;
         self.scan.mark(b',')?;
+        Some((dot, at))
+    }
+
+    fn death(&mut self) -> Option<Death> {
+        self.scan.mark(b'{')?;
+        let (dot, at) = self.dot_and_stamp()?;
         let seen = self.vector()?;
         let mut late = BTreeSet::new();
         if self.scan.has_name("late") {
@@ -242,12 +248,7 @@ impl<'a> Reader<'a> {
     /// A write, whose members' values are at this depth.
     fn write(&mut self, depth: usize) -> Option<(Dot, Write)> {
         self.scan.mark(b'{')?;
-        self.scan.name("dot")?;
-        let dot = self.dot()?;
-        self.scan.mark(b',')?;
-        self.scan.name("at")?;
-        let at = self.stamp()?;
-        self.scan.mark(b',')?;
+        let (dot, at) = self.dot_and_stamp()?;
         self.scan.name("version")?;
         let version = self.scan.count()?;
         self.scan.mark(b',')?;

@@ -12,11 +12,11 @@ use super::address::{Aliases, Mention, Scope};
 use super::append::{kept, published};
 use super::claims::claim_of;
 use super::clock::{Hybrid, followed_ms, latest};
-use super::folder::{Folder, machines};
+use super::folder::{Folder, Held, machines};
 use super::identity::{Identity, identity};
 use super::init::init;
 pub use super::interface::{Command, Joining, Manage, Settings, Told, Viewing, own_path};
-use super::kept::{accept, keep};
+use super::kept::{accept, is_kept, keep};
 use super::layout::{MACHINES, migration_begun};
 use super::merge::merge;
 use super::migrate;
@@ -249,6 +249,11 @@ impl Journal {
             let known = before.iter().find(|held| *held.name == *name);
             known.map(|held| held.content.clone()).ok_or(FsError::NotFound)
         });
+        // Of a journal as it was then, what was kept of it then still counts, whatever has come since.
+        let is_there = |name: &str| self.folder.files.iter().any(|held| *held.name == *name);
+        let kept: Vec<Held> =
+            before.into_iter().filter(|held| is_kept(&held.name) && !is_there(&held.name)).collect();
+        self.folder.files.extend(kept);
         self.folder.files.sort_by(|a, b| a.name.cmp(&b.name));
         // What others of its id wrote there may have come with it, and so may their claims.
         self.names = Folder { files: Vec::new(), ..self.folder.clone() };

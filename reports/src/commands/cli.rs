@@ -134,8 +134,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Fewer seeds (50 of each swarm, and not 2,000) and only quick models: some minutes on two cores. That little cannot
-    /// show what a swarm is expected to violate or to reach; that is looked at from 200 seeds on.
+    /// Fewer seeds (200 of each swarm, and not 2,000) and only quick models: some minutes on two cores.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only this system.

@@ -212,8 +212,7 @@ fn searched<S: System>(spec: ModelSpec<S>, states_max: usize, file: &Path) -> (u
             let steps = u64::try_from(checked.steps()).expect("fewer steps than a u64 counts");
             let states = u64::try_from(checked.generated_states).expect("fewer states than a u64 counts");
             let found = checked.counterexample.is_some().then(|| {
-                let what = format!("{steps} steps; {again} tells them", again = again());
-                Fallen { checker: property, what }.found(steps, again())
+                Fallen { checker: property, what: format!("{steps} steps lead there") }.found(steps, again())
             });
             (states, found)
         }

@@ -269,7 +269,7 @@ impl<S: System> Scenario<S> {
                 return Err(("at", format!("something happens at replica {id}, but there are only {count}")));
             }
         }
-        for outage in self.faults.outages() {
+        for outage in self.faults.clone().outages_mut() {
             let [shortest, longest] = outage.for_ms;
             if outage.every_ms == 0 || shortest > longest {
                 let message = "a fault needs every_ms above 0 and for_ms = [shortest, longest] in this order";
@@ -369,7 +369,8 @@ pub const DRAWN_MS: u64 = 600_000;
 const TIME_MAX_MS: u64 = 400 * 24 * 3_600_000;
 
 impl Faults {
-    fn outages(&self) -> impl Iterator<Item = Outage> {
+    /// Every kind that happens now and then.
+    pub fn outages_mut(&mut self) -> impl Iterator<Item = &mut Outage> {
         let Self {
             clock,
             crash,
@@ -384,10 +385,7 @@ impl Faults {
             wipe,
             gone_for_good: _,
         } = self;
-        [clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe]
-            .into_iter()
-            .copied()
-            .flatten()
+        [clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe].into_iter().flatten()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::report::profile::ProfileReport;
 use crate::report::run::ScenarioReport;
 
 /// Seeds of each swarm, without and with `--quick`.
-const SEEDS: [u64; 2] = [2_000, 50];
+const SEEDS: [u64; 2] = [2_000, 200];
 
 /// What is to be checked.
 #[derive(Clone, Copy, Debug)]

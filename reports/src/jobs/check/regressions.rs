@@ -87,18 +87,10 @@ pub(crate) fn read(file: &Path) -> Result<Vec<(usize, Regression)>, Failure> {
         return Ok(vec![]);
     }
     let text = files::read(file)?;
-    let line_of = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
-    let parsed: File = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(span.start));
-        let what = error.message();
-        Failure::new(format!(
-            "{}:{line}: {what}; the file's first lines say what an entry is",
-            file.display()
-        ))
-    })?;
+    let parsed: File = files::parse_toml(file, &text, "the file's first lines say what an entry is")?;
     let mut regressions = Vec::new();
     for entry in parsed.regression {
-        let line = line_of(entry.span().start);
+        let line = files::line_of(&text, entry.span().start);
         let entry = entry.into_inner();
         let fault = |what: &str| Err(Failure::new(format!("{}:{line}: {what}", file.display())));
         match (&entry.scenario, &entry.swarm, entry.seed) {

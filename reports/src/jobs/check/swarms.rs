@@ -91,17 +91,9 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
     if !file.exists() {
         return Ok(vec![]);
     }
-    let text = files::read(file)?;
-    let parsed: Result<File, _> = toml::from_str(&text);
-    parsed.map(|file| file.swarm).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-        let what = error.message();
-        Failure::new(format!(
-            "{}:{line}: {what}; the file's first lines say what an entry is",
-            file.display()
-        ))
-    })
+    let parsed: File =
+        files::parse_toml(file, &files::read(file)?, "the file's first lines say what an entry is")?;
+    Ok(parsed.swarm)
 }
 
 /// Runs one swarm over the first `seeds` seeds and judges it.

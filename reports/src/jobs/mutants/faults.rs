@@ -49,16 +49,8 @@ pub(super) const CONDITION: &str = "PLANTED";
 pub(crate) fn read(scenarios: &Path) -> Result<Vec<Mutant>, Failure> {
     let mut mutants: Vec<Mutant> = Vec::new();
     for path in files::toml_files(&scenarios.join("mutants"))? {
-        let text = files::read(&path)?;
-        let parsed: File = toml::from_str(&text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-            Failure::new(format!(
-                "{}:{line}: {}; CONTRIBUTING.md says what a planted fault is",
-                path.display(),
-                error.message()
-            ))
-        })?;
+        let parsed: File =
+            files::parse_toml(&path, &files::read(&path)?, "CONTRIBUTING.md says what a planted fault is")?;
         for mutant in parsed.mutant {
             if mutants.iter().any(|before| before.name == mutant.name) {
                 let name = &mutant.name;

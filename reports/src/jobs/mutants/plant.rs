@@ -16,15 +16,17 @@ pub(super) const VARIABLE: &str = "CLOUDCHAMBER_PLANTED";
 pub(super) const COMMAND: &str = "cloudchamber-planted";
 
 /// The module that asks which fault is in force; it exists in the copy only.
-const SWITCH: &str = r#"//! Which planted fault is in force.
-
-/// Whether it is this one.
-pub fn is(number: u32) -> bool {
-    static IN_FORCE: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    let read = || std::env::var("CLOUDCHAMBER_PLANTED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    *IN_FORCE.get_or_init(read) == number
+fn switch() -> String {
+    format!(
+        "//! Which planted fault is in force.\n\n\
+         /// Whether it is this one.\n\
+         pub fn is(number: u32) -> bool {{\n    \
+         static IN_FORCE: std::sync::OnceLock<u32> = std::sync::OnceLock::new();\n    \
+         let read = || std::env::var(\"{VARIABLE}\").ok().and_then(|n| n.parse().ok()).unwrap_or(0);\n    \
+         *IN_FORCE.get_or_init(read) == number\n\
+         }}\n"
+    )
 }
-"#;
 
 /// Writes a copy of the sources below `root` to `copy`, with the faults in it. Files that are there already with the same
 /// content are left alone, so that a second build is a short one.
@@ -40,7 +42,7 @@ pub(super) fn plant(root: &Path, copy: &Path, mutants: &[Mutant]) -> Result<(), 
         "core/src/lib.rs".into(),
         format!("#![allow(warnings)]\n{whole}\n#[doc(hidden)]\npub mod planted;\n"),
     );
-    planted.insert("core/src/planted.rs".into(), SWITCH.into());
+    planted.insert("core/src/planted.rs".into(), switch());
     let manifest = files::read(&root.join("reports/Cargo.toml"))?;
     planted.insert("reports/Cargo.toml".into(), renamed(&manifest)?);
     let mut there = BTreeSet::new();

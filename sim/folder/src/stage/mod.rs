@@ -501,8 +501,16 @@ impl<S: System> Stage<S> {
         let world = &self.watched.world;
         if let Some(id) = choice.replica() {
             for path in &effects.touched {
-                let gone = world.replica(id).disk().slot(path).is_none_or(|slot| slot.body.is_none());
+                let slot = world.replica(id).disk().slot(path);
+                let gone = slot.is_none_or(|slot| slot.body.is_none());
                 self.courier.touched(now, id, path, if gone { Touch::Removed } else { Touch::Written });
+                // A client that forgot what it had synced takes what is removed then for what it never had.
+                let Some(file) = world.cloud().file(path).filter(|_| gone) else { continue };
+                let is_behind = slot.is_none_or(|slot| !slot.dirty && slot.seen < file.latest());
+                if is_behind && !self.courier.brings(id, path, file.latest()) {
+                    let removed = file.newest().content.is_none();
+                    self.courier.owed(now, id, path, file.latest(), removed, world);
+                }
             }
             if effects.files_changed
                 && let Some(path) = moved(choice)
