@@ -23,6 +23,9 @@ use cloudchamber_folder::streams::{Purpose, Stream};
 /// One run of so many lasts for hours or days: it takes as long as all the others together that are drawn for it.
 const LONG_EVERY: u64 = 512;
 
+/// One run of so many has more replicas than five, and takes several times as long.
+const CROWD_EVERY: u64 = 32;
+
 /// The most that a machine's clocks drift, in millionths: what the hardened failover's leases are made for.
 const DRIFT_PPM_MAX: i32 = 500;
 
@@ -56,6 +59,8 @@ pub struct Swarm<S: System> {
 /// A kind of fault that a swarm may draw.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Fault {
+    /// What is drawn of crashes, power cuts, sleep and networks that go strikes several machines at once.
+    Burst,
     /// The shared folder's mount goes for a while and leaves an empty directory.
     FolderHollow,
     /// The shared folder cannot be reached for a while.
@@ -76,7 +81,8 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind, each with the name that commands use.
-    pub const ALL: [(&'static str, Self); 15] = [
+    pub const ALL: [(&'static str, Self); 16] = [
+        ("burst", Self::Burst),
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
         ("clock-jump", Self::Machine(MachineFault::ClockJump)),
         ("clock-offset", Self::Machine(MachineFault::ClockOffset)),
@@ -107,16 +113,15 @@ impl<S: System> Swarm<S> {
     /// Whether runs may have a fault of this kind: as switched, or else as the profile says. A profile without
     /// any fault of machines is one in which nothing goes wrong at all.
     ///
-    /// Whole folders that go or come back are drawn where the profile's value is no mere assumption, or where they are asked
-    /// for; those that are emptied everywhere only where they are asked for.
+    /// Whole folders that go, come back or are emptied everywhere are drawn where the profile's value is no mere assumption,
+    /// or where they are asked for.
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let hazards = &profile.hazards;
         let usual = match fault {
-            Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
+            Fault::Burst | Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
             Fault::Machine(fault) => hazards.machine.contains(&fault),
             Fault::FolderHollow => hazards.folder_hollow && is_reported(profile, "hazards.folder_hollow"),
-            // Until a person has said that the folder was emptied on purpose, journals and logs wait, and nobody here does.
-            Fault::FolderWiped => false,
+            Fault::FolderWiped => hazards.folder_wiped && is_reported(profile, "hazards.folder_wiped"),
             Fault::OlderFiles => hazards.older_files && is_reported(profile, "hazards.older_files"),
             Fault::Storm => false,
         };
@@ -145,8 +150,10 @@ impl<S: System> Swarm<S> {
         // One stream a decision, so that a fault which is switched off leaves the others as they were.
         let dice = |number| Stream::new(seed, Purpose::Swarm, number);
         let mut shape = dice(0);
-        let count = shape.between(2, 5);
-        let replica = ReplicaId::all(usize::try_from(count).expect("2 to 5"))
+        let usual = shape.between(2, 5);
+        let mut crowd = dice(6);
+        let count = if crowd.chance(1, CROWD_EVERY) { crowd.between(6, 9) } else { usual };
+        let replica = ReplicaId::all(usize::try_from(count).expect("2 to 9"))
             .map(|id| ReplicaSpec {
                 start_ms: shape.between(0, 5_000),
                 machine: self.draw_clock(&profile, &mut dice(8 + id.0)),
@@ -185,11 +192,16 @@ impl<S: System> Swarm<S> {
         scenario
     }
 
-    /// What happens in few runs, each from a stream of its own: a run of days, a clock that drifts as far as any may, clocks
+    /// What happens in few runs, each from a stream of its own: a replica that joins late, a run of days, a clock that drifts as far as any may, clocks
     /// that stand still in sleep, and one that is set by hours or by years.
     fn draw_rare(&self, profile: &Profile, scenario: &mut Scenario<S>, dice: &dyn Fn(u8) -> Stream) {
         let on = |fault| self.on(profile, Fault::Machine(fault));
-        let (mut long, mut stops, mut set) = (dice(3), dice(4), dice(5));
+        let (mut long, mut stops, mut set, mut late) = (dice(3), dice(4), dice(5), dice(32));
+        if late.chance(1, 8) {
+            let last = u64::try_from(scenario.replica.len() - 1).expect("a few");
+            let joins = usize::try_from(late.between(0, last)).expect("a few");
+            scenario.replica[joins].start_ms = late.between(60_000, DRAWN_MS / 2);
+        }
         if long.chance(1, LONG_EVERY) {
             // From six hours to two days, with as many faults as in a short run, and longer ones.
             let times = long.between(36, 288);
@@ -200,7 +212,7 @@ impl<S: System> Swarm<S> {
             }
         }
         for (id, replica) in ReplicaId::all(scenario.replica.len()).zip(&mut scenario.replica) {
-            let mut drift = dice(16 + id.0);
+            let mut drift = dice(128 + id.0);
             if drift.chance(1, 20) && on(MachineFault::ClockDrift) {
                 let is_fast = drift.chance(1, 2);
                 replica.machine.clock_drift_ppm = if is_fast { DRIFT_PPM_MAX } else { -DRIFT_PPM_MAX };
@@ -236,7 +248,13 @@ impl<S: System> Swarm<S> {
             (drawn && self.on(profile, fault)).then_some(Outage { every_ms: every_ms / times, for_ms })
         };
         let machine = Fault::Machine;
+        let mut burst = dice(51);
+        let burst = (burst.chance(1, 4) && self.on(profile, Fault::Burst)).then(|| {
+            let window_ms = [1_000, 10_000, 60_000][usize::try_from(burst.between(0, 2)).expect("0 to 2")];
+            Outage { every_ms: burst.between(60_000, 600_000), for_ms: [0, window_ms] }
+        });
         Faults {
+            burst,
             clock: outage(machine(MachineFault::ClockJump), 41, [200_000, 900_000], [500, 900_000]),
             crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
             disk: outage(machine(MachineFault::DiskFull), 43, [300_000, 900_000], [5_000, 60_000]),
@@ -422,5 +440,35 @@ impl Collector {
             self.harvest.add(self.next, outcome, failed);
             self.next += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudchamber_folder::systems::journal::JournalSystem;
+
+    use super::*;
+
+    #[test]
+    fn swarms_draw_what_is_rare_as_well() {
+        let swarm = Swarm::<JournalSystem> {
+            settings: JournalSystem::settings(Variant::plain(cloudchamber_core::Design::Hardened)),
+            profile: "syncthing".into(),
+            switches: BTreeMap::new(),
+            seeds: 0..2_000,
+            jobs: 1,
+            keep_going: true,
+            recheck_every: 0,
+        };
+        let drawn: Vec<_> = swarm.seeds.clone().map(|seed| swarm.draw(seed)).collect();
+        let count =
+            |is: &dyn Fn(&Scenario<JournalSystem>) -> bool| drawn.iter().filter(|one| is(one)).count();
+        let sizes: std::collections::BTreeSet<_> = drawn.iter().map(|one| one.replica.len()).collect();
+        assert_eq!(sizes, (2..=9).collect());
+        assert!((20..200).contains(&count(&|one| one.replica.len() > 5)));
+        assert!((100..500).contains(&count(&|one| one.replica.iter().any(|it| it.start_ms >= 60_000))));
+        assert!((200..800).contains(&count(&|one| one.faults.burst.is_some())));
+        assert!(count(&|one| one.faults.wipe.is_some()) > 100);
+        assert!(count(&|one| one.run_ms > 36 * 100_000) > 0, "runs of hours");
     }
 }

@@ -123,6 +123,15 @@ impl Failover {
         }
     }
 
+    /// Who votes, as far as this replica knows, by device id or replica id; `None` where votes decide nothing.
+    #[must_use]
+    pub fn voters(&self) -> Option<&[Arc<str>]> {
+        match &self.0 {
+            Machine::Hardened(machine) => machine.voters(),
+            Machine::Published(_) => None,
+        }
+    }
+
     /// The term of its last claim, which only grows; 0 in the published design.
     #[must_use]
     pub fn term(&self) -> u64 {

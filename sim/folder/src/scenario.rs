@@ -113,6 +113,10 @@ pub struct At<C> {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
+    /// Several machines are struck within `for_ms`: what is listed of crashes, power cuts, sleep and networks that go falls on
+    /// some of them at nearly the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Outage>,
     /// Wall clocks are set, by up to `for_ms` either way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Outage>,
@@ -372,6 +376,7 @@ impl Faults {
     /// Every kind that happens now and then.
     pub fn outages_mut(&mut self) -> impl Iterator<Item = &mut Outage> {
         let Self {
+            burst,
             clock,
             crash,
             disk,
@@ -385,7 +390,8 @@ impl Faults {
             wipe,
             gone_for_good: _,
         } = self;
-        [clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe].into_iter().flatten()
+        let all = [burst, clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe];
+        all.into_iter().flatten()
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Purpose {
     Wipe = 27,
     /// Files that come back from an earlier time.
     Older = 28,
+    /// Faults that strike several machines at once.
+    Burst = 29,
 }
 
 /// The first so many replicas, and the decisions of a swarm, have stream `purpose * PER_PURPOSE + replica` of ChaCha8
@@ -141,6 +143,7 @@ mod tests {
         let all = [
             Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power, Sleep,
             Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume, Mount, Wipe, Older,
+            Burst,
         ];
         let mut first = std::collections::BTreeMap::new();
         for purpose in all {

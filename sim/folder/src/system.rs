@@ -108,6 +108,13 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
         None
     }
 
+    /// What people say to a replica whose folder was emptied everywhere, some minutes after it was, and again and again;
+    /// `None` where nothing has to be said.
+    #[must_use]
+    fn acceptance() -> Option<<Self::Protocol as Protocol>::Command> {
+        None
+    }
+
     /// Equal digests have equal futures, whenever they are reached; `None` turns this reduction of a model's states
     /// off. `dies` says whether processes may still die.
     #[must_use]

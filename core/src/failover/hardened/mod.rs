@@ -168,6 +168,10 @@ impl Replica {
         &self.own.said.id
     }
 
+    pub(super) fn voters(&self) -> Option<&[Arc<str>]> {
+        self.own.said.voters.as_deref().map(|voters| &*voters.members)
+    }
+
     pub(super) fn term(&self) -> u64 {
         self.own.said.term
     }

@@ -49,15 +49,16 @@ pub(super) fn plan<S: System>(scenario: &Scenario<S>) -> Vec<(u64, Deed<S>)> {
     deeds.extend(
         S::workload(scenario, &mut workload).into_iter().map(|(ms, choice)| (ms, Deed::Take(choice))),
     );
+    // The end of an outage must not bring back who is gone for good.
+    let stays = |replica, ms| ms < scenario.run_ms || !scenario.faults.gone_for_good.contains(&replica);
     for replica in ReplicaId::all(scenario.replica.len()) {
         let mut own = Vec::new();
         faults(scenario, replica, &mut own);
-        if scenario.faults.gone_for_good.contains(&replica) {
-            // The end of an outage must not bring back who is gone for good.
-            own.retain(|(ms, _)| *ms < scenario.run_ms);
-        }
-        deeds.extend(own);
+        deeds.extend(own.into_iter().filter(|(ms, _)| stays(replica, *ms)));
     }
+    let struck = bursts(scenario).into_iter().filter(|(replica, ms, _)| stays(*replica, *ms));
+    deeds.extend(struck.map(|(_, ms, deed)| (ms, deed)));
+    accepted(scenario, &mut deeds);
     if scenario.settle_ms > 0 {
         deeds.push((scenario.run_ms, Deed::Calm));
     }
@@ -148,6 +149,70 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     });
 }
 
+/// After a folder was emptied everywhere people say to each replica that they meant it: one that has not heard of it yet has
+/// nothing to accept, so they say it several times, and for the last time when every machine is there again.
+fn accepted<S: System>(scenario: &Scenario<S>, deeds: &mut Vec<(u64, Deed<S>)>) {
+    const AFTER_MS: [u64; 4] = [60_000, 120_000, 240_000, 480_000];
+    let is_wipe = |deed: &Deed<S>| matches!(deed, Deed::Take(Choice::Wipe { .. }));
+    let wiped: Vec<u64> = deeds.iter().filter(|(_, deed)| is_wipe(deed)).map(|(ms, _)| *ms).collect();
+    let Some(command) = S::acceptance().filter(|_| scenario.faults.wipe.is_some() && !wiped.is_empty())
+    else {
+        return;
+    };
+    let mut times: Vec<u64> = wiped.iter().flat_map(|ms| AFTER_MS.map(|after_ms| ms + after_ms)).collect();
+    times.extend(AFTER_MS.map(|after_ms| scenario.run_ms + after_ms));
+    for ms in times {
+        for replica in ReplicaId::all(scenario.replica.len()) {
+            let accepts = Choice::Command { replica, command: command.clone(), draw: Draw::default() };
+            deeds.push((ms, Deed::Take(accepts)));
+        }
+    }
+}
+
+/// What strikes several machines at once: at whom, when and what. Of crashes, power cuts, sleep and networks that go those
+/// are drawn that the scenario has by themselves as well.
+fn bursts<S: System>(scenario: &Scenario<S>) -> Vec<(ReplicaId, u64, Deed<S>)> {
+    let faults = &scenario.faults;
+    let listed = [faults.crash, faults.power, faults.sleep, faults.offline];
+    let kinds: Vec<usize> = (0..listed.len()).filter(|kind| listed[*kind].is_some()).collect();
+    let mut deeds = Vec::new();
+    let Some(burst) = faults.burst.filter(|_| !kinds.is_empty()) else { return deeds };
+    let mut stream = Stream::new(scenario.seed, Purpose::Burst, 0);
+    let one_of = |stream: &mut Stream, count: usize| {
+        let last = u64::try_from(count - 1).expect("a few");
+        usize::try_from(stream.between(0, last)).expect("a few")
+    };
+    let count = scenario.replica.len();
+    let mut at = 0;
+    loop {
+        at += stream.between(1, burst.every_ms.saturating_mul(2));
+        let [shortest, longest] = burst.for_ms;
+        let window_ms = stream.between(shortest, longest);
+        for _ in 0..=one_of(&mut stream, 2 * count) {
+            let replica = ReplicaId::all(count).nth(one_of(&mut stream, count)).expect("one of them");
+            let kind = kinds[one_of(&mut stream, kinds.len())];
+            let from = at + stream.between(0, window_ms);
+            let until = from + stream.between(500, 500 + 2 * window_ms);
+            let drawn = stream.bits();
+            if from >= scenario.run_ms {
+                continue;
+            }
+            let loss = if kind == 1 { Loss::Mixed(drawn >> 1) } else { Loss::Kept };
+            let (begins, ends) = match kind {
+                0 | 1 => (Choice::Crash { replica, torn_percent: 0, loss }, open::<S>(replica)),
+                2 => (Choice::Sleep { replica }, Choice::Wake { replica }),
+                _ => (Choice::Network { replica, online: false }, Choice::Network { replica, online: true }),
+            };
+            deeds.push((replica, from, Deed::Take(begins)));
+            deeds.push((replica, until, Deed::Take(ends)));
+        }
+        at += window_ms;
+        if at >= scenario.run_ms {
+            return deeds;
+        }
+    }
+}
+
 fn open<S: System>(replica: ReplicaId) -> ChoiceOf<S> {
     Choice::Open { replica, draw: Draw::default() }
 }
@@ -175,5 +240,58 @@ mod tests {
             assert!(deeds.len() > 2 && deeds.iter().all(|(ms, _)| *ms < 60_000), "{deeds:?}");
             assert_eq!(played(&scenario).0.at_ms, 60_000);
         }
+    }
+
+    #[test]
+    fn a_burst_strikes_several_at_once_with_what_is_drawn_by_itself_too() {
+        let text = "system = 'failover'\nrun_ms = 600000\nsettle_ms = 60000\nreplica = [{}, {}, {}]\n\
+                    [faults]\nburst = { every_ms = 60000, for_ms = [1000, 1000] }\ngone_for_good = ['b']\n\
+                    sleep = { every_ms = 900000000000, for_ms = [1, 1] }\n";
+        let scenario = Scenario::<FailoverSystem>::parse(Path::new("a.toml"), text).unwrap();
+        let struck = bursts(&scenario);
+        let sleeps: Vec<_> = struck
+            .iter()
+            .filter(|(_, _, deed)| matches!(deed, Deed::Take(Choice::Sleep { .. })))
+            .map(|(replica, ms, _)| (*replica, *ms))
+            .collect();
+        assert_eq!(
+            struck.len(),
+            2 * sleeps.len(),
+            "whoever falls asleep wakes up, and nothing else was drawn"
+        );
+        let together = |(one, ms): &&(ReplicaId, u64)| {
+            sleeps.iter().any(|(other, other_ms)| other != one && ms.abs_diff(*other_ms) <= 1_000)
+        };
+        assert!(2 * sleeps.iter().filter(together).count() > sleeps.len(), "{sleeps:?}");
+        let mut alone = scenario.clone();
+        alone.faults.sleep = None;
+        assert!(bursts(&alone).is_empty());
+        let wakes = |(ms, deed): &(u64, Deed<_>)| {
+            *ms >= scenario.run_ms && matches!(deed, Deed::Take(Choice::Wake { replica: ReplicaId(1) }))
+        };
+        for seed in 0..50 {
+            assert!(!plan(&Scenario { seed, ..scenario.clone() }).iter().any(wakes), "b is gone for good");
+        }
+    }
+
+    #[test]
+    fn people_accept_that_a_folder_was_emptied() {
+        let text = "system = 'failover'\nrun_ms = 600000\nsettle_ms = 900000\nreplica = [{}, {}]\n\
+                    [faults]\nwipe = { every_ms = 300000, for_ms = [1000, 1000] }\n";
+        let scenario = Scenario::<FailoverSystem>::parse(Path::new("a.toml"), text).unwrap();
+        let deeds = plan(&scenario);
+        let wiped = deeds.iter().filter(|(_, deed)| matches!(deed, Deed::Take(Choice::Wipe { .. })));
+        let accepted = |id: ReplicaId, after_ms: u64| {
+            deeds.iter().any(|(ms, deed)| {
+                let accepts = matches!(deed, Deed::Take(Choice::Command { replica, .. }) if *replica == id);
+                *ms > after_ms && accepts
+            })
+        };
+        let mut count = 0;
+        for (ms, _) in wiped {
+            count += 1;
+            assert!(ReplicaId::all(2).all(|id| accepted(id, *ms)));
+        }
+        assert!(count > 0 && ReplicaId::all(2).all(|id| accepted(id, scenario.run_ms)));
     }
 }

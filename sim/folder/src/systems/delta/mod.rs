@@ -80,6 +80,10 @@ impl System for DeltaSystem {
         Some(Choice::Command { replica: asked, command, draw: Default::default() })
     }
 
+    fn acceptance() -> Option<Command> {
+        Some(Command::Accept)
+    }
+
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         settings::draw(scenario, rng);
     }

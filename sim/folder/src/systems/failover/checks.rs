@@ -1,9 +1,10 @@
 //! What must hold of failover.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cloudchamber_core::Path;
-use cloudchamber_core::failover::{Config, Design, Event, Failover, Policy};
+use cloudchamber_core::failover::{Command, Config, Design, Event, Failover, Policy};
 
 use super::FailoverSystem;
 use super::overlap::Overlap;
@@ -179,7 +180,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         Checker {
             name: EVENTUALLY_ONE,
             kind: Kind::Liveness,
-            about: "Once faults have stopped, exactly one replica is active in bounded time, and all that run name it.",
+            about: "Once faults have stopped, exactly one replica is active in bounded time, and all that run name it; under \
+                    the policy majority where voters for one are left.",
         },
         Checker {
             name: NEVER_LONG_WITHOUT,
@@ -311,6 +313,11 @@ impl Checks<FailoverSystem> for FailoverChecks {
 
     fn end(&self, setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, findings: &mut Findings) {
         let Some(due_ids) = self.due_ids else { return };
+        // People may have taken voters out until those that are left are gone for good.
+        let runs = world.replicas().filter(|(_, replica)| replica.runs());
+        if !runs.into_iter().all(|(id, _)| has_voters(setup, world, id)) {
+            return;
+        }
         let now = world.now();
         let active: Vec<_> =
             world.replicas().map(|(id, _)| id).filter(|&id| acts(setup, world, id)).collect();
@@ -456,7 +463,8 @@ impl FailoverChecks {
         let Look { world, now, .. } = *look;
         let mut able = world.replicas().filter(|(_, replica)| replica.runs() && replica.syncs());
         let could = self.active == 0 && able.any(|(id, _)| has_voters(look.setup, world, id));
-        if !could || troubles(look.choice) {
+        let is_change = matches!(look.choice, Choice::Command { command: Command::Voters { .. }, .. });
+        if !could || is_change || troubles(look.choice) {
             // The bound counts from the last trouble: each may cost a whole round.
             self.without_ms = could.then_some(now);
         } else if let Some(since) = self.without_ms {
@@ -555,15 +563,26 @@ impl FailoverChecks {
     }
 }
 
-/// Whether as many replicas run and are connected as it takes to make this one active.
+/// Whether as many replicas run and are connected as it takes to make this one active. While the voters are being changed
+/// there are several sets that somebody counts by, and each needs a majority.
 fn has_voters(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
     let Config { design, hardened, .. } = config(setup, one);
     if *design == Design::Published || hardened.policy == Policy::Available {
         return true;
     }
-    let votes = |id| hardened.voters.iter().any(|voter| config(setup, id).identity.is(voter));
-    let able = world.replicas().filter(|(id, replica)| replica.runs() && replica.syncs() && votes(*id));
-    able.count() > hardened.voters.len() / 2
+    let mut sets: Vec<&[Arc<str>]> =
+        world.replicas().filter_map(|(_, replica)| replica.protocol().and_then(Failover::voters)).collect();
+    sets.dedup();
+    let stands_for = |id: ReplicaId, failover: &Failover, member: &Arc<str>| {
+        config(setup, id).identity.is(member) || failover.id() == Some(member)
+    };
+    let is_able = |member: &&Arc<str>| {
+        world.replicas().any(|(id, replica)| {
+            let process = replica.protocol().filter(|_| replica.runs() && replica.syncs());
+            process.is_some_and(|failover| stands_for(id, failover, member))
+        })
+    };
+    sets.iter().all(|voters| voters.iter().filter(is_able).count() > voters.len() / 2)
 }
 
 /// Whether a choice is trouble for its replica's machine or process.

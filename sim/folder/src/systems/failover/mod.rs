@@ -8,7 +8,7 @@ mod settings;
 mod telling;
 mod updates;
 
-use cloudchamber_core::failover::{Command, Config, Event, Failover, Policy};
+use cloudchamber_core::failover::{Command, Config, Event, Failover, Policy, VoterChange};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{FailoverChecks, acts, agreed_on, name};
@@ -114,7 +114,18 @@ impl System for FailoverSystem {
     fn whim(scenario: &Scenario<Self>, asked: ReplicaId, rng: &mut dyn Rng) -> Option<ChoiceOf<Self>> {
         let last = u64::try_from(scenario.replica.len() - 1).expect("at most 256");
         let target = ReplicaId(u8::try_from(rng.up_to(last)).expect("one of 256"));
-        Some(activate(scenario, asked, target))
+        let majority = scenario.settings.policy == Some(Policy::Majority);
+        let change = rng.up_to(3);
+        if !majority || change > 1 {
+            return Some(activate(scenario, asked, target));
+        }
+        let replica = scenario.settings.config(scenario, target).identity.device_id().to_string();
+        let change = if change == 0 { VoterChange::Add { replica } } else { VoterChange::Remove { replica } };
+        Some(Choice::Command {
+            replica: asked,
+            command: Command::Voters { change },
+            draw: Default::default(),
+        })
     }
 
     fn essence(setup: &Setup<Self>, world: &World<Self>, dies: bool) -> Option<u64> {
@@ -123,6 +134,10 @@ impl System for FailoverSystem {
 
     fn stands_out(setup: &Setup<Self>, world: &World<Self>, replica: ReplicaId) -> bool {
         acts(setup, world, replica)
+    }
+
+    fn acceptance() -> Option<Command> {
+        Some(Command::Accept)
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {

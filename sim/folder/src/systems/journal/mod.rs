@@ -10,7 +10,7 @@ mod shown;
 mod telling;
 mod work;
 
-use cloudchamber_core::journal::protocol::{Journal, Settings as Config, Told};
+use cloudchamber_core::journal::protocol::{Command, Journal, Manage, Settings as Config, Told};
 use cloudchamber_core::{Design, Rng};
 
 pub use self::checks::{JournalChecks, name};
@@ -61,6 +61,10 @@ impl System for JournalSystem {
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
         work::workload(scenario, rng)
+    }
+
+    fn acceptance() -> Option<Command> {
+        Some(Command::Manage(Manage::Accept))
     }
 
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {

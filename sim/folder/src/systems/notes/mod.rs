@@ -72,6 +72,10 @@ impl System for NotesSystem {
         world.replica(replica).protocol().is_some_and(|notes| !notes.awaited().is_empty())
     }
 
+    fn acceptance() -> Option<Command> {
+        Some(Command::Accept)
+    }
+
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         let mut one_of = |from: [Option<u64>; 4]| from[usize::try_from(rng.up_to(3)).expect("0 to 3")];
         let settings = &mut scenario.settings;
