@@ -1,11 +1,11 @@
 //! The deterministic simulator: runs in virtual time, and swarms of them.
 //!
-//! What is due when is the [stage](cloudchamber_folder::stage)'s business. Here it is driven by madsim: each actor of
-//! the stage is a task, the courier and each replica on a node of their own, which is killed and restarted, paused and
-//! resumed with the replica. The runtime's seed decides who goes first where several are due in one millisecond. So a
-//! run ([`run()`]) follows from its scenario alone, and a [`Swarm`] runs the scenarios that it draws from many seeds
-//! side by side. What happened is hashed choice by choice, so that a second run of a seed is compared, not assumed
-//! equal.
+//! What is due when is the [stage](cloudchamber_folder::stage)'s business, and so is who goes first where several are
+//! due in one millisecond. So a run ([`run()`]) follows from its scenario alone: one loop lets the stage advance. Under
+//! madsim the same scenario is the same run ([`reference()`]): there each actor of the stage is a task, the courier and
+//! each replica on a node of their own, which is killed and restarted, paused and resumed with the replica. A
+//! [`Swarm`] runs the scenarios that it draws from many seeds side by side. What happened is hashed choice by choice, so
+//! that the two are compared, not assumed equal.
 //!
 //! # Deliberately absent
 //! Knowledge of any protocol, and of what a folder does.
@@ -21,8 +21,12 @@ compile_error!(
 mod run;
 #[cfg(madsim)]
 mod swarm;
+#[cfg(madsim)]
+mod tasks;
 
 #[cfg(madsim)]
 pub use run::{Run, run, watch};
 #[cfg(madsim)]
 pub use swarm::{Fault, Harvest, Swarm, Violated, breaks, fails, swarm};
+#[cfg(madsim)]
+pub use tasks::reference;

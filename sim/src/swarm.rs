@@ -18,6 +18,7 @@ use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, StableHasher, System, Variant};
 
 use crate::run::run;
+use crate::tasks::reference;
 use cloudchamber_folder::streams::{Purpose, Stream};
 
 /// One run of so many lasts for hours or days: it takes as long as all the others together that are drawn for it.
@@ -52,7 +53,7 @@ pub struct Swarm<S: System> {
     pub jobs: usize,
     /// Whether seeds after the first violation are run as well.
     pub keep_going: bool,
-    /// Every how many seeds one is run a second time and its trace hash compared; 0 for none.
+    /// Every how many seeds one is run a second time, under madsim, and its trace hash compared; 0 for none.
     pub recheck_every: u64,
 }
 
@@ -399,7 +400,7 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
                     let scenario = swarm.draw(seed);
                     let outcome = run(&scenario, false).outcome;
                     let recheck = swarm.recheck_every > 0 && seed.is_multiple_of(swarm.recheck_every);
-                    let same = recheck.then(|| run(&scenario, false).outcome == outcome);
+                    let same = recheck.then(|| reference(&scenario) == outcome);
                     let violations = &outcome.findings.violations;
                     let failed = violations.iter().any(|found| breaks::<S>(variant, &found.checker));
                     if failed && !swarm.keep_going {

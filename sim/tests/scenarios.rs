@@ -1,4 +1,4 @@
-//! Every scenario file: it repeats itself, does what it says, and replays in the world without the simulator.
+//! Every scenario file: it is the same run under madsim, does what it says, and replays in the world without the simulator.
 
 use std::path::Path;
 
@@ -30,11 +30,10 @@ impl Work for Check<'_> {
 
 fn check<S: System>(file: &Path, text: &str) -> Checked {
     let scenario = Scenario::<S>::parse(file, text)?;
-    // Each run has a thread of its own, so that nothing of the first can leak into the second.
     let first = cloudchamber_sim::run(&scenario, true);
-    let second = cloudchamber_sim::run(&scenario, false);
-    if first.outcome != second.outcome {
-        return Err(format!("a second run differs:\n{:?}\n{:?}", first.outcome, second.outcome).into());
+    let second = cloudchamber_sim::reference(&scenario);
+    if first.outcome != second {
+        return Err(format!("under madsim the run is another:\n{:?}\n{second:?}", first.outcome).into());
     }
     scenario.judge(&first.outcome.findings)?;
     let recorded = first.trace.ok_or("a trace was asked for")?;

@@ -15,7 +15,7 @@ use crate::jobs::reproduce;
 use crate::jobs::run::judged;
 use crate::report::run::ScenarioReport;
 
-/// Runs the scenario of a file twice, each on a thread of its own, and leaves a trace where it violates anything.
+/// Runs the scenario of a file twice, the second time under madsim, and leaves a trace where it violates anything.
 ///
 /// # Errors
 /// Where the file is not a scenario, or the trace cannot be written.
@@ -42,7 +42,7 @@ impl Work for Checked<'_> {
     }
 }
 
-/// Runs a scenario twice and judges it.
+/// Runs a scenario twice, the second time under madsim, and judges it.
 pub(crate) fn twice<S: System>(
     scenario: &Scenario<S>,
     file: &Path,
@@ -51,11 +51,11 @@ pub(crate) fn twice<S: System>(
     trace: &str,
 ) -> Result<ScenarioReport, Failure> {
     let first: Run<S> = cloudchamber_sim::run(scenario, true);
-    let second = cloudchamber_sim::run(scenario, false);
+    let second = cloudchamber_sim::reference(scenario);
     let mut report = judged(scenario, file, &first.outcome, reproduce, None);
-    if first.outcome != second.outcome {
+    if first.outcome != second {
         report.ok = false;
-        let (one, two) = (first.outcome.hash, second.outcome.hash);
+        let (one, two) = (first.outcome.hash, second.hash);
         report.outcome =
             format!("a second run of seed {} is another: {one:016x}, then {two:016x}", scenario.seed);
     }

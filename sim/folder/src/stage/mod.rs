@@ -28,9 +28,8 @@
 //! depends on nothing but the scenario: called at every due time or once a second, by any driver, it makes the same
 //! choices at the same times.
 //!
-//! A driver with a task for each actor orders ties by itself. It lets each [act](Stage::act) when it is
-//! [due](Stage::rest), and hears from [signals](Stage::signals) whom to wake before that. Its order of ties is part of
-//! the trace hash: a seed has one hash for [`Stage::advance`] and one for every other order.
+//! A driver with a task for each actor lets each [act](Stage::act) when it is its [turn](Stage::turn), and hears from
+//! [signals](Stage::signals) whom to wake before it is [due](Stage::rest). Who acts out of turn makes another run.
 
 mod life;
 mod plan;
@@ -161,10 +160,17 @@ impl<S: System> Stage<S> {
     /// Lets everything happen that is due up to `now`, each at its time and ties in the order of [`Actor`]. `watcher`
     /// looks at the world after each choice.
     pub fn advance(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
-        while let Some((at, actor)) = self.first().filter(|(at, _)| *at <= now) {
-            self.act(actor, at.max(self.watched.world.now()), watcher);
+        while let Some((at, actor)) = self.turn(now) {
+            self.act(actor, at, watcher);
             self.signals.clear();
         }
+    }
+
+    /// Whose turn it is at `now`, and the time for which it acts; `None` if nobody is due.
+    #[must_use]
+    pub fn turn(&self, now: u64) -> Option<(u64, Actor)> {
+        let (at, actor) = self.first().filter(|(at, _)| *at <= now)?;
+        Some((at.max(self.watched.world.now()), actor))
     }
 
     /// The actor that is due first, and when.
@@ -172,9 +178,19 @@ impl<S: System> Stage<S> {
         if self.ended().is_some() {
             return None;
         }
-        let replicas = ReplicaId::all(self.lives.len()).map(Actor::Replica);
-        let actors = [Actor::Director].into_iter().chain(replicas).chain([Actor::Courier]);
-        actors.filter_map(|actor| Some((self.due_of(actor)?, actor))).min()
+        let mut first = self.due_of(Actor::Director).map(|at| (at, Actor::Director));
+        let mut compare = |due: Option<u64>, actor| {
+            if let Some(at) = due
+                && first.is_none_or(|(first, _)| at < first)
+            {
+                first = Some((at, actor));
+            }
+        };
+        for id in ReplicaId::all(self.lives.len()) {
+            compare(self.due_of(Actor::Replica(id)), Actor::Replica(id));
+        }
+        compare(self.courier.due(), Actor::Courier);
+        first
     }
 
     /// When an actor is due; `None` if only another one's act can change that.
