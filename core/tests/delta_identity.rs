@@ -5,7 +5,9 @@
 #[path = "support/replicas.rs"]
 mod replicas;
 
-use cloudchamber_core::delta::{Command, Config, Design, Event, Layout};
+use std::collections::BTreeSet;
+
+use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Fields, Key, Layout};
 use cloudchamber_core::{MemoryFs, Path};
 use replicas::{Client, Site, converge};
 
@@ -275,4 +277,38 @@ fn what_others_have_seen_is_there_though_the_folder_was_restored_too() {
     b.fs.written = 0;
     b.sync();
     assert_eq!(b.fs.written, 0);
+}
+
+#[test]
+fn what_stands_only_in_a_copy_after_the_folder_was_restored_too_is_said_again() {
+    for (first, then) in [(r#"{"x":1}"#, r#"{"x":2}"#), (r#"{"y":1}"#, r#"{"x":2}"#)] {
+        let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+        a.put("task", "t1", first);
+        a.feed(Command::Sync);
+        assert!(!a.settle(3), "the entity is written, and the meta file is not");
+        a.crash();
+        if first.contains('y') {
+            let (key, unset) = (Key::new("task", "t1"), BTreeSet::from(["y".into()]));
+            a.ask(Change::Put { key, set: Fields::default(), unset });
+        }
+        a.put("task", "t1", then);
+        let backup = a.fs.disk.clone();
+        a.sync();
+        // Both roots come back, and the client keeps beside them what the cloud has.
+        let shown = a.shared();
+        a.crash();
+        a.fs.disk = backup;
+        for (path, content) in shown {
+            let is_other = a.fs.disk.files.get(&path).is_some_and(|now| *now != content);
+            let name =
+                if is_other { path.name().replace(".json", " 2.json") } else { path.name().to_owned() };
+            a.fs.disk.files.insert(Path::shared(&name), content);
+        }
+        assert!(is_new(&a.ask(Command::Sync)));
+        // The copy is gone before anybody else has read it.
+        a.fs.disk.files.retain(|path, _| !path.name().contains(' '));
+        converge(&mut client, &mut [&mut a, &mut b]);
+        assert_eq!(a.picture(), b.picture());
+        assert_eq!(b.show("task", "t1"), then);
+    }
 }

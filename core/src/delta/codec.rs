@@ -67,7 +67,7 @@ fn sealed(bytes: &[u8], most: usize) -> Result<Cow<'_, str>, Wrong> {
 }
 
 fn parse(text: &str) -> Result<Node, Wrong> {
-    let node = Node::parse(text.as_bytes())?;
+    let node = Node::parse_once(text.as_bytes())?;
     match node.get("schema").and_then(Node::count) {
         Some(SCHEMA) => Ok(node),
         Some(other) => Err(Wrong::Schema(other)),

@@ -12,7 +12,8 @@
 //!    have, or at the last write that both have.
 //! 3. *Who has shown nothing since leaves the old id to the other history.* What it wrote since they parted nobody has
 //!    seen; that becomes writes of the new id. The files under the old id stay what they are, those of a replica that
-//!    writes no more. Of what they hold, or should, the new id says that again which their meta file does not name. So
+//!    writes no more. Of what they hold, or should, the new id says that again which their meta file does not name, and
+//!    what is only in copies of them: an older version may stand under a file's own name, and copies come and go. So
 //!    it does with those of a history that parted from this one before, and stands in its place: that one may have ended
 //!    in the middle of a sync too.
 //! 4. *Who may have shown something says both again.* Whoever has seen a write that is of either history cannot tell
@@ -27,7 +28,8 @@
 //! # When it finds out
 //! - Its own meta file, or a copy of it, has a beat that it does not remember.
 //! - An own file holds more than it was ever about to show.
-//! - Another replica has seen more of its writes than it remembers to have made. Where they parted is not known then.
+//! - Another replica has seen more of its writes than it remembers to have made, or what was read of others says so. Where
+//!   they parted is not known then.
 //! - It is called otherwise than when it got its id: a copy on another machine, which has shown nothing yet.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +125,10 @@ impl Sync<'_> {
         }
         let knows_more =
             |meta: &Meta| meta.seen.get(&self.id.0).max(meta.heard.get(&self.id.0)) > self.own.head;
-        if members.peers.values().flatten().any(knows_more) {
+        let says_more = |record: &Record| record.entity.seen.get(&self.id.0) > self.own.head;
+        let is_told = members.peers.values().flatten().any(knows_more)
+            || self.store.records.values().any(|record| says_more(record));
+        if is_told {
             return Some(Fork { after: 0, is_unseen: false, is_copy });
         }
         let after = self.own.beats.last().map_or(0, |beat| beat.head);
@@ -158,7 +163,7 @@ impl Sync<'_> {
         let old = self.id.clone();
         let taken: Vec<ReplicaId> = self.own.replaces.iter().cloned().chain([old.clone()]).collect();
         let new = fresh(self.fs, &self.config.replica, &taken, rng);
-        let mut found = self.files_of(&old);
+        let (mut found, named) = self.files_of(&old);
         let after = if fork.is_unseen { self.common_write(&found, &old) } else { 0 };
         let fork = Fork { after: fork.after.max(after), ..fork };
         let renaming = Renaming { old: &old, after: fork.after, new: &new, lives: fork.is_unseen };
@@ -168,14 +173,14 @@ impl Sync<'_> {
         }
         self.id = new.clone();
         if fork.is_unseen {
-            self.leave(&old, there.map_or(0, |meta| meta.head), &mut found);
+            self.leave(&old, there.map_or(0, |meta| meta.head), &named, &mut found);
         } else {
             self.say_again(&old, fork.after, found);
         }
         let metas = members.peers.values().flatten();
         for heir in metas.filter(|meta| meta.replaces.contains(&old)) {
-            let mut found = self.files_of(&heir.replica);
-            self.leave(&heir.replica, heir.head, &mut found);
+            let (mut found, named) = self.files_of(&heir.replica);
+            self.leave(&heir.replica, heir.head, &named, &mut found);
         }
         let known = Peer { applied: fork.after, since_ms: self.now.wall.0, ..Peer::default() };
         self.base.peers.insert(old.clone(), known);
@@ -191,13 +196,20 @@ impl Sync<'_> {
         self.events.push(Event::NewIdentity { old: old.to_string(), new: new.to_string() });
     }
 
-    /// What the files of an id hold.
-    fn files_of(&self, id: &ReplicaId) -> Found {
-        let mut found = Found::default();
+    /// What the files of an id hold, and up to which of its writes to each entity those under their own names go.
+    fn files_of(&self, id: &ReplicaId) -> (Found, BTreeMap<Key, u64>) {
+        let (mut found, mut named) = (Found::default(), BTreeMap::new());
         for entry in look::listed(self.fs, &replica_dir(id)).unwrap_or_default() {
+            let from = found.entities.len();
             look::entity(self.fs, &entry.path, &mut found);
+            for (key, state) in &found.entities[from..] {
+                if look::is_own_name(&entry, key) {
+                    let count = named.entry(key.clone()).or_insert(0);
+                    *count = state.seen.get(&id.0).max(*count);
+                }
+            }
         }
-        found
+        (found, named)
     }
 
     /// The last of the writes of the old id that its files and the own memory have alike: all before it are of both, if
@@ -217,16 +229,11 @@ impl Sync<'_> {
         common
     }
 
-    /// Leaves an id to its history, whose meta file names its writes up to `named`: takes in what is there, and says again
-    /// what others do not come to read there.
-    fn leave(&mut self, old: &ReplicaId, named: u64, found: &mut Found) {
-        let mut there: BTreeMap<Key, u64> = BTreeMap::new();
-        for (key, state) in &found.entities {
-            let count = there.entry(key.clone()).or_insert(0);
-            *count = (*count).max(state.seen.get(&old.0));
-        }
+    /// Leaves an id to its history, whose meta file names its writes up to `head`, and whose files are as of those that
+    /// are `named`: takes in what is there, and says again what others do not come to read there.
+    fn leave(&mut self, old: &ReplicaId, head: u64, named: &BTreeMap<Key, u64>, found: &mut Found) {
         self.absorb(found);
-        let read = |key: &Key| there.get(key).copied().unwrap_or(0).min(named);
+        let read = |key: &Key| named.get(key).copied().unwrap_or(0).min(head);
         let unread = self.records().map(|(key, record)| (key.clone(), record.entity.seen.get(&old.0)));
         let unread: Vec<(Key, u64)> = unread.filter(|(key, count)| *count > read(key)).collect();
         self.take_up(old, unread);

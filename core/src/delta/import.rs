@@ -18,7 +18,7 @@ use super::codec::FILE_MAX;
 use super::entity::{Fields, Key, RESERVED};
 use super::problem::{Problem, ProblemKind};
 use crate::kit::hlc::{Hybrid, LATEST_MS};
-use crate::kit::json::Node;
+use crate::kit::json::{Flaw, Node};
 use crate::kit::names::originals;
 use crate::{Content, EntryKind, Fs, FsError, Path};
 
@@ -72,7 +72,12 @@ pub fn entity_file(path: &Path, content: &Content) -> Result<Imported, Problem> 
     if content.len() > FILE_MAX {
         return problem(ProblemKind::FileTooLarge, format!("{} bytes", content.len()));
     }
-    let node = match Node::parse(content.bytes()) {
+    let node = match Node::parse_once(content.bytes()) {
+        // Of a field that is there twice the last one counts, as JavaScript has it; of two ids neither does.
+        Err(Flaw::Twice(at)) if !content.bytes()[at..].starts_with(b"\"id\"") => Node::parse(content.bytes()),
+        parsed => parsed,
+    };
+    let node = match node {
         Ok(node) => node,
         Err(flaw) => return problem(ProblemKind::NotSound, flaw.to_string()),
     };

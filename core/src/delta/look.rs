@@ -57,6 +57,8 @@ pub(super) enum Away {
     Lacks(Lack),
     /// A file of one's own cannot be read.
     Own(Path, FsError),
+    /// A file of one's own is of this later format: this program is older than one that worked here.
+    Later(Path, u64),
 }
 
 fn problem(path: &Path, kind: ProblemKind, detail: impl ToString) -> Problem {
@@ -165,7 +167,11 @@ fn read_meta(fs: &dyn Fs, id: &ReplicaId, dir: &Path, found: &mut Found) -> Opti
 pub(super) fn own_meta(fs: &dyn Fs, id: &ReplicaId) -> Result<Option<Meta>, Away> {
     let path = meta_path(&replica_dir(id));
     match fs.read(&path, 0) {
-        Ok(content) => Ok(content.parsed(Meta::parse).as_ref().ok().cloned()),
+        Ok(content) => match &*content.parsed(Meta::parse) {
+            Ok(meta) => Ok(Some(meta.clone())),
+            Err(Wrong::Schema(format)) => Err(Away::Later(path, *format)),
+            Err(_) => Ok(None),
+        },
         Err(FsError::NotFound) => Ok(None),
         Err(error) => Err(Away::Own(path, error)),
     }
@@ -388,6 +394,16 @@ impl Reading<'_> {
                 found.problems.push(stray(entry));
             }
         }
+    }
+}
+
+/// Whether a file has the name that its owner gives to one with this entity. Others are copies.
+pub(super) fn is_own_name(entry: &Entry, key: &Key) -> bool {
+    let dir = entry.path.parent();
+    match dir.as_ref().map_or("", Path::file_name) {
+        "entities" => entry.name() == entity_file_name(key),
+        "deltas" => part_to(&format!("deltas/{}", entry.name())).is_some(),
+        _ => part_to(entry.name()).is_some(),
     }
 }
 

@@ -145,6 +145,9 @@ impl Sync<'_> {
         if writes_meta {
             own.written = own.intended;
         }
+        if self.base != self.store.base || !own.knows(self.base.of) {
+            self.base.of = own.written;
+        }
         let mut last = Update { own, records: BTreeMap::new(), base: None };
         for (key, (published, _)) in published {
             let record = records.get(key).or_else(|| self.store.records.get(key).map(|record| &**record));

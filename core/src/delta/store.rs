@@ -7,7 +7,8 @@
 //! A put is acknowledged once its lines are flushed. The lines of one batch end with who the replica is afterwards, and
 //! without that line nothing of the batch counts. A torn line, NUL bytes and lines whose digest does not fit are left
 //! out, and the file is written anew before anything is added to it; where a whole line was lost so, the base is
-//! forgotten too, and what others have comes back from the folder.
+//! forgotten too, and what others have comes back from the folder. So it is where the base is of a sync that the log knows
+//! nothing of, since an older log came back without it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -74,6 +75,12 @@ impl Own {
         }
     }
 
+    /// Whether the meta file was, or may have been, written so.
+    pub(super) fn knows(&self, (beat, nonce): (u64, u64)) -> bool {
+        [self.written, self.intended].contains(&(beat, nonce))
+            || self.beats.iter().any(|known| (known.beat, known.nonce) == (beat, nonce))
+    }
+
     /// Takes note of how the meta file is about to be written.
     pub(super) fn intend(&mut self, beat: u64, nonce: u64) {
         self.intended = (beat, nonce);
@@ -117,6 +124,8 @@ pub struct Peer {
 /// What the last sync had come to.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Base {
+    /// The own meta file as it was last known to be written then: beat and nonce.
+    pub of: (u64, u64),
     /// By replica.
     pub peers: BTreeMap<ReplicaId, Peer>,
     /// Files that are read once: copies and others that nobody lists, with their lengths.
@@ -232,7 +241,9 @@ impl Store {
             store.own.count(&store.records);
         }
         let base = match fs.read(&base_path(), 0) {
-            Ok(base) if !lost => Base::parse(base.bytes()).unwrap_or_default(),
+            Ok(base) if !lost => {
+                Base::parse(base.bytes()).filter(|base| store.own.knows(base.of)).unwrap_or_default()
+            }
             Err(FsError::NotFound) | Ok(_) => Base::default(),
             Err(error) => return Err(error),
         };
@@ -415,7 +426,7 @@ impl Base {
             .iter()
             .map(|(replica, peer)| (&*replica.0, (peer.applied, peer.beat, peer.since_ms, peer.files)))
             .collect();
-        let whole = serde_json::json!({ "peers": peers, "readOnce": self.read_once });
+        let whole = serde_json::json!({ "of": self.of, "peers": peers, "readOnce": self.read_once });
         own_file::seal(&serde_json::to_string_pretty(&whole).expect("texts and numbers are JSON"))
     }
 
@@ -431,7 +442,12 @@ impl Base {
             _ => None,
         };
         let read_once = node.get("readOnce")?.object()?.iter();
+        let of = match node.get("of")?.list()? {
+            [beat, nonce] => (beat.count()?, nonce.count()?),
+            _ => return None,
+        };
         Some(Self {
+            of,
             peers: node.get("peers")?.object()?.iter().map(peer).collect::<Option<_>>()?,
             read_once: read_once
                 .map(|(name, len)| Some((name.clone(), len.count()?)))

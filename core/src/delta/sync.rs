@@ -17,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codec::SCHEMA;
 use super::entity::{Entity, Key};
 use super::event::{Event, Report};
 use super::graves::{Buried, Declarer, bury};
@@ -126,6 +127,9 @@ fn told(away: &Away) -> String {
         }
         Away::Own(path, error) => {
             format!("{path}: {error}: have it downloaded or made readable, then sync again")
+        }
+        Away::Later(path, format) => {
+            format!("{path}: it is of format {format}, and this program writes {SCHEMA}: update the program")
         }
     }
 }

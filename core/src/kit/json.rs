@@ -39,6 +39,9 @@ pub enum Flaw {
     /// They are not UTF-8.
     #[error("it is not UTF-8")]
     NotText,
+    /// An object has a key twice, which stands at this byte the second time, counted from 0: [`Node::parse_once`].
+    #[error("it says the same thing twice, the second time at byte {0}")]
+    Twice(usize),
 }
 
 /// A JSON value, taken apart.
@@ -66,15 +69,31 @@ impl Node {
     /// # Errors
     /// The first [`Flaw`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Flaw> {
+        Self::whole(bytes).map(|(node, _)| node)
+    }
+
+    /// Parses one value in which no object has a key twice: what says two things is not believed.
+    ///
+    /// # Errors
+    /// The first [`Flaw`]; [`Flaw::Twice`] if there is no other.
+    pub fn parse_once(bytes: &[u8]) -> Result<Self, Flaw> {
+        match Self::whole(bytes)? {
+            (_, Some(at)) => Err(Flaw::Twice(at)),
+            (node, None) => Ok(node),
+        }
+    }
+
+    /// One value, and where the first key stands that its object has already.
+    fn whole(bytes: &[u8]) -> Result<(Self, Option<usize>), Flaw> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|_| Flaw::NotText)?;
         if text.trim_ascii().is_empty() {
             return Err(Flaw::Empty);
         }
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = Parser { text, at: 0, twice: None };
         let node = parser.value(0)?;
         parser.space();
-        if parser.at == text.len() { Ok(node) } else { Err(Flaw::At(parser.at)) }
+        if parser.at == text.len() { Ok((node, parser.twice)) } else { Err(Flaw::At(parser.at)) }
     }
 
     /// The value of a key; `None` if it is no object or has no such key.
@@ -302,6 +321,8 @@ impl From<i64> for Json {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// Where the first key stands that its object has already; `None` if there is none.
+    twice: Option<usize>,
 }
 
 impl<'a> Parser<'a> {
@@ -395,7 +416,9 @@ impl<'a> Parser<'a> {
                 return self.wrong();
             }
             self.at += 1;
-            fields.insert(key, self.value(depth)?);
+            if fields.insert(key, self.value(depth)?).is_some() {
+                self.twice.get_or_insert(at);
+            }
         }
         Ok(Node::Object(fields))
     }

@@ -121,8 +121,8 @@ impl<'a> Scan<'a> {
 
     /// Takes any value the long way, at this depth of nesting.
     pub fn node(&mut self, depth: usize) -> Option<Node> {
-        let mut parser = Parser { text: self.text, at: self.at };
-        let node = parser.value(depth).ok()?;
+        let mut parser = Parser { text: self.text, at: self.at, twice: None };
+        let node = parser.value(depth).ok().filter(|_| parser.twice.is_none())?;
         self.at = parser.at;
         Some(node)
     }
@@ -257,7 +257,7 @@ mod tests {
 
     /// What a value at the beginning of a text is by the long way, and how long it is.
     fn by_parts(text: &str) -> Option<(String, usize)> {
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = Parser { text, at: 0, twice: None };
         parser.space();
         let node = parser.value(0).ok()?;
         Some((node.json().to_string(), parser.at))
