@@ -7,6 +7,11 @@ pub trait Rng {
     /// A number from 0 to `max`, both included, uniformly.
     fn up_to(&mut self, max: u64) -> u64;
 
+    /// A number from `low` to `high`, both included, uniformly; `low` if `high` is less.
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.up_to(high.saturating_sub(low))
+    }
+
     /// 64 random bits, for identities and nonces.
     fn bits(&mut self) -> u64 {
         self.up_to(u64::MAX)
@@ -78,6 +83,9 @@ mod tests {
         assert_eq!(Draw::Fraction(0).rng().up_to(10_000), 0);
         assert_eq!(Draw::Fraction(255).rng().up_to(10_000), 10_000);
         assert_eq!(Draw::Fraction(255).rng().bits(), u64::MAX);
+        assert_eq!(Draw::Fraction(0).rng().between(3, 9), 3);
+        assert_eq!(Draw::Fraction(255).rng().between(3, 9), 9);
+        assert_eq!(Draw::Fraction(255).rng().between(9, 3), 9);
     }
 
     #[test]

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use cloudchamber_folder::systems::BuiltIn;
 
 fn main() -> ExitCode {
-    cloudchamber_reports::main::<BuiltIn>("cargo run --release --bin cloudchamber --")
+    cloudchamber::main_called::<BuiltIn>("cargo run --release --bin cloudchamber --")
 }

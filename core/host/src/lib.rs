@@ -15,10 +15,13 @@ pub mod doctor;
 pub mod failover;
 pub mod halves;
 pub mod local;
+pub mod log;
 pub mod machine;
 pub mod notes;
+pub mod options;
 pub mod place;
 pub mod runner;
+pub mod service;
 pub mod small;
 pub mod throughput;
 

@@ -39,7 +39,7 @@ pub use device::Identity;
 pub use hardened::constants::{Asleep, Fallback, Hardened, Policy, Provider, Rules};
 pub use hardened::{BEATS_APART_MAX, Canonical, Visit, kept_place};
 pub use records::{Malformed, ProblemKind};
-pub use status::{Status, status};
+pub use status::{DeviceStatus, Status, status};
 
 /// A replica that may be active.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

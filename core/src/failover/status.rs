@@ -12,7 +12,7 @@ use super::hardened::constants::{Policy, Rules};
 use super::hardened::places;
 use super::hardened::record::{Found, Record, Role};
 use super::records::{self, LEN_MAX, Listed, ProblemKind, STATE, StateRecord};
-use crate::{Fs, Path, WallMs};
+use crate::{Fs, FsError, Path, WallMs};
 
 /// All devices as one view shows them, the active one first, the others by name.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -73,6 +73,8 @@ pub struct DeviceStatus {
 pub enum Health {
     /// Named as active, with a heartbeat that is young enough.
     Active,
+    /// Its process is gone, as whoever can see its machine says: see [`Status::mark_dead`].
+    Dead,
     /// Seen lately.
     Standby,
     /// Of the hardened design: not counted on by who leads, about to leave, or a leader whose place another wants or
@@ -123,6 +125,9 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
     let mut listed = records::read_devices(fs, LEN_MAX, &mut problem);
     listed.retain(|_, listed| !known(&listed.path));
     if !survey.newest.is_empty() {
+        // The hardened design writes it for others alone.
+        let missing = ProblemKind::Unreadable(FsError::NotFound);
+        problems.retain(|problem| problem.path != *STATE || problem.kind != missing);
         return survey.status(listed, wall, timing, me, problems);
     }
     let active = state.as_ref().and_then(|state| state.active_device.clone());
@@ -146,6 +151,28 @@ pub fn status(fs: &dyn Fs, wall: WallMs, timing: &Timing, me: Option<&str>) -> S
     devices.sort_by_key(|device| active.as_ref() != Some(&device.device));
     let last_update_id = state.map_or(0, |state| state.last_update_id);
     Status { devices, active, active_age_ms, last_update_id, term: None, policy: None, problems }
+}
+
+impl Status {
+    /// Marks the devices whose process is gone, of those that whoever asks can see and that are not stale already. Nobody
+    /// is active who is dead.
+    pub fn mark_dead(&mut self, is_gone: impl Fn(&DeviceStatus) -> bool) {
+        for device in self.devices.iter_mut().filter(|device| device.health != Health::Stale) {
+            if is_gone(device) {
+                let names = [Some(&device.device), device.replica.as_ref()];
+                if device.health == Health::Active && names.contains(&self.active.as_ref()) {
+                    (self.active, self.active_age_ms) = (None, None);
+                }
+                device.health = Health::Dead;
+            }
+        }
+    }
+
+    /// What a device is called here: its id, or the one that no other shares if two go by that.
+    fn name<'a>(&self, device: &'a DeviceStatus) -> &'a str {
+        let alike = self.devices.iter().filter(|other| other.device == device.device).count() > 1;
+        device.replica.as_ref().filter(|_| alike).unwrap_or(&device.device)
+    }
 }
 
 /// What the files of the hardened design say together. One look sees no counter move; but a leader's file names
@@ -213,7 +240,7 @@ impl Survey {
             let patience_ms =
                 3 * lead.map_or(0, |lead| i64::try_from(lead.suspect_ms).unwrap_or(i64::MAX / 3));
             let silent = lead.is_some() && wall.since(record.last_seen) > patience_ms;
-            return if wanted || silent { Health::Stale } else { Health::Active };
+            return if wanted || silent || said.leaving { Health::Stale } else { Health::Active };
         }
         let counted = said.id == top.coordination.id
             || lead.is_none_or(|lead| lead.successors.contains(&said.id))
@@ -231,7 +258,9 @@ impl Survey {
         mut problems: Vec<Problem>,
     ) -> Status {
         problems.extend(self.at_odds());
-        let active = self.top().filter(|top| top.coordination.role == Role::Active);
+        // One that leaves has ended what it did.
+        let is_active = |top: &&Record| top.coordination.role == Role::Active && !top.coordination.leaving;
+        let active = self.top().filter(is_active);
         let mut devices: Vec<_> = self
             .newest
             .values()
@@ -295,6 +324,7 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Active => "active",
+            Self::Dead => "dead",
             Self::Standby => "standby",
             Self::Stale => "stale",
         })
@@ -314,15 +344,20 @@ fn age(ms: i64) -> String {
 }
 
 impl fmt::Display for Status {
-    /// A table for terminals: one line a device, then who is active if no line says so, then the problems.
+    /// A table for terminals: one line a device, then who is active, then the problems. Threads are shown if somebody has
+    /// one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.devices.iter().map(|device| device.device.chars().count()).max().unwrap_or(0).max(6);
-        writeln!(f, "  {:width$}  {:7}  {:>12}  thread", "device", "health", "seen")?;
+        let width =
+            self.devices.iter().map(|device| self.name(device).chars().count()).max().unwrap_or(0).max(6);
+        let threads = self.devices.iter().any(|device| device.thread_id.is_some());
+        let column = |thread: &str| if threads { format!("  {thread}") } else { String::new() };
+        writeln!(f, "  {:width$}  {:7}  {:>12}{}", "device", "health", "seen", column("thread"))?;
         for device in &self.devices {
             let mark = if device.me { '*' } else { ' ' };
             let thread = device.thread_id.map_or_else(|| "all".to_owned(), |id| id.to_string());
             let seen = age(device.age_ms);
-            writeln!(f, "{mark} {:width$}  {:7}  {seen:>12}  {thread}", device.device, device.health)?;
+            let (name, thread) = (self.name(device), column(&thread));
+            writeln!(f, "{mark} {name:width$}  {:7}  {seen:>12}{thread}", device.health)?;
         }
         match (&self.active, self.active_age_ms) {
             (Some(active), Some(ms)) => {
@@ -399,7 +434,7 @@ mod tests {
         ");
         let nothing = status(&Files::default(), WallMs(START), &TIMING, None);
         insta::assert_snapshot!(nothing, @"
-          device  health           seen  thread
+          device  health           seen
         active: nobody
         problem: shared:state.json cannot be read: there is no such file here
         ");
@@ -494,6 +529,39 @@ mod tests {
         let found = status(&gone, WallMs(START), &TIMING, None);
         assert_eq!((found.active, found.policy, found.term), (None, Some(Policy::Majority), Some(4)));
         assert_eq!(found.devices[0].health, Health::Stale, "it is about to leave");
+    }
+
+    #[test]
+    fn a_leader_that_leaves_or_is_dead_is_not_active() {
+        let leaving = hardened(led(), "h:/a", 1, START, |said| {
+            leads(said, 9);
+            said.leaving = true;
+        });
+        let found = status(&leaving, WallMs(START), &TIMING, None);
+        let leader = found.devices.iter().find(|device| &*device.device == "h:/a").unwrap();
+        assert_eq!((&found.active, leader.health), (&None, Health::Stale));
+        let mut found = status(&led(), WallMs(START), &TIMING, None);
+        found.mark_dead(|device| &*device.device == "h:/a");
+        assert_eq!((&found.active, found.devices[0].health), (&None, Health::Dead));
+        insta::assert_snapshot!(found.to_string().lines().nth(1).unwrap(), @"  h:/a    dead             11 s  all");
+    }
+
+    #[test]
+    fn two_of_one_name_are_told_apart() {
+        let files = hardened(Files::default(), "h:/a", 0, START, |said| said.beat = 3);
+        let other = hardened(Files::default(), "h:/a", 0, START, |said| {
+            (said.id, said.beat) = ("h:/a#2".into(), 4);
+        });
+        let both = other.read(&places::path("h:/a#1", 0), 0).unwrap();
+        let path = places::path("h:/a#2", 0).to_string();
+        let files = files.with(&path, String::from_utf8(both.bytes().to_vec()).unwrap());
+        let found = status(&files, WallMs(START), &TIMING, None);
+        insta::assert_snapshot!(found, @"
+          device  health           seen
+          h:/a#1  standby           0 s
+          h:/a#2  standby           0 s
+        active: nobody
+        ");
     }
 
     #[test]

@@ -33,7 +33,7 @@ cloudchamber_folder::systems! {
 }
 
 fn main() -> ExitCode {
-    cloudchamber_reports::main::<Mine>("cargo run --release --example tally --")
+    cloudchamber::main_called::<Mine>("cargo run --release --example tally --")
 }
 
 // ---------------------------------------------------------------------------------------------------- the protocol

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod claims;
 mod dispatch;
 pub(crate) mod failover_times;
+pub(crate) mod holds;
 pub(crate) mod hunt;
 pub(crate) mod journals;
 mod journeys;

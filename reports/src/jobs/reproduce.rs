@@ -8,17 +8,19 @@ use std::sync::OnceLock;
 use cloudchamber_model::notecove::{Config, Numbering};
 use cloudchamber_sim::Fault;
 
+use crate::called;
+
 /// How the program is called.
-static CALL: OnceLock<&str> = OnceLock::new();
+static CALL: OnceLock<String> = OnceLock::new();
 
 /// Says once, before anything is reported, how the program is called.
-pub(crate) fn called(call: &'static str) {
-    CALL.get_or_init(|| call);
+pub(crate) fn called(call: &str) {
+    CALL.get_or_init(|| call.to_owned());
 }
 
-/// How the program is called: as it said, or by its name.
+/// How the program is called: as it said, or as it can be told where nobody did, as in a test.
 fn call() -> &'static str {
-    CALL.get().copied().unwrap_or("cloudchamber")
+    CALL.get_or_init(called::here)
 }
 
 /// Runs a scenario file with a seed.
@@ -120,6 +122,7 @@ mod tests {
     #[test]
     fn a_swarm_names_everything_that_decides() {
         let faults = BTreeMap::from([("sleep".to_owned(), false), ("crash".to_owned(), true)]);
+        called("cloudchamber");
         insta::assert_snapshot!(call(faults).seeds(17..18), @"cloudchamber swarm --system failover --design published --profile icloud --fault crash=on --fault sleep=off --seeds 17..18");
     }
 

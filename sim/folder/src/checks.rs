@@ -24,7 +24,9 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
         choice: &ChoiceOf<S>,
         effects: &Effects<S::Protocol>,
         findings: &mut Findings,
-    );
+    ) {
+        let _ = (setup, world, choice, effects, findings);
+    }
 
     /// Forgets what neither the named checker nor those of kind `reached` need from one choice to the next. `fresh`
     /// has seen nothing yet. The model checker asks for it: what is remembered multiplies its states.
@@ -34,7 +36,9 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     }
 
     /// Faults have stopped: from now on the folder only carries files, and liveness is due.
-    fn calm(&mut self, setup: &Setup<S>, world: &World<S>);
+    fn calm(&mut self, setup: &Setup<S>, world: &World<S>) {
+        let _ = (setup, world);
+    }
 
     /// Whether a bound runs that only time can show to be kept or broken, so that a run should not end yet.
     fn awaits_something(&self) -> bool {
@@ -42,7 +46,9 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     }
 
     /// Looks at the world when the run is over.
-    fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings);
+    fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings) {
+        let _ = (setup, world, findings);
+    }
 }
 
 /// The checkers of every system. They know the folder and no protocol, and remember nothing.

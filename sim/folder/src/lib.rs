@@ -60,6 +60,7 @@ extern crate self as cloudchamber_folder;
 pub mod checks;
 pub mod conformance;
 pub mod courier;
+mod plain;
 pub mod profile;
 mod replica_id;
 pub mod scenario;
@@ -73,6 +74,7 @@ pub mod telling;
 pub mod trace;
 pub mod world;
 
+pub use plain::{AtRest, PlainSettings, PlainSystem};
 pub use replica_id::ReplicaId;
 pub use stable_hash::StableHasher;
 pub use system::{NoService, Sample, Service, System, Variant, find};

@@ -18,7 +18,8 @@ use crate::world::{ChoiceOf, ReplicaSetup, Setup, World};
 ///
 /// A system without a service, without variants and without anything that people do gives its name, its types,
 /// [`DESIGNS`](Self::DESIGNS), [`settings`](Self::settings), [`variant`](Self::variant), [`config`](Self::config) and
-/// [`checks`](Self::checks); everything else has a default.
+/// [`checks`](Self::checks); everything else has a default. Most systems of one's own are a
+/// [`PlainSystem`](crate::PlainSystem), which says less.
 pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
     /// What scenario files and commands call it.
     const NAME: &'static str;

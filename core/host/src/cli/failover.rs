@@ -1,27 +1,31 @@
-//! `cloudchamber-agent run`, `status`, `activate` and `voters`.
+//! `cloudchamber-agent run`, `status`, `activate`, `leave`, `forget` and `voters`.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::path::{Path as OsPath, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
-    ActiveBecause, Command, Event, GivenUpBecause, Policy, ProblemKind, Provider, StandbyBecause,
-    VoterChange, status,
+    ActiveBecause, Command, DeviceStatus, Event, GivenUpBecause, Policy, ProblemKind, Provider,
+    StandbyBecause, VoterChange, status,
 };
 use cloudchamber_host::failover::asks::{self, Answer};
 use cloudchamber_host::failover::guard::{self, Charge};
 use cloudchamber_host::failover::{Agent, Ended, Told, settings};
 use cloudchamber_host::halves::halves;
 use cloudchamber_host::local::{self, Synced};
+use cloudchamber_host::log::Log;
+use cloudchamber_host::service::Service;
 use cloudchamber_host::{Lock, OsFs, clock};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
 
-use super::{print_json, say, verdict};
+use super::{say, verdict};
 
 /// What an agent says that is asked while the shared folder is away.
 const WAITS: &str = "the agent will see to it when the shared folder is back";
@@ -51,13 +55,26 @@ pub(crate) enum Failover {
     )]
     Run(Run),
     /// Show every replica, how it is, and who is active.
-    #[command(after_help = "Example:\n  cloudchamber-agent status --folder ~/Sync/team")]
+    ///
+    /// Of this machine's replicas it says which process is gone; of others' what the active one's file says of them.
+    #[command(
+        after_help = "Examples:\n  cloudchamber-agent status --folder ~/Sync/team\n  cloudchamber-agent status --folder ~/Sync/team --watch"
+    )]
     Status {
         #[command(flatten)]
         place: Place,
         /// Print one JSON document on standard output and nothing else there.
         #[arg(long)]
         json: bool,
+        /// Show it again whenever it changes, until interrupted.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// End the agent of this machine: its command first, then it tells the others, of whom another takes over.
+    #[command(after_help = "Example:\n  cloudchamber-agent leave --folder ~/Sync/team")]
+    Leave {
+        #[command(flatten)]
+        place: Place,
     },
     /// Make a replica active. The agent of this machine asks whoever is to hand over.
     #[command(
@@ -72,9 +89,10 @@ pub(crate) enum Failover {
     },
     /// Remove the files of a replica that will not come back. No agent does that by itself: one that is silent may be asleep.
     #[command(
-        after_help = "Example:\n  cloudchamber-agent remove --folder ~/Sync/team server:/home/me/Sync/team"
+        visible_alias = "remove",
+        after_help = "Example:\n  cloudchamber-agent forget --folder ~/Sync/team server:/home/me/Sync/team"
     )]
-    Remove {
+    Forget {
         #[command(flatten)]
         place: Place,
         /// Its id, as `status` shows it.
@@ -141,8 +159,8 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t)]
     policy: PolicyName,
     /// Whose client copies the folder: how long that may take decides how soon a silent machine is suspected.
-    #[arg(long, value_parser = providers(), default_value = "icloud")]
-    provider: Provider,
+    #[arg(long, value_parser = PROVIDERS, default_value = "icloud")]
+    provider: String,
     /// A replica that votes, by its id (`[name@]host:directory`), once for each; for the policy majority.
     #[arg(long = "voter", value_name = "REPLICA")]
     voters: Vec<String>,
@@ -176,24 +194,27 @@ pub(crate) enum How {
     Remove,
 }
 
-/// Reads a provider's name, and lists them all in the help.
-fn providers() -> impl TypedValueParser<Value = Provider> {
-    let names =
-        ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "rclone", "syncthing", "unison"];
-    PossibleValuesParser::new(names).map(|name| Provider::named(&name).expect("each of them is known"))
-}
+/// The providers' names.
+const PROVIDERS: [&str; 9] =
+    ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "rclone", "syncthing", "unison"];
 
 impl Failover {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(run) => run.run(),
-            Self::Status { place, json } => run_status(place, json),
+            Self::Status { place, json, watch: false } => run_status(&place, json),
+            Self::Status { place, json, watch: true } => watch_status(&place, json),
+            Self::Leave { place } => place.ask(
+                &Command::Leave,
+                "the agent ends its command, tells the others and ends; `status` shows when it has",
+                WAITS,
+            ),
             Self::Activate { place, replica } => {
                 let asked =
                     format!("the active one is asked to hand over to {replica}; `status` shows when it has");
                 place.ask(&Command::Activate { device: replica }, &asked, WAITS)
             }
-            Self::Remove { place, replica } => {
+            Self::Forget { place, replica } => {
                 let waits = "its files are being removed, once the shared folder is there; `status` shows when they are gone";
                 place.ask(&Command::Remove { device: replica }, waits, waits)
             }
@@ -255,12 +276,17 @@ impl Place {
 
 /// Whether a shell would find the program: better known now than when it is needed.
 fn is_program(program: &OsStr) -> bool {
+    find_program(program).is_some()
+}
+
+/// Where a shell would find the program; `None` if it would not.
+fn find_program(program: &OsStr) -> Option<PathBuf> {
     let path = OsPath::new(program);
     if path.components().count() > 1 {
-        return path.is_file();
+        return path.is_file().then(|| path.to_owned());
     }
     let dirs = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&dirs).any(|dir| dir.join(path).is_file())
+    std::env::split_paths(&dirs).map(|dir| dir.join(path)).find(|path| path.is_file())
 }
 
 impl Run {
@@ -276,7 +302,8 @@ impl Run {
             PolicyName::Available => Policy::Available,
             PolicyName::Majority => Policy::Majority,
         };
-        let mut hardened = settings::hardened(self.provider, policy, self.settings.as_deref())?;
+        let provider = Provider::named(&self.provider).expect("the names let through are providers'");
+        let mut hardened = settings::hardened(provider, policy, self.settings.as_deref())?;
         if !self.voters.is_empty() {
             hardened.voters = self.voters;
         }
@@ -312,17 +339,17 @@ impl Run {
         };
         let grace_ms = self.grace.saturating_mul(1_000);
         let charge = Charge { command: self.command, local, grace_ms, warn_ms };
-        let mut tell = |told: Told<'_>| match json {
-            true => eprintln!("{}", as_json(&told)),
-            false => {
-                if let Some(sentence) = sentence(&told) {
-                    eprintln!("cloudchamber-agent: {sentence}");
-                }
-            }
+        let mut log = Log::default();
+        let mut tell = |told: Told<'_>| {
+            let line = match json {
+                true => Some(as_json(&told).to_string()),
+                false => line(&mut log, &told),
+            };
+            line.iter().for_each(|line| eprintln!("{line}"));
         };
         let agent = Agent::open(config, charge, &place.folder, lock, &mut tell)?;
         if !json {
-            eprintln!("cloudchamber-agent: this replica is {}", agent.id());
+            eprintln!("{}", Log::line(&format!("cloudchamber-agent: this replica is {}", agent.id())));
         }
         match agent.run()? {
             Ended::Asked => Ok(ExitCode::SUCCESS),
@@ -343,29 +370,172 @@ fn warn_of_halves(folder: &OsPath) {
     }
 }
 
-fn run_status(place: Place, json: bool) -> anyhow::Result<ExitCode> {
+fn run_status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
     if let Ok(folder) = local::real(&place.folder) {
         warn_of_halves(&folder);
     }
+    say(&status_text(place, json)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How often it is looked whether a status has changed.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Shows the status whenever it changes by more than ages, until nobody listens any more.
+fn watch_status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
+    let is_terminal = std::io::stdout().is_terminal();
+    let (mut shown, mut before) = (String::new(), None);
+    loop {
+        let text = status_text(place, json)?;
+        let now = without_ages(&text);
+        // On a terminal ages go on; elsewhere each line that is written is read by somebody.
+        let changed = if is_terminal { text != shown } else { before.as_ref() != Some(&now) };
+        if changed {
+            let top = if is_terminal { "\x1b[H\x1b[2J" } else { "" };
+            if !say(&format!("{top}{text}")) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            (shown, before) = (text, Some(now));
+        }
+        std::thread::sleep(WATCH);
+    }
+}
+
+/// A status without what changes by itself: the words that follow numbers, and ages as JSON has them.
+fn without_ages(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.contains("geMs\""));
+    let words = lines.flat_map(|line| line.split_whitespace().filter(|word| !is_age(word)).chain(["\n"]));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_age(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) || ["s", "min", "h", "d", "ahead"].contains(&word)
+}
+
+/// Whether a device is the one of a local directory and its process is gone. By that directory's random part alone: names
+/// of computers and folders may be alike on two machines.
+fn is_gone(device: &DeviceStatus, local: &OsPath) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Own {
+        random: String,
+    }
+    let own = std::fs::read(local.join("identity.json")).ok();
+    let Some(Own { random }) = own.and_then(|bytes| serde_json::from_slice(&bytes).ok()) else {
+        return false;
+    };
+    let is_own = device.replica.as_deref().is_some_and(|id| !random.is_empty() && id.ends_with(&random));
+    let process = device.process_id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    // A process of another user is there all the same.
+    is_own && process.is_some_and(|pid| matches!(test_kill_process(pid), Err(Errno::SRCH)))
+}
+
+fn status_text(place: &Place, json: bool) -> anyhow::Result<String> {
     let local =
         place.local.clone().map_or_else(|| local::default(&place.folder, place.name.as_deref()), Ok)?;
-    let (me, _) = settings::identity(place.name, &place.folder, &local)?;
+    let (me, _) = settings::identity(place.name.clone(), &place.folder, &local)?;
     let me = me.device_id();
     // Nothing of it is in the local directory, so none is made.
     let fs = OsFs::new(&place.folder, &place.folder);
-    let found = status(&fs, clock::now().wall, &Timing::document(), Some(&me));
+    let mut found = status(&fs, clock::now().wall, &Timing::document(), Some(&me));
+    found.mark_dead(|device| is_gone(device, &local));
     if json {
-        print_json(&serde_json::to_value(&found)?);
-    } else if found.devices.is_empty() && found.active.is_none() {
-        say("no replica has run in this folder yet, or its files have not arrived: start one with `run`");
-        let missing = ProblemKind::Unreadable(cloudchamber_core::FsError::NotFound);
-        for problem in found.problems.iter().filter(|problem| problem.kind != missing) {
-            say(&format!("problem: {} {}", problem.path, problem.kind));
-        }
-    } else {
-        say(found.to_string().trim_end());
+        return Ok(format!("{:#}", serde_json::to_value(&found)?));
     }
-    Ok(ExitCode::SUCCESS)
+    if found.devices.is_empty() && found.active.is_none() {
+        let none =
+            "no replica has run in this folder yet, or its files have not arrived: start one with `run`";
+        let missing = ProblemKind::Unreadable(cloudchamber_core::FsError::NotFound);
+        let problems = found.problems.iter().filter(|problem| problem.kind != missing);
+        let problems = problems.map(|problem| format!("\nproblem: {} {}", problem.path, problem.kind));
+        return Ok(none.to_owned() + &problems.collect::<String>());
+    }
+    Ok(found.to_string().trim_end().to_owned())
+}
+
+/// The line that a log has of it; `None` if it has none, or had it a short while ago.
+fn line(log: &mut Log, told: &Told<'_>) -> Option<String> {
+    let text = format!("cloudchamber-agent: {}", sentence(told)?);
+    // Whether the command runs is told whenever it changes; what may go on and on is not.
+    match told {
+        Told::Event(
+            Event::BecameActive { .. }
+            | Event::BecameStandby { .. }
+            | Event::Nominated { .. }
+            | Event::ActivationWritten { .. }
+            | Event::VotersWritten { .. },
+            _,
+        ) => Some(Log::line(&text)),
+        Told::Event(..) => log.once(&text),
+        Told::Ended { .. } | Told::Leaving(_) | Told::Started { .. } | Told::Untold => Some(Log::line(&text)),
+    }
+}
+
+impl Run {
+    /// The same as a service: with whole paths, so that it does not matter from where it is started.
+    ///
+    /// # Errors
+    /// If the folder or the command's program is not there, or a path is no text.
+    pub(super) fn service(&self, config: Option<&OsPath>) -> anyhow::Result<Service> {
+        let Self { place, policy, provider, voters, settings, grace, json, command } = self;
+        let text = |path: &OsPath| {
+            let path = std::path::absolute(path)?;
+            path.to_str()
+                .map(str::to_owned)
+                .with_context(|| format!("{}: its path is not UTF-8", path.display()))
+        };
+        let folder = local::real(&place.folder)?;
+        let mut line = vec![text(&std::env::current_exe()?)?, "run".to_owned()];
+        let mut add = |option: &str, value: String| line.extend([option.to_owned(), value]);
+        if let Some(config) = config {
+            add("--config", text(config)?);
+        }
+        add("--folder", text(&folder)?);
+        if let Some(local) = &place.local {
+            add("--local", text(local)?);
+        }
+        if let Some(name) = &place.name {
+            add("--name", name.clone());
+        }
+        if let Some(policy) = policy.to_possible_value() {
+            add("--policy", policy.get_name().to_owned());
+        }
+        add("--provider", provider.clone());
+        voters.iter().for_each(|voter| add("--voter", voter.clone()));
+        if let Some(settings) = settings {
+            add("--settings", text(settings)?);
+        }
+        add("--grace", grace.to_string());
+        if *json {
+            line.push("--json".into());
+        }
+        line.push("--".into());
+        let (program, arguments) = command.split_first().context("a command is missing after --")?;
+        let program = find_program(program).with_context(|| {
+            format!(
+                "{}: there is no such program: give one with its path, or add its place to PATH",
+                program.display()
+            )
+        })?;
+        line.push(text(&program)?);
+        for word in arguments {
+            let word = word.to_str().with_context(|| format!("{}: it is not UTF-8", word.display()))?;
+            line.push(word.to_owned());
+        }
+        let called = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let called = [Some(called), place.name.clone()].into_iter().flatten().collect::<Vec<_>>().join("-");
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        Ok(Service {
+            name: format!("cloudchamber-{}", called.chars().map(plain).collect::<String>()),
+            about: format!(
+                "cloudchamber-agent: a command on one of the machines that share {}",
+                folder.display()
+            ),
+            line,
+            directory: text(&std::env::current_dir()?)?,
+            // To tell the others takes as long as its file has to rest.
+            stop_s: grace.saturating_add(90),
+        })
+    }
 }
 
 fn as_json(told: &Told<'_>) -> serde_json::Value {

@@ -1,10 +1,12 @@
 //! The groups of commands.
 
+pub(crate) mod complete;
 pub(crate) mod delta;
 pub(crate) mod doctor;
 pub(crate) mod failover;
 pub(crate) mod journal;
 pub(crate) mod notes;
+pub(crate) mod service;
 
 use std::cell::RefCell;
 use std::io::IsTerminal;

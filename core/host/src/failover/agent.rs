@@ -308,6 +308,11 @@ impl<'a> Agent<'a> {
 
     fn serve(&mut self, name: &str, asked: Result<Command, String>) -> io::Result<()> {
         let answer = match asked {
+            // As a signal: the command first, then the others are told.
+            Ok(Command::Leave) => {
+                self.leave_because(Ended::Asked);
+                Answer::Written
+            }
             Ok(command) => {
                 if command == Command::Accept {
                     self.runner.fs().accept_folder();

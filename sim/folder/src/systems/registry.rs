@@ -21,6 +21,15 @@ pub trait Systems: 'static {
     fn with<W: Work>(name: &str, work: W) -> Option<W::Output>;
 }
 
+/// A single system is a list, too.
+impl<S: System> Systems for S {
+    const NAMES: &'static [&'static str] = &[S::NAME];
+
+    fn with<W: Work>(name: &str, work: W) -> Option<W::Output> {
+        (name == S::NAME).then(|| work.on::<S>())
+    }
+}
+
 /// Makes a list of systems: `systems! { pub Mine: FailoverSystem, TallySystem }` is a type `Mine` that implements
 /// [`Systems`](crate::systems::Systems).
 #[macro_export]
@@ -49,6 +58,7 @@ macro_rules! systems {
 mod tests {
     use super::*;
     use crate::systems::BuiltIn;
+    use crate::systems::journal::JournalSystem;
 
     struct Name;
 
@@ -66,5 +76,8 @@ mod tests {
             assert_eq!(BuiltIn::with(name, Name), Some(*name));
         }
         assert_eq!(BuiltIn::with("telepathy", Name), None);
+        assert_eq!(<JournalSystem as Systems>::NAMES, ["journal"]);
+        assert_eq!(JournalSystem::with("journal", Name), Some("journal"));
+        assert_eq!(JournalSystem::with("failover", Name), None);
     }
 }

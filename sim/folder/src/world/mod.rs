@@ -333,6 +333,14 @@ impl<S: System> World<S> {
             && self.cloud.files().all(|(path, file)| seen(path) == file.latest())
     }
 
+    /// Whether a replica is [in step](Self::is_in_step) and its process up with nothing under way: whatever it was told, it
+    /// has done.
+    #[must_use]
+    pub fn is_at_rest(&self, id: ReplicaId) -> bool {
+        let idle = self.replica(id).process().is_some_and(|process| process.pending_op().is_none());
+        idle && self.is_in_step(id)
+    }
+
     /// What has yet to happen before a replica whose client is at work [is in step](Self::is_in_step).
     pub(crate) fn wants(&self, id: ReplicaId) -> impl Iterator<Item = Want<'_>> {
         let replica = self.replica(id);

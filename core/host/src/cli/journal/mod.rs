@@ -231,9 +231,11 @@ fn tell_lost(fs: &OsFs, owners: &Owners) {
 }
 
 fn report(problems: &[Problem]) {
-    for problem in problems {
-        eprintln!("warning: {problem}: {}", problem.kind.advice());
-    }
+    problems.iter().for_each(|problem| eprintln!("{}", warning(problem)));
+}
+
+fn warning(problem: &Problem) -> String {
+    format!("warning: {problem}: {}", problem.kind.advice())
 }
 
 fn problems(problems: &[Problem]) -> Value {

@@ -9,13 +9,14 @@ use cloudchamber_core::journal::protocol::{Command, Joining, Manage, Told};
 use cloudchamber_core::journal::refusal::Refusal;
 use cloudchamber_host::Lock;
 use cloudchamber_host::changes::Changes;
+use cloudchamber_host::log::Log;
 use cloudchamber_host::machine::Machine;
 use serde_json::json;
 
 use super::super::say;
 use super::place::{Place, Roots};
 use super::rebuild::rebuild;
-use super::{DesignName, report, warn};
+use super::{DesignName, warn, warning};
 
 pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let (roots, every) = (place.writing(None)?, Duration::from_secs(every.max(1)));
@@ -32,33 +33,37 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
     machine.look(&mut |told| heard.hear(told))?;
     loop {
         machine.rest();
-        if std::mem::take(&mut heard.looked) && !show(place, &roots)? {
+        if std::mem::take(&mut heard.looked) && !show(place, &roots, &mut heard.log)? {
             return Ok(ExitCode::SUCCESS);
         }
         notices.wait(every);
         if !roots.folder.is_dir() {
-            eprintln!("warning: {}: the shared folder is gone: waiting for it", roots.folder.display());
+            let gone =
+                format!("warning: {}: the shared folder is gone: waiting for it", roots.folder.display());
+            eprintln!("{}", Log::line(&gone));
             while !roots.folder.is_dir() {
                 std::thread::sleep(every.min(Duration::from_secs(5)));
             }
-            eprintln!("{}: the shared folder is back", roots.folder.display());
+            eprintln!("{}", Log::line(&format!("{}: the shared folder is back", roots.folder.display())));
             notices = changes(&roots.folder)?;
         }
         machine.resume(Lock::wait(&roots.local)?);
         if let Err(error) = machine.look(&mut |told| heard.hear(told)) {
             // What others write is taken in all the same.
-            eprintln!("warning: {error}");
+            heard.log.once(&format!("warning: {error}")).iter().for_each(|line| eprintln!("{line}"));
         }
     }
 }
 
 /// Brings the view up to date and says what changed; whether somebody still listens.
-fn show(place: &Place, roots: &Roots) -> anyhow::Result<bool> {
+fn show(place: &Place, roots: &Roots, log: &mut Log) -> anyhow::Result<bool> {
     if !roots.folder.is_dir() {
         return Ok(true);
     }
     let (_, rebuilt) = rebuild(roots, false, DesignName::Hardened)?;
-    report(&rebuilt.problems);
+    for problem in &rebuilt.problems {
+        log.once(&warning(problem)).iter().for_each(|line| eprintln!("{line}"));
+    }
     if rebuilt.records == 0 {
         return Ok(true);
     }
@@ -76,6 +81,8 @@ struct Heard {
     looked: bool,
     /// Why it cannot write, as told last.
     refused: Option<Refusal>,
+    /// What was told lately.
+    log: Log,
 }
 
 impl Heard {
@@ -86,7 +93,7 @@ impl Heard {
             Told::Refused(Refusal::NoIdentity) => {}
             // It stops whoever appends; what others write is taken in all the same.
             Told::Refused(refusal) if self.refused.as_ref() != Some(refusal) => {
-                eprintln!("warning: {refusal}");
+                eprintln!("{}", Log::line(&format!("warning: {refusal}")));
                 self.refused = Some(refusal.clone());
             }
             told => warn(told),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cloudchamber_host::log::Log;
 use cloudchamber_host::notes::{News, Notebook, NotesError, Options, title};
 use serde_json::json;
 
@@ -13,6 +14,7 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
     let every = Duration::from_secs(every.max(1));
     let scan_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
     let options = Options { scan_ms: Some(scan_ms), accept, ..place.options() };
+    let mut log = Log::default();
     let mut notebook = place.open(&options)?;
     warn(&notebook.take_news());
     if !tell_synced(place, &mut notebook)? {
@@ -32,7 +34,9 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
                 }
             }
             // What others write is taken in all the same, and the next look tries again.
-            Err(error @ (NotesError::Undone(_) | NotesError::Unsure(_))) => eprintln!("warning: {error}"),
+            Err(error @ (NotesError::Undone(_) | NotesError::Unsure(_))) => {
+                log.once(&format!("warning: {error}")).iter().for_each(|line| eprintln!("{line}"));
+            }
             Err(error) => return Err(error.into()),
         }
     }
