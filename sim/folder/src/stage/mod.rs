@@ -33,6 +33,7 @@
 //! the trace hash: a seed has one hash for [`Stage::advance`] and one for every other order.
 
 mod life;
+mod outside;
 mod plan;
 
 use std::collections::VecDeque;
