@@ -4,8 +4,11 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -29,9 +32,16 @@ pub(crate) enum Wake {
     End,
 }
 
-/// The listening end. The socket goes with it.
+/// The listening end. The socket goes with it, when all that was asked is answered.
 #[derive(Debug)]
-pub(crate) struct Control(PathBuf);
+pub(crate) struct Control {
+    socket: PathBuf,
+    /// How many have asked and were not answered yet.
+    open: Arc<AtomicUsize>,
+}
+
+/// How long answers may take to leave at the end.
+const LEAVE: Duration = Duration::from_secs(2);
 
 impl Control {
     /// Listens, and hands what is asked to the driver.
@@ -50,20 +60,30 @@ impl Control {
         drop(fs::remove_file(&path));
         let listener =
             UnixListener::bind(&path).map_err(|error| LiveError::io(&path, "cannot be made", &error))?;
-        let driver = driver.clone();
+        let open = Arc::new(AtomicUsize::new(0));
+        let (driver, asked) = (driver.clone(), Arc::clone(&open));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let driver = driver.clone();
-                thread::spawn(move || drop(serve(&stream, &driver)));
+                let (driver, asked) = (driver.clone(), Arc::clone(&asked));
+                thread::spawn(move || {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    // Who asked may be gone before it is answered.
+                    drop(serve(&stream, &driver));
+                    asked.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Ok(Self(path))
+        Ok(Self { socket: path, open })
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.0));
+        drop(fs::remove_file(&self.socket));
+        let began = Instant::now();
+        while self.open.load(Ordering::SeqCst) > 0 && began.elapsed() < LEAVE {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! a directory in place of a protocol ([`LiveSystem`]).
 //!
 //! # How it works
-//! 1. [`real`](self) knows every name of a directory as it was last seen or put. What differs is a change, and is told to
+//! 1. Every name of a directory is known as it was last seen or put. What differs is a change, and is told to
 //!    the world as a command.
 //! 2. The world's choices change the replicas' simulated disks. The real directories are made equal to them, name by
 //!    name, and only where a name is still as it is known. What somebody changed in between is kept under the name of a

@@ -3,6 +3,8 @@
 //! The test starts itself anew as the process that is killed. `CLOUDCHAMBER_LIVE_ROUNDS` says how often, where it is to be
 //! done more often than in every test run.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it as the test itself may")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -292,8 +292,13 @@ impl Real {
 fn move_in(temporary: &OsPath, path: &OsPath, replaces: bool, visible: Visible) -> io::Result<()> {
     if !replaces {
         // Over nothing, not even what was made a moment ago.
-        fs::hard_link(temporary, path)?;
-        return fs::remove_file(temporary);
+        return match fs::hard_link(temporary, path) {
+            Ok(()) => fs::remove_file(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // This file system has no second names.
+            Err(_) if look(path)?.is_none() => fs::rename(temporary, path),
+            Err(error) => Err(error),
+        };
     }
     if visible == Visible::UnlinkThenRename {
         fs::remove_file(path)?;
