@@ -16,7 +16,9 @@ use cloudchamber_host::throughput::Load;
 use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
 use crate::commands::hunt::HuntArgs;
+use crate::commands::live::LiveArgs;
 use crate::commands::mutants::MutantsArgs;
+use crate::commands::values::time;
 
 /// The version with the commit that it was built from.
 static VERSION: LazyLock<String> =
@@ -55,6 +57,17 @@ pub(crate) enum Command {
     /// Looks for whatever the hardened designs violate, in scenarios, quick models and swarms. Only properties count.
     #[command(after_help = "Example: cloudchamber hunt --system failover --seeds 1000")]
     Hunt(HuntArgs),
+    /// Copies real directories among each other as a provider's client would, with its faults: a sync client for tests
+    /// of any program.
+    ///
+    /// Each directory is the folder of one machine. What a program does in one arrives in the others by the provider's
+    /// rules and delays, drawn from the seed. What goes wrong by itself is as rare as the profile says; `live ctl` and
+    /// scripts make more of it happen. Reads cannot be made to wait without a mount, of which there is none: an evicted
+    /// file is one that takes no room, or a stub.
+    #[command(
+        after_help = "Example: cloudchamber live --profile dropbox --seed 7 --speed 20 A B C -- sh counter.sh A B C"
+    )]
+    Live(LiveArgs),
     /// Makes one report of several: shards of a swarm, or of a check.
     #[command(after_help = "Example: cloudchamber merge shard-1.json shard-2.json -o whole.json")]
     Merge {
@@ -497,16 +510,6 @@ fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3_600)];
-    let read =
-        |(unit, seconds): &(&str, u64)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*seconds);
-    match units.iter().find_map(read) {
-        Some(seconds @ 1..=2_592_000) => Ok(Duration::from_secs(seconds)),
-        _ => Err("write a number and a unit, from 1s to 30 days, such as 90s, 10m or 2h".into()),
-    }
-}
-
 fn events(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(events @ 1_000..=20_000_000) => Ok(events),
@@ -581,16 +584,6 @@ mod tests {
                 file.replace("target/cloudchamber/traces/", "scenarios/").replace(".jsonl", ".toml");
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&scenario);
             assert!(path.is_file(), "{file}: there is no {scenario}");
-        }
-    }
-
-    #[test]
-    fn times_have_a_unit() {
-        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
-        assert_eq!(time("2h"), Ok(Duration::from_secs(7_200)));
-        for bad in ["", "10", "m", "0s", "-1s", "1.5h", "18446744073709551615h", "721h"] {
-            assert!(time(bad).is_err(), "{bad}");
         }
     }
 

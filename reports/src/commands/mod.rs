@@ -7,6 +7,7 @@ mod check;
 mod claims;
 pub(crate) mod cli;
 mod hunt;
+mod live;
 mod merge;
 mod model;
 mod mutants;
@@ -16,6 +17,7 @@ mod shrink;
 mod specification;
 mod swarm;
 mod timeline;
+mod values;
 
 use cloudchamber_folder::systems::Systems;
 
@@ -40,6 +42,7 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
         }
         Command::Check(args) => check::run::<L>(&args, json),
         Command::Hunt(args) => hunt::run::<L>(&args, json),
+        Command::Live(args) => live::run(args, json),
         Command::Mutants(args) => mutants::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
         Command::Replay { file, story } => replay::run::<L>(&file, story, json),

@@ -1,6 +1,8 @@
 //! A job for whichever system is named.
 
+use cloudchamber_folder::System as _;
 use cloudchamber_folder::systems::{Systems, Work};
+use cloudchamber_live::LiveSystem;
 
 use crate::failure::Failure;
 
@@ -16,4 +18,18 @@ where
         let names = L::NAMES.join(", ");
         Err(Failure::new(format!("there is no system `{name}`; there are {names}")))
     })
+}
+
+/// Does a piece of work for the system that a trace is of: one of the list's, or real directories.
+///
+/// # Errors
+/// As [`with_system`].
+pub(crate) fn with_traced<L: Systems, W, T>(name: &str, work: W) -> Result<T, Failure>
+where
+    W: Work<Output = Result<T, Failure>>,
+{
+    if name == LiveSystem::NAME && !L::NAMES.contains(&name) {
+        return work.on::<LiveSystem>();
+    }
+    with_system::<L, W, T>(name, work)
 }

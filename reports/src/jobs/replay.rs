@@ -8,7 +8,7 @@ use cloudchamber_folder::trace::{self, COMMIT, End, Outcome, Trace};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::dispatch::with_system;
+use crate::jobs::dispatch::with_traced;
 use crate::jobs::run::judged;
 use crate::jobs::{reproduce, story};
 use crate::report::run::RunReport;
@@ -20,7 +20,7 @@ use crate::report::run::RunReport;
 pub(crate) fn replay<L: Systems>(file: &Path, tell: Option<&dyn Fn(&str)>) -> Result<RunReport, Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    with_system::<L, _, _>(&system, Replay { file, text: &text, tell })
+    with_traced::<L, _, _>(&system, Replay { file, text: &text, tell })
 }
 
 struct Replay<'a> {

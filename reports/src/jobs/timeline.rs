@@ -10,7 +10,7 @@ use cloudchamber_folder::{ReplicaId, System};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::dispatch::with_system;
+use crate::jobs::dispatch::with_traced;
 use crate::jobs::journeys::Journeys;
 use crate::jobs::replay::refused;
 use crate::jobs::run::judged;
@@ -32,7 +32,7 @@ const BEHIND_MAX: usize = 4;
 pub(crate) fn of_file<L: Systems>(file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
-    with_system::<L, _, _>(&system, Draw { file, text: &text })
+    with_traced::<L, _, _>(&system, Draw { file, text: &text })
 }
 
 struct Draw<'a> {

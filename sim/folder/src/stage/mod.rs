@@ -32,6 +32,7 @@
 //! [signals](Stage::signals) whom to wake before it is [due](Stage::rest). Who acts out of turn makes another run.
 
 mod life;
+mod outside;
 mod plan;
 
 use std::collections::VecDeque;

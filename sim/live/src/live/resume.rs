@@ -1,0 +1,162 @@
+//! How a run goes on whose process was killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use cloudchamber_core::{Content, Path};
+use cloudchamber_folder::ReplicaId;
+
+use super::Live;
+use super::hands::Change;
+use crate::error::LiveError;
+use crate::form::{Form, Wanted, wanted};
+use crate::state::Line;
+
+type Names = BTreeMap<String, Wanted>;
+
+impl Live<'_> {
+    /// Does once more what is written down, in memory, and recognises what lies in the directories. Returns the world time
+    /// at which it goes on.
+    ///
+    /// Everything was put in place that came of all lines but the last: each line is written when nothing of those before
+    /// it is left to be done. So a name is as it should be, or as it should have been before the last line, or cut in the
+    /// middle of that, or somebody has changed it since.
+    ///
+    /// # Errors
+    /// Where the world does not become what it was.
+    pub(super) fn resume(&mut self, lines: &[Line]) -> Result<u64, LiveError> {
+        let mut at_ms = 0;
+        let mut before = self.all_wanted();
+        for (place, line) in lines.iter().enumerate() {
+            if place + 1 == lines.len() {
+                before = self.all_wanted();
+            }
+            at_ms = at_ms.max(self.redo(line)?);
+            if let (Line::Saw { replica, path, .. }, true) = (line, place + 1 == lines.len()) {
+                // It was there already.
+                let after = wanted(self.world().replica(*replica).disk());
+                let own = &mut before[replica.index()];
+                match after.get(path.name()) {
+                    Some(now) => drop(own.insert(path.name().to_owned(), now.clone())),
+                    None => drop(own.remove(path.name())),
+                }
+            }
+        }
+        self.tally.moved.clear();
+        let after = self.all_wanted();
+        for (id, (before, after)) in self.replicas().zip(before.iter().zip(&after)) {
+            self.recognise(id, before, after)?;
+        }
+        self.tally.moved.extend(self.replicas());
+        Ok(at_ms.max(self.world().now()))
+    }
+
+    fn all_wanted(&self) -> Vec<Names> {
+        self.replicas().map(|id| wanted(self.world().replica(id).disk())).collect()
+    }
+
+    /// Does what a line says, and returns its time.
+    fn redo(&mut self, line: &Line) -> Result<u64, LiveError> {
+        match line {
+            Line::Saw { ms, replica, path, content, modified_us } => {
+                let content = content.as_ref().map(|name| self.state.kept(name)).transpose()?;
+                self.tally.saves += 1;
+                let change = Change { content, modified_ns: i128::from(*modified_us) * 1_000 };
+                self.take_change(*ms, *replica, path, &change);
+                Ok(*ms)
+            }
+            Line::Order { ms, choice } => {
+                self.take(*ms, choice.clone());
+                Ok(*ms)
+            }
+            Line::Soothe { ms } => {
+                self.soothe(*ms);
+                Ok(*ms)
+            }
+            Line::To { ms, hash } => {
+                self.advance(*ms);
+                let now = format!("{:016x}", self.stage.watched().hash());
+                if now != *hash {
+                    return Err(LiveError::new(format!(
+                        "{}: done once more, the run is another one from {ms} ms on ({now}, not {hash}): {}",
+                        self.state.dir().display(),
+                        self.state.way_out()
+                    )));
+                }
+                Ok(*ms)
+            }
+            Line::Blocked { replica, name } => {
+                self.blocked.insert((*replica, name.clone()), "it could not be done before".into());
+                Ok(0)
+            }
+        }
+    }
+
+    /// Takes what lies in a directory for known, where it is what was put there or was to be. The rest was changed since,
+    /// and is seen at the first look.
+    fn recognise(&mut self, id: ReplicaId, before: &Names, after: &Names) -> Result<(), LiveError> {
+        let folder = &mut self.folders[id.index()];
+        let failed = |folder: &crate::real::Real, error: &std::io::Error| {
+            LiveError::io(&folder.dir, "cannot be read", error)
+        };
+        // Nothing is known yet, so everything that is there is found.
+        let found = folder.scan(&mut |_| {}).map_err(|error| failed(folder, &error))?;
+        let same = |name: &str| {
+            before.get(name).map(|wanted| &wanted.form) == after.get(name).map(|wanted| &wanted.form)
+        };
+        let temporaries = temporaries(&self.stage.watched().setup.rules, before, after);
+        let mut there = BTreeSet::new();
+        for (name, content, stat) in found
+            .into_iter()
+            .filter_map(|found| Some((found.name, found.now?)))
+            .map(|(name, (content, stat))| (name, content, stat))
+        {
+            there.insert(name.clone());
+            let is = |names: &Names| {
+                names
+                    .get(&name)
+                    .filter(|wanted| wanted.form.is(&name, &content))
+                    .map(|wanted| wanted.form.clone())
+            };
+            if let Some(form) = is(after).or_else(|| is(before)) {
+                folder.learn(&name, form, stat);
+            } else if !same(&name)
+                && after.get(&name).is_some_and(|wanted| begins(&wanted.form.bytes(&name), &content))
+            {
+                // It was being written.
+                folder.learn(&name, Form::File(content), stat);
+            } else if temporaries.get(&name).is_some_and(|whole| begins(whole, &content)) {
+                fs::remove_file(folder.path(&name)).map_err(|error| failed(folder, &error))?;
+            }
+        }
+        for (name, wanted) in after.iter().filter(|(name, _)| !there.contains(*name)) {
+            let is_blocked = self.blocked.contains_key(&(id, name.clone()));
+            if same(name) && !is_blocked {
+                folder.learn_gone(name, &wanted.form);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names under which what was to be put in place was gathered, with what that was.
+fn temporaries(
+    rules: &cloudchamber_folder::profile::Rules,
+    before: &Names,
+    after: &Names,
+) -> BTreeMap<String, Content> {
+    let changed = after
+        .iter()
+        .filter(|(name, wanted)| before.get(*name).is_none_or(|before| before.form != wanted.form));
+    let beside = changed.filter_map(|(name, wanted)| {
+        let path = Path::shared(name);
+        let beside = path.parent()?.join(&rules.temporary.beside(path.file_name())?);
+        Some((beside.name().to_owned(), wanted.form.bytes(name)))
+    });
+    beside.filter(|(name, _)| !after.contains_key(name) && !before.contains_key(name)).collect()
+}
+
+/// Whether a content is another's beginning, and not all of it.
+fn begins(whole: &Content, content: &Content) -> bool {
+    content.len() <= whole.len() && whole.bytes().starts_with(content.bytes())
+}

@@ -1,0 +1,218 @@
+//! Real directories, copied among each other.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::trace::Trace;
+use cloudchamber_live::{LiveSystem, Options, run};
+use support::{Folders, Running};
+
+#[test]
+fn what_is_saved_in_one_folder_comes_to_all_and_what_is_removed_goes_everywhere() {
+    for profile in Profile::names() {
+        let folders = Folders::new(3);
+        folders.write(0, "notes/a.txt", "one");
+        let running =
+            Running::start(Options { adopt: true, hazards: false, speed: 2_000, ..folders.options(profile) });
+        folders.write(1, "b", "two");
+        let all = |name: &str, text: Option<&str>| {
+            running.wait(&format!("{profile}: {name} is {text:?}"), || {
+                (0..3).all(|n| folders.read(n, name).as_deref() == text)
+            });
+        };
+        all("notes/a.txt", Some("one"));
+        all("b", Some("two"));
+        folders.write(2, "notes/a.txt", "three");
+        all("notes/a.txt", Some("three"));
+        fs::remove_dir_all(folders.dir(0).join("notes")).unwrap();
+        fs::write(folders.dir(0).join("bytes"), b"\xff\x00").unwrap();
+        all("notes/a.txt", None);
+        running.wait("the directory goes with its last file", || {
+            (0..3).all(|n| !folders.dir(n).join("notes").exists())
+        });
+        running.wait("bytes arrive", || {
+            fs::read(folders.dir(2).join("bytes")).is_ok_and(|bytes| bytes == b"\xff\x00")
+        });
+        assert_eq!(running.ask("quiet")["ok"], true);
+        let end = running.end();
+        // A file may be seen between being emptied and being filled, which is a change of its own.
+        assert!(end.summary.saves >= 5 && end.summary.conflicts == 0, "{profile}: {}", end.summary);
+        assert!(end.summary.is_well(), "{}", end.summary);
+        // The trace is one: it has the same hash when it is read and replayed.
+        let trace = Trace::<LiveSystem>::parse("live.jsonl".as_ref(), &end.trace.to_text()).unwrap();
+        let again = trace.replay(|_| {}).unwrap();
+        assert_eq!(format!("{:016x}", again.hash), trace.end.hash, "{profile}");
+        // Nothing of ours is left in a folder.
+        assert_eq!(folders.names(1), ["b", "bytes"], "{profile}");
+    }
+}
+
+#[test]
+fn a_concurrent_edit_leaves_the_provider_s_copy() {
+    for (profile, beginning) in [
+        ("dropbox", "x (B's conflicted copy "),
+        ("syncthing", "x.sync-conflict-"),
+        ("onedrive", "x-DESKTOP-"),
+    ] {
+        let folders = Folders::new(2);
+        let running = Running::start(Options { hazards: false, speed: 2_000, ..folders.options(profile) });
+        folders.write(0, "x", "first");
+        running.wait("x arrives", || folders.read(1, "x").as_deref() == Some("first"));
+        // b's client waits until both have changed it.
+        assert_eq!(running.ask("conflict B/x")["ok"], true);
+        folders.write(0, "x", "of a");
+        running.wait("a's goes up", || running.ask("list")["replicas"][0]["unsent"] == 0);
+        folders.write(1, "x", "of b");
+        let both = |n: usize| {
+            let copy = folders.names(n).into_iter().find(|name| name.starts_with(beginning))?;
+            let mut texts = [folders.read(n, "x")?, folders.read(n, &copy)?];
+            texts.sort();
+            Some(texts)
+        };
+        let texts = Some(["of a".to_owned(), "of b".to_owned()]);
+        running.wait(&format!("{profile}: both have both"), || (0..2).all(|n| both(n) == texts));
+        let end = running.end();
+        assert_eq!(end.summary.conflicts, 1, "{}", end.summary);
+        assert!(
+            end.summary.told[0].starts_with("a and b had both changed x")
+                || end.summary.told[0].starts_with("b and a")
+        );
+    }
+}
+
+#[test]
+fn who_is_offline_gets_nothing_and_sends_nothing_until_it_is_back() {
+    let folders = Folders::new(2);
+    let running = Running::start(Options { hazards: false, ..folders.options("perfect") });
+    assert_eq!(running.ask("offline b")["did"], "offline");
+    let refused = running.ask("offline b");
+    assert_eq!((&refused["ok"], &refused["error"]), (&false.into(), &"b is offline already".into()));
+    folders.write(0, "x", "of a");
+    folders.write(1, "y", "of b");
+    running.wait("a's is sent", || running.ask("list")["replicas"][0]["in_step"] == true);
+    assert_eq!((folders.read(1, "x"), folders.read(0, "y")), (None, None));
+    assert_eq!(running.ask("online B")["ok"], true);
+    running.wait("both have both", || folders.read(1, "x").is_some() && folders.read(0, "y").is_some());
+    for bad in ["offline d", "evict b/x", "arrive b/x 40", "lose b/nothing", "older b/nothing", "fly"] {
+        let answer = running.ask(bad);
+        assert!(answer["ok"] == false && answer["error"].as_str().unwrap().len() > 10, "{bad}: {answer}");
+    }
+    running.end();
+}
+
+#[test]
+fn a_version_arrives_in_part_and_is_whole_later_and_an_evicted_file_takes_no_room() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folders = Folders::new(2);
+    // A second of the folder's is one of ours, and versions take some.
+    let running = Running::start(Options { hazards: false, speed: 4, ..folders.options("dropbox") });
+    folders.write(0, "x", "0123456789");
+    running.wait("it can be made to arrive", || running.ask("arrive B/x 40")["ok"] == true);
+    assert_eq!(folders.read(1, "x").as_deref(), Some("0123"));
+    running.wait("the rest comes", || folders.read(1, "x").as_deref() == Some("0123456789"));
+    assert_eq!(running.ask("evict B/x")["ok"], true);
+    let there = fs::metadata(folders.dir(1).join("x")).unwrap();
+    assert_eq!((there.len(), there.blocks()), (10, 0));
+    assert_eq!(running.ask("fetch B/x")["ok"], true);
+    assert_eq!(folders.read(1, "x").as_deref(), Some("0123456789"));
+    assert_eq!(running.ask("keep B")["ok"], true);
+    folders.write(1, "x", "next");
+    running.wait("a gets it", || folders.read(0, "x").as_deref() == Some("next"));
+    assert_eq!(running.ask("older A/x")["ok"], true);
+    assert_eq!(folders.read(0, "x").as_deref(), Some("0123456789"));
+    running.wait("b gets it", || folders.read(1, "x").as_deref() == Some("0123456789"));
+    assert_eq!(running.ask("lose B/x")["ok"], true);
+    assert_eq!(folders.read(1, "x"), None);
+    running.wait("it is lost for all", || folders.read(0, "x").is_none());
+    assert_eq!(running.ask("restore B")["ok"], true);
+    assert_eq!(folders.read(1, "x").as_deref(), Some("0123456789"));
+    let end = running.end();
+    assert_eq!(end.summary.broken_arrivals, 1, "{}", end.summary);
+}
+
+#[test]
+fn what_does_not_travel_is_named_and_stays() {
+    let folders = Folders::new(2);
+    let outside = folders.dir(0).parent().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let running =
+        Running::start(Options { hazards: false, file_bytes_max: 10, ..folders.options("perfect") });
+    symlink(&outside, folders.dir(1).join("link")).unwrap();
+    folders.write(0, "large", "0123456789a");
+    folders.write(0, "link/x", "in no link");
+    folders.write(0, "small", "0123456789");
+    running.wait("what can travel does", || folders.read(1, "small").is_some());
+    running.wait("it is named", || {
+        running.told("large: it has over 10 bytes") && running.told("link: a symbolic link")
+    });
+    running.wait("it is named, too", || running.told("link/x: cannot be written"));
+    assert_eq!((folders.read(1, "large"), fs::read_dir(&outside).unwrap().count()), (None, 0));
+    fs::remove_file(folders.dir(1).join("link")).unwrap();
+    running.wait("it is tried again", || folders.read(1, "link/x").is_some());
+    running.end();
+}
+
+#[test]
+fn what_must_be_refused_is_refused_with_a_way_out() {
+    let refused = |change: &dyn Fn(&Folders, &mut Options)| {
+        let folders = Folders::new(2);
+        let mut options = folders.options("dropbox");
+        change(&folders, &mut options);
+        run(&options, &mut |_| {}).unwrap_err().to_string()
+    };
+    let full = refused(&|folders, _| folders.write(1, "x", "y"));
+    assert!(full.contains("it is not empty (1 entry, such as x)") && full.contains("--adopt"), "{full}");
+    for marker in [".stfolder", ".dropbox.cache", ".tmp.drivedownload"] {
+        let foreign = refused(&|folders, _| fs::create_dir(folders.dir(0).join(marker)).unwrap());
+        assert!(foreign.contains("works in it") && foreign.contains(marker), "{foreign}");
+    }
+    let cloud = refused(&|folders, options| {
+        let dir = folders.dir(0).join("com~apple~CloudDocs/x");
+        fs::create_dir_all(&dir).unwrap();
+        options.folders[0] = dir;
+    });
+    assert!(cloud.contains("iCloud Drive works in it"), "{cloud}");
+    let git = refused(&|folders, options| {
+        options.profile = "git".into();
+        fs::create_dir(folders.dir(0).join(".git")).unwrap();
+    });
+    assert!(git.contains("git works in it"), "{git}");
+    let nested = refused(&|folders, options| {
+        options.folders[1] = folders.dir(0).join("inner");
+        fs::create_dir(&options.folders[1]).unwrap();
+    });
+    assert!(nested.contains("one lies in the other"), "{nested}");
+    let state = refused(&|folders, options| options.state = Some(folders.dir(1).join("state")));
+    assert!(state.contains("outside the folders"), "{state}");
+    let one = refused(&|_, options| options.folders.truncate(1));
+    assert!(one.contains("name 2 to 256"), "{one}");
+    let absent = refused(&|_, options| options.folders[1] = "/nowhere/at/all".into());
+    assert!(absent.contains("is not there"), "{absent}");
+    let profile = refused(&|_, options| options.profile = "telepathy".into());
+    assert!(profile.contains("there are icloud, dropbox"), "{profile}");
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_and_another_one_is_refused() {
+    let folders = Folders::new(2);
+    let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
+    let running = Running::start(options.clone());
+    folders.write(0, "x", "one");
+    running.wait("x arrives", || folders.read(1, "x").is_some());
+    running.end();
+    // Nobody looks, and both change it.
+    folders.write(0, "x", "of a");
+    folders.write(1, "x", "of b");
+    folders.write(1, "y", "new");
+    let why = run(&Options { seed: 8, ..options.clone() }, &mut |_| {}).unwrap_err().to_string();
+    assert!(why.contains("cannot be resumed") && why.contains("--adopt"), "{why}");
+    let running = Running::start(options);
+    running.wait("the rest arrives", || folders.read(0, "y").is_some());
+    let copies = |n| folders.names(n).len();
+    running.wait("both edits are everywhere", || copies(0) == 3 && copies(1) == 3);
+    assert!(running.told("it goes on where it was"));
+    assert_eq!(running.end().summary.conflicts, 1);
+}
