@@ -9,8 +9,8 @@ set -eu
 
 machine() {
   for _ in 1 2 3 4 5 6 7 8 9 10; do
-    count=$(cat "$1/counter" 2>/dev/null || echo 0)
-    echo $((count + 1)) > "$1/counter"
+    count=$(cut -d ' ' -f 1 "$1/counter" 2>/dev/null || echo 0)
+    echo "$((count + 1)) by $(basename "$1")" > "$1/counter"
     sleep 0.2
   done
 }

@@ -23,7 +23,14 @@ const PLAYS: &str = "CLOUDCHAMBER_LIVE_PLAYS";
 
 fn options(profile: &str, folders: Vec<std::path::PathBuf>, state: std::path::PathBuf) -> Options {
     let folders_of = Folders::new(0);
-    Options { folders, state: Some(state), speed: 1_000, for_time: None, ..folders_of.options(profile) }
+    Options {
+        folders,
+        state: Some(state),
+        speed: 1_000,
+        adopt: true,
+        for_time: None,
+        ..folders_of.options(profile)
+    }
 }
 
 /// Plays `live` until it is killed, or, where the last argument says so, until all is quiet.

@@ -32,8 +32,13 @@ impl Live<'_> {
     /// Goes on until the run is over. Returns what there is to say against the program that was run.
     pub(super) fn drive(&mut self, tell: &mut dyn FnMut(&str)) -> Result<Option<String>, LiveError> {
         let began = Instant::now();
-        self.settle(tell)?;
+        for id in self.replicas() {
+            // First what an earlier life had not finished. What was saved since is no race with that: it is seen after it.
+            self.show(id, tell)?;
+            self.raced.retain(|raced| raced.is_replaced);
+        }
         self.look(tell)?;
+        self.settle(tell)?;
         let mut program = self.start()?;
         let mut ended: Option<String> = None;
         loop {

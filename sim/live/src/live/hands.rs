@@ -34,7 +34,7 @@ pub(super) struct Raced {
     path: Path,
     content: Content,
     stat: Stat,
-    is_replaced: bool,
+    pub(super) is_replaced: bool,
     is_removal: bool,
 }
 

@@ -47,7 +47,6 @@ impl Live<'_> {
         for (id, (before, after)) in self.replicas().zip(before.iter().zip(&after)) {
             self.recognise(id, before, after)?;
         }
-        self.tally.moved.extend(self.replicas());
         Ok(at_ms.max(self.world().now()))
     }
 

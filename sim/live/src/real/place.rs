@@ -114,6 +114,13 @@ impl Real {
             Visible::InPlace if metadata.is_some() && !is_hole => {
                 let flags = i32::try_from(OFlags::NOFOLLOW.bits()).expect("a flag of open(2)");
                 let mut file = File::options().write(true).custom_flags(flags).open(&path)?;
+                let opened = Stat::of(&file.metadata()?);
+                if self.known.get(name).is_none_or(|known| known.stat != opened) {
+                    // Somebody put another file in its place since it was looked at.
+                    let changed =
+                        || io::Error::new(io::ErrorKind::Interrupted, "it was changed at that moment");
+                    return self.unseen(name, form)?.ok_or_else(changed);
+                }
                 file.set_len(0)?;
                 write(&mut file, bytes.bytes())?;
                 sets_time(&file)?;
