@@ -70,7 +70,7 @@ enum LiveCommand {
     /// list: how all stand.
     #[command(after_help = "Example: cloudchamber live ctl A offline B")]
     Ctl {
-        /// The run's --state directory, or one of its directories.
+        /// The run's --state directory; where it was given none, one of its directories.
         dir: PathBuf,
         /// What to do.
         #[arg(required = true, trailing_var_arg = true)]

@@ -111,7 +111,7 @@ pub fn ask(dir: &Path, words: &[String]) -> Result<Value, LiveError> {
     let socket = places.into_iter().flatten().map(|place| place.join(SOCKET)).find(|socket| socket.exists());
     let none = || {
         LiveError::new(format!(
-            "{}: no `live` runs there; name its --state directory, or one of its folders",
+            "{}: no `live` runs there; name its --state directory, or where it has none, one of its folders",
             dir.display()
         ))
     };
