@@ -21,10 +21,20 @@ fn text(content: &Content) -> String {
     String::from_utf8(content.bytes().to_vec()).unwrap()
 }
 
+/// What makes another text of a file's.
+type Rewrite<'a> = &'a dyn Fn(&str) -> String;
+
 /// The same text with a seal that fits.
 fn sealed(text: &str) -> Content {
     let body = text.rfind(",\n  \"check\"").map_or(text, |at| &text[..at]);
     Content::from(own_file::seal(&format!("{body}\n}}")))
+}
+
+/// The same text with another value of a member.
+fn with(text: &str, name: &str, value: &str) -> String {
+    let start = text.find(&format!("\"{name}\":")).unwrap() + name.len() + 3;
+    let end = start + text[start..].find([',', '\n']).unwrap();
+    format!("{}{value}{}", &text[..start], &text[end..])
 }
 
 fn refusal(told: &[Event]) -> String {
@@ -57,7 +67,7 @@ fn meta_path(site: &mut Site) -> Path {
 
 #[test]
 fn what_an_entity_file_says_wrong_is_named_and_changes_nothing() {
-    let bad: [(&str, &dyn Fn(&str) -> String, ProblemKind, &str); 8] = [
+    let bad: [(&str, Rewrite<'_>, ProblemKind, &str); 8] = [
         (
             "two ids",
             &|t| t.replace("\"id\":\"t1\"", "\"id\":\"t1\",\"id\":\"t2\""),
@@ -123,7 +133,7 @@ fn a_file_about_another_entity_is_taken_for_what_it_says_and_named() {
 
 #[test]
 fn what_a_meta_file_says_wrong_delays_and_loses_nothing() {
-    let bad: [(&str, &dyn Fn(&str) -> String); 8] = [
+    let bad: [(&str, Rewrite<'_>); 8] = [
         ("a later format", &|t| t.replace("\"schema\":1", "\"schema\":2")),
         ("no beat", &|t| t.replace("\"beat\":", "\"bear\":")),
         ("two heads", &|t| {
@@ -131,10 +141,8 @@ fn what_a_meta_file_says_wrong_delays_and_loses_nothing() {
         }),
         ("more writes than there are", &|t| t.replace("\"globalUpdateCount\":2", "\"globalUpdateCount\":9")),
         ("fewer writes than there are", &|t| t.replace("\"globalUpdateCount\":2", "\"globalUpdateCount\":1")),
-        ("the year 9999", &|t| t.replace("\"lastSyncTimestamp\":1", "\"lastSyncTimestamp\":253402300")),
-        ("another digest", &|t| {
-            t.replace("\"digest\":\"", "\"digest\":\"1").replacen("\"digest\":\"1", "\"digest\":\"", 0)
-        }),
+        ("the year 9999", &|t| with(t, "lastSyncTimestamp", "253402300799000")),
+        ("another digest", &|t| with(t, "digest", "\"0123456789abcdef\"")),
         ("an entity that is not there", &|t| {
             t.replace("\"changes\":[", "\"changes\":[\n    [1,\"task\",\"t7\"],")
         }),
@@ -145,6 +153,7 @@ fn what_a_meta_file_says_wrong_delays_and_loses_nothing() {
             let path = meta_path(&mut a);
             let whole = a.shared();
             let changed = change(&text(&whole[&path]));
+            assert_ne!(changed, text(&whole[&path]), "{what}");
             b.fs.disk.files.extend(whole.clone());
             b.fs.disk.files.insert(path.clone(), sealed(&changed));
             if comes_late {

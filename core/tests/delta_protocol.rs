@@ -232,6 +232,10 @@ fn what_cannot_be_read_is_neither_gone_nor_empty() {
     for cut in ["empty", "nul", "torn", "large", "later", "deep", "evicted", "gone"] {
         b.fs.disk.unreadable.clear();
         for (path, content) in &whole {
+            // Its own files are not written over where a later program wrote them: it stops, and says so.
+            if cut == "later" && path.name().starts_with("replicas/b-") {
+                continue;
+            }
             let text = String::from_utf8(content.bytes().to_vec()).unwrap();
             let bad = match cut {
                 "empty" => Content::new([]),

@@ -114,6 +114,19 @@ pub enum Deed<'a> {
     Restore,
 }
 
+impl Deed<'_> {
+    /// Whether text that it brings holds NUL characters.
+    pub(super) fn holds_nul(&self) -> bool {
+        match self {
+            Self::Create(_, text) => text.contains('\0'),
+            Self::Edit(Change::Append(text) | Change::Insert { text, .. } | Change::Set(text)) => {
+                text.contains('\0')
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Who does it, and when.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Author<'a> {
@@ -224,14 +237,7 @@ impl Kind {
         author: &Author<'_>,
         deed: Deed<'_>,
     ) -> Result<Option<Vec<u8>>, EditError> {
-        let text = match deed {
-            Deed::Create(_, text) => Some(text),
-            Deed::Edit(Change::Append(text) | Change::Insert { text, .. } | Change::Set(text)) => {
-                Some(text.as_str())
-            }
-            _ => None,
-        };
-        if text.is_some_and(|text| text.contains('\0')) {
+        if deed.holds_nul() {
             return Err(EditError::Nul);
         }
         match self {

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::names::is_id;
+use super::names::{is_certain_id, is_id};
 use crate::kit::log::{Line, Lines, Place};
 use crate::kit::text::without_mark;
 
@@ -193,8 +193,17 @@ fn deletions(text: &str, whole: bool) -> (Vec<Deletion>, bool) {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     if digits >= MS_DIGITS {
         found.extend(deletions(&rest[MS_DIGITS..], whole).0);
+    } else if let Some(line) = last_id(time).and_then(|id| rest.get(rest.find(id)?..)) {
+        // The time is cut, and may end with digits that begin the id which is glued to it.
+        found.extend(deletions(line, whole).0);
     }
     (found, false)
+}
+
+/// The id, in a form that upstream makes, that a text ends with.
+fn last_id(text: &str) -> Option<&str> {
+    let ends = [36, 22].map(|len| text.len().checked_sub(len).and_then(|at| text.get(at..)));
+    ends.into_iter().flatten().find(|id| is_certain_id(id))
 }
 
 /// The digits of a time in ms between 2001 and 2286.

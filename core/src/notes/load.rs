@@ -117,11 +117,16 @@ impl<'a> Loaded<'a> {
         }
         found.sort_by_key(|(part, _)| *part);
         loaded.find_reused_numbers(&found);
+        let mut written: BTreeMap<u64, u64> = BTreeMap::new();
+        for (client, _, to, ..) in &runs {
+            let end = written.entry(*client).or_default();
+            *end = (*end).max(*to);
+        }
         loaded.find_reused_clients(runs);
         loaded.find_two_notes(&ids);
         loaded.parts.records = found.into_iter().map(|(part, _)| part).collect();
         loaded.parts.records.dedup();
-        loaded.take_snapshots(kind, snapshots.into_iter().collect());
+        loaded.take_snapshots(kind, snapshots.into_iter().collect(), &written);
         loaded
     }
 
@@ -246,7 +251,8 @@ impl<'a> Loaded<'a> {
         }
     }
 
-    fn take_snapshots(&mut self, kind: Kind, snapshots: Vec<Snapshot<'a>>) {
+    /// Takes in snapshots that add something to the records. `written` says how far those go, by Yjs client.
+    fn take_snapshots(&mut self, kind: Kind, snapshots: Vec<Snapshot<'a>>, written: &BTreeMap<u64, u64>) {
         for snapshot in snapshots {
             let bytes = snapshot.content.bytes();
             if snapshot.is_copy {
@@ -279,7 +285,15 @@ impl<'a> Loaded<'a> {
             }
             let held = |instance: &str| self.numbers.get(instance).map_or(0, Numbers::contiguous);
             let adds = file.clock.iter().any(|entry| entry.seq > held(&entry.instance));
-            if !adds && !file.clock.is_empty() {
+            // A clock without a seal may say less than the state holds.
+            let holds_more = || {
+                let is_more =
+                    |(client, _, to): &(u64, u64, u64)| written.get(client).is_none_or(|end| end < to);
+                kind == Kind::Yjs
+                    && file.seal == Seal::None
+                    && update::links(state).writes.iter().any(is_more)
+            };
+            if !adds && !file.clock.is_empty() && !holds_more() {
                 continue;
             }
             self.parts.states.insert(state);

@@ -46,6 +46,7 @@ pub mod update;
 pub mod varint;
 
 mod hardened;
+mod kept;
 mod order;
 mod plain;
 mod protocol;

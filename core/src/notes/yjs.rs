@@ -195,14 +195,67 @@ pub(super) fn record(
     author: &Author<'_>,
     deed: Deed<'_>,
 ) -> Result<Option<Vec<u8>>, EditError> {
-    let Woven { doc, .. } = load(parts, author.client);
-    let change = || {
-        let (metadata, content) = roots(&doc);
-        let mut txn = doc.transact_mut();
-        let changed = act(&mut txn, &metadata, &content, author, deed)?;
-        Ok(changed.then(|| txn.encode_update_v1()))
-    };
-    catch_unwind(AssertUnwindSafe(change)).unwrap_or(Err(EditError::Broken))
+    Draft::of(parts, author.client).record(author, deed)
+}
+
+/// A document that changes are made in.
+pub(super) struct Draft {
+    doc: Doc,
+    is_whole: bool,
+}
+
+impl Draft {
+    /// The document of some parts, as far as they are here, with the client of who changes it.
+    pub(super) fn of(parts: &Parts<'_>, client: u64) -> Self {
+        let Woven { doc, refused, waiting } = load(parts, client);
+        let is_whole = refused.is_empty() && waiting.is_empty() && !doc.transact().has_missing_updates();
+        Self { doc, is_whole }
+    }
+
+    /// Whether every part is applied and nothing waits.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Takes in more updates, in their order. False if one of them is not one that can simply be applied: the draft is of
+    /// no use then.
+    pub(super) fn take_in(&mut self, updates: &[&[u8]]) -> bool {
+        let apply = || {
+            updates.iter().all(|bytes| {
+                let mut txn = self.doc.transact_mut();
+                let here = txn.state_vector();
+                let has = |client: u64, clock: u64| u64::from(here.get(&ClientID::new(client))) > clock;
+                let links = update::links(bytes);
+                let needs = links.needs.iter().chain(&links.deletes);
+                let mut needs = needs.filter(|&&place| !links.writes(place));
+                let follows = needs.all(|&(client, clock)| has(client, clock))
+                    && links.writes.iter().all(|&(client, from, _)| {
+                        // What is here already in other words is for the order of all records to decide.
+                        (from == 0 || has(client, from - 1)) && !has(client, from)
+                    });
+                follows
+                    && Update::decode_v1(bytes).is_ok_and(|update| txn.apply_update(update).is_ok())
+                    && !txn.has_missing_updates()
+            })
+        };
+        self.is_whole = catch_unwind(AssertUnwindSafe(apply)).unwrap_or(false);
+        self.is_whole
+    }
+
+    /// The record that makes a change, which is made.
+    pub(super) fn record(
+        &mut self,
+        author: &Author<'_>,
+        deed: Deed<'_>,
+    ) -> Result<Option<Vec<u8>>, EditError> {
+        let change = || {
+            let (metadata, content) = roots(&self.doc);
+            let mut txn = self.doc.transact_mut();
+            let changed = act(&mut txn, &metadata, &content, author, deed)?;
+            Ok(changed.then(|| txn.encode_update_v1()))
+        };
+        catch_unwind(AssertUnwindSafe(change)).unwrap_or(Err(EditError::Broken))
+    }
 }
 
 fn roots(doc: &Doc) -> (MapRef, XmlFragmentRef) {

@@ -26,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Notes;
 use super::config::Config;
 use super::document::Document;
+use super::kept::Kept;
 use super::lines::{self, activity_log, deletion_log};
 use super::load::Loaded;
 use super::names::{ACTIVITY, DELETED, FOLDERS, NOTES, SD_ID};
@@ -89,6 +90,8 @@ pub(super) struct Instance {
     away: Option<String>,
     /// Whether a person takes the folder as it is; until it works in it again.
     accepted: bool,
+    /// The document of the note that was changed last.
+    kept: Kept,
 }
 
 /// How much of the folder is looked at.
@@ -133,6 +136,7 @@ impl Instance {
             is_purged: false,
             away: None,
             accepted: false,
+            kept: Kept::default(),
         };
         instance.start(config, cx);
         instance

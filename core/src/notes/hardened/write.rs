@@ -106,11 +106,19 @@ impl Instance {
             client: own.client,
             now_ms: u64::try_from(now.0).unwrap_or(0),
         };
+        let mut kept = std::mem::take(&mut self.kept);
         let loaded = self.loaded(config, note);
         if loaded.parts.is_empty() && done != Done::Created {
             return Self::refuse(format!("{note} is not here: make it, or wait until it has arrived"), cx);
         }
-        let data = match config.kind.record(&loaded.parts, &author, deed) {
+        // Of two things that one client wrote in one place the order of all records decides which one is shown.
+        let is_plain = !loaded.problems.iter().any(|problem| problem.kind == ProblemKind::ClientReuse);
+        let made = match is_plain {
+            true => kept.record(config.kind, note, &loaded.parts, &author, deed),
+            false => config.kind.record(&loaded.parts, &author, deed),
+        };
+        self.kept = kept;
+        let data = match made {
             Ok(Some(data)) => data,
             Ok(None) => return cx.event(Event::Unchanged { note: note.clone() }),
             Err(why) => return Self::refuse(format!("{note}: {why}"), cx),
