@@ -180,6 +180,19 @@ fn its_swarms_find_the_fault_of_one_design_and_none_of_the_other() {
 }
 
 #[test]
+fn a_profile_of_ones_own_is_a_file() {
+    let [_, lease, _] = ALL;
+    let swarm = |profile: &str| {
+        lease.json(&["swarm", "--system", "lease", "--seeds", "0..5", "--profile", profile], 0)["hash"]
+            .clone()
+    };
+    assert_eq!(swarm("dropbox"), swarm("scenarios/profiles/dropbox.toml"));
+    let refused = lease.call(&["swarm", "--system", "lease", "--profile", "nowhere.toml"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("nowhere.toml:1: cannot be read"), "{said}");
+}
+
+#[test]
 fn its_models_show_the_shortest_way_to_the_fault() {
     for own in ALL {
         let dir = tempfile::tempdir().unwrap();

@@ -147,7 +147,7 @@ impl<S: System> Swarm<S> {
     /// Where the profile is unknown.
     #[must_use]
     pub fn draw(&self, seed: u64) -> Scenario<S> {
-        let profile = Profile::named(&self.profile).expect("a swarm's profile was checked");
+        let profile = Profile::find(&self.profile).expect("a swarm's profile was checked");
         // One stream a decision, so that a fault which is switched off leaves the others as they were.
         let dice = |number| Stream::new(seed, Purpose::Swarm, number);
         let mut shape = dice(0);

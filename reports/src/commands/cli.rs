@@ -225,7 +225,8 @@ pub(crate) struct SwarmArgs {
     /// Which variant of the design, in the system's words: of the hardened failover available or majority.
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,
-    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git or perfect.
+    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git or perfect; or the path of a
+    /// profile of one's own, which ends with .toml.
     #[arg(long, default_value = "icloud")]
     pub(crate) profile: String,
     /// The seeds, the last one excluded.

@@ -100,14 +100,7 @@ impl Order {
     /// # Errors
     /// Where the design, the policy or the profile is not there.
     pub(crate) fn swarm<S: System>(&self) -> Result<Swarm<S>, Failure> {
-        if Profile::named(&self.profile).is_none() {
-            let names: Vec<_> = Profile::names().collect();
-            return Err(Failure::new(format!(
-                "there is no profile `{}`; there are {}",
-                self.profile,
-                names.join(", ")
-            )));
-        }
+        Profile::find(&self.profile).map_err(Failure::new)?;
         Ok(Swarm {
             settings: S::settings(find::<S>(self.design, self.policy.as_deref()).map_err(Failure::new)?),
             profile: self.profile.clone(),

@@ -21,7 +21,7 @@ pub struct Scenario<S: System> {
     pub about: String,
     /// The system, by name. Kept in the file so that a reader and the command know what follows.
     pub system: String,
-    /// The provider profile, by name.
+    /// The provider profile, by name, or the path of one's own, which ends with `.toml`.
     #[serde(default = "perfect")]
     pub profile: String,
     /// Every version takes exactly this long to reach every other replica, in place of the profile's delays, ms.
@@ -257,11 +257,7 @@ impl<S: System> Scenario<S> {
             let most = TIME_MAX_MS;
             return Err(("run_ms", format!("run_ms + settle_ms must be 1 to {most} ms (400 days)")));
         }
-        if Profile::named(&self.profile).is_none() {
-            let names: Vec<_> = Profile::names().collect();
-            let message = format!("there is no profile `{}`; there are {}", self.profile, names.join(", "));
-            return Err(("profile", message));
-        }
+        Profile::find(&self.profile).map_err(|message| ("profile", message))?;
         for at in &self.at {
             if at.ms >= self.run_ms + self.settle_ms {
                 let end = self.run_ms + self.settle_ms;
@@ -311,7 +307,7 @@ impl<S: System> Scenario<S> {
     /// Where the scenario was not checked.
     #[must_use]
     pub fn profile(&self) -> Arc<Profile> {
-        let named = Profile::named(&self.profile).expect("a checked scenario names a profile");
+        let named = Profile::find(&self.profile).expect("a checked scenario names a profile");
         if self.delay_ms.is_none() && self.placeholder.is_none() && self.hazards {
             return named;
         }

@@ -210,7 +210,7 @@ fn contradictory_values_are_named_with_their_line() {
 
 #[test]
 fn an_unknown_profile_is_told_which_there_are() {
-    insta::assert_snapshot!(told("system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n"), @"a.toml:2: there is no profile `icloudy`; there are icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git, perfect");
+    insta::assert_snapshot!(told("system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n"), @"a.toml:2: there is no profile `icloudy`; there are icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git, perfect, and files whose name ends with .toml");
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl Work for Judged<'_> {
         let mut order = self.entry.call.order(0..self.seeds, self.jobs)?;
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;
-        let name = report.name().replace(' ', "-");
+        let name = report.name().replace([' ', '/', '\\'], "-");
         for verdict in report.verdicts.iter_mut().filter(|verdict| fails::<S>(&verdict.checker)) {
             if let Some(seed) = verdict.first_seed {
                 let trace = format!("traces/swarms/{name}-{seed}.jsonl");

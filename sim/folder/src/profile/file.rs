@@ -471,6 +471,17 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_named_or_lies_in_a_file() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/profiles/perfect.toml");
+        assert_eq!(Profile::find(file), Ok(Profile::named("perfect").unwrap()));
+        assert_eq!(Profile::find("perfect"), Profile::find(file));
+        let missing = Profile::find("nowhere/floppy.toml").unwrap_err();
+        assert!(missing.starts_with("nowhere/floppy.toml:1: cannot be read: "), "{missing}");
+        let unknown = Profile::find("floppy").unwrap_err();
+        assert!(unknown.starts_with("there is no profile `floppy`; there are icloud, dropbox"), "{unknown}");
+    }
+
+    #[test]
     fn every_kind_of_mistake_is_told_with_its_line_and_what_to_do() {
         let first_source = "source = \"no provider is like this: the baseline to compare with\"";
         let problems = [

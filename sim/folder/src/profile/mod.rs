@@ -7,7 +7,8 @@
 //! median_ms = { value = 6000, tag = "assumed", source = "between two published single points, 4.3 s and 15 s" }
 //! ```
 //! and a tag says how far to trust it ([`Tag`]). The files of `scenarios/profiles` are part of the program
-//! ([`Profile::named`]); others are read from a path ([`Profile::load`]) or a text ([`Profile::parse`]).
+//! ([`Profile::named`]); others are read from a path ([`Profile::load`]) or a text ([`Profile::parse`]). Scenarios and
+//! commands name either ([`Profile::find`]).
 
 mod file;
 mod hazards;
@@ -16,7 +17,8 @@ mod quantiles;
 mod rules;
 mod timing;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +109,32 @@ impl Profile {
             Arc::new(Self::parse(&file, FILES[place].1).unwrap_or_else(|error| panic!("{error}")))
         };
         Some(PARSED[place].get_or_init(parse).clone())
+    }
+
+    /// The profile that a scenario or a command names: a built-in one, or that of a file if the name ends with `.toml`. A
+    /// file is read when it is first asked for, and what it said then counts for as long as the process lives.
+    ///
+    /// # Errors
+    /// If there is neither, or the file is no profile: a sentence that says what there is, or where it is wrong.
+    pub fn find(name: &str) -> Result<Arc<Self>, String> {
+        static READ: Mutex<BTreeMap<String, Arc<Profile>>> = Mutex::new(BTreeMap::new());
+        if let Some(profile) = Self::named(name) {
+            return Ok(profile);
+        }
+        if !name.ends_with(".toml") {
+            let names: Vec<_> = Self::names().collect();
+            return Err(format!(
+                "there is no profile `{name}`; there are {}, and files whose name ends with .toml",
+                names.join(", ")
+            ));
+        }
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(profile) = read.get(name) {
+            return Ok(Arc::clone(profile));
+        }
+        let profile = Arc::new(Self::load(name.as_ref()).map_err(|error| error.to_string())?);
+        read.insert(name.to_owned(), Arc::clone(&profile));
+        Ok(profile)
     }
 
     /// Reads a profile from a text; `file` is what problems call it.
