@@ -207,7 +207,7 @@ impl Evidence {
     pub(super) fn hear(&mut self, record: &Record, own: &Own, hardened: &Hardened, now: Mono) {
         let said = &record.coordination;
         let later = |(id, peer): (&Arc<str>, &Peer)| {
-            let saw = said.saw.get(id).filter(|_| peer.said.role == Role::Active)?;
+            let saw = Some(&said.saw).filter(|_| peer.said.role == Role::Active)?.get(id)?;
             let later = peer.heard.0 == saw.life && peer.heard.1 < saw.beat;
             later.then(|| (id.clone(), (saw.life, saw.beat)))
         };
