@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cloudchamber_core::kit::memo::Memo;
 use cloudchamber_core::{Draw, Driver, Path};
 use cloudchamber_folder::StableHasher;
 use cloudchamber_folder::checks::{Checks as _, Findings, look};
@@ -46,12 +47,14 @@ pub struct State<S: System> {
     pub violated: bool,
     /// The digest that all states which behave alike share; `None` if only equal states do.
     alike: Option<u64>,
+    /// What may happen next, where that was found out on the way here.
+    ways: Memo<Option<Arc<[Action<S>]>>>,
 }
 
 impl<S: System> Hash for State<S> {
     /// States that behave alike have one hash: the checker goes on from the first of them.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { world, checks, budget, late, violated, alike } = self;
+        let Self { world, checks, budget, late, violated, alike, ways: _ } = self;
         match alike {
             Some(alike) => alike.hash(state),
             None => world.hash(state),
@@ -342,6 +345,7 @@ impl<S: System> FolderModel<S> {
     ) -> Option<()> {
         let mut action = action;
         let mut ways = Vec::new();
+        *state.ways = None;
         loop {
             self.take(state, &action, tell)?;
             if !self.spec.economy.merge || state.violated {
@@ -351,7 +355,11 @@ impl<S: System> FolderModel<S> {
             self.ways_on(state, &mut ways);
             match ways.pop() {
                 Some(way) if ways.is_empty() => action = way,
-                _ => return Some(()),
+                last => {
+                    ways.extend(last);
+                    *state.ways = Some(ways.into());
+                    return Some(());
+                }
             }
         }
     }
@@ -418,14 +426,24 @@ impl<S: System> Model for FolderModel<S> {
         self.spec.scenario.seed_files(&mut world);
         let budget = Budget::new(&self.spec.bounds);
         let late = Late::default();
-        let mut state =
-            State { world, checks: self.fresh.clone(), budget, late, violated: false, alike: None };
+        let mut state = State {
+            world,
+            checks: self.fresh.clone(),
+            budget,
+            late,
+            violated: false,
+            alike: None,
+            ways: Memo(None),
+        };
         state.alike = self.alike(&state);
         vec![state]
     }
 
     fn actions(&self, state: &State<S>, actions: &mut Vec<Action<S>>) {
-        self.ways_on(state, actions);
+        match &*state.ways {
+            Some(ways) => actions.extend(ways.iter().cloned()),
+            None => self.ways_on(state, actions),
+        }
     }
 
     fn next_state(&self, state: &State<S>, action: Action<S>) -> Option<State<S>> {

@@ -29,6 +29,7 @@ use super::view::View;
 use super::write::{Appended, Writer};
 use super::{Checksums, Design, Ordering, Owning, Remembering};
 use crate::kit::identity::Nonce;
+use crate::kit::memo::Memo;
 use crate::{Cx, Fs, FsError, Input, Mono, Never, Path, Protocol, Root};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -77,6 +78,24 @@ pub struct Journal {
     queue: VecDeque<Command>,
     writer: Option<Writer>,
     next: Mono,
+    /// What the last look found, if it need not be found again where nothing has changed.
+    looked: Memo<Option<Looked>>,
+}
+
+/// What a look at journals found.
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    /// The digests of the folder and of the local directory.
+    digests: [u64; 2],
+    /// The largest clock of all records, also if it is too far ahead to be followed.
+    latest: Hybrid,
+}
+
+impl Looked {
+    /// The digests of all that a look reads; `None` if they cannot be told without a look.
+    fn digests(fs: &dyn Fs) -> Option<[u64; 2]> {
+        Some([fs.digest(&Path::shared(""))?, fs.digest(&Path::local(""))?])
+    }
 }
 
 impl Journal {
@@ -183,27 +202,40 @@ impl Journal {
 
     /// Finds out who is who, without reading any journal.
     fn find(&mut self, settings: &Settings, cx: &Cx<'_, Self>) {
+        *self.looked = None;
         self.names = Folder::find(cx.fs(), &settings.design, &mut |_, _| Err(FsError::NotFound));
     }
 
     /// Looks at what others wrote, notes the largest clock, and opens its own files anew where that is needed.
     fn look(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
         self.forget_ahead(cx);
-        if self.keep(settings, cx) {
+        let digests = Looked::digests(cx.fs());
+        let followed_ms = self.followed_ms(cx);
+        let known = self.looked.filter(|looked| Some(looked.digests) == digests);
+        let known = known.filter(|looked| looked.latest.ms <= followed_ms);
+        let asked = cx.ops_asked();
+        if known.is_none() && self.keep(settings, cx) {
             return;
         }
-        match settings.viewing {
-            Viewing::Within => {
+        match (settings.viewing, known) {
+            (Viewing::Within, Some(looked)) => _ = self.see(looked.latest, settings, cx),
+            (Viewing::Within, None) => {
                 self.folder = Folder::read(cx.fs(), &settings.design);
                 self.names = Folder { files: Vec::new(), ..self.folder.clone() };
-                let followed_ms = self.followed_ms(cx);
-                let seen = self.folder.with_sources(&settings.design, |sources| {
-                    let records = sources.iter().flat_map(|source| &source.file.records);
-                    latest(records.map(|record| record.stamp), followed_ms)
-                });
+                let up_to = |ms: i64| {
+                    self.folder.with_sources(&settings.design, |sources| {
+                        let records = sources.iter().flat_map(|source| &source.file.records);
+                        latest(records.map(|record| record.stamp), ms)
+                    })
+                };
+                let all = up_to(i64::MAX);
+                let seen = if all.ms <= followed_ms { all } else { up_to(followed_ms) };
+                // What is kept of them is not there yet.
+                let is_kept = cx.ops_asked() == asked;
+                *self.looked = digests.filter(|_| is_kept).map(|digests| Looked { digests, latest: all });
                 self.see(seen, settings, cx);
             }
-            Viewing::Beside => {
+            (Viewing::Beside, _) => {
                 self.find(settings, cx);
                 cx.event(Told::Looked);
             }
@@ -239,6 +271,7 @@ impl Journal {
         if settings.viewing == Viewing::Beside || self.stale {
             return;
         }
+        *self.looked = None;
         let directory = Path::shared(MACHINES).join(&own.id);
         let (fs, before) = (cx.fs(), std::mem::take(&mut self.folder.files));
         self.folder = Folder::find(fs, &settings.design, &mut |name, path| {
@@ -529,6 +562,7 @@ impl Protocol for Journal {
             queue: VecDeque::new(),
             writer: None,
             next: cx.now().mono,
+            looked: Memo(None),
         };
         journal.find(settings, cx);
         journal.start(settings, cx);

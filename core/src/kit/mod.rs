@@ -15,6 +15,7 @@
 //! | [`identity`] | Is this local directory the original, or a copy of it? |
 //! | [`json`] | Is this the value that somebody wrote, to the last digit? |
 //! | [`log`] | Which records stand in a file that somebody else's client copies while it grows? |
+//! | [`memo`] | What need not be found out again? |
 //! | [`memory`] | How does a test or an example run without a disk? |
 //! | [`names`] | Is this file or directory a conflict copy, and of what? |
 //! | [`overlay`] | How is a configuration changed by a table in a file? |
@@ -34,6 +35,7 @@ pub mod hlc;
 pub mod identity;
 pub mod json;
 pub mod log;
+pub mod memo;
 pub mod memory;
 pub mod names;
 pub mod overlay;

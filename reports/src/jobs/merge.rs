@@ -3,7 +3,7 @@
 use cloudchamber_folder::checks::Kind;
 
 use crate::files;
-use crate::jobs::swarm::speed;
+use crate::jobs::swarm::{per_second, speed};
 use crate::report::check::CheckReport;
 use crate::report::swarm::SwarmReport;
 
@@ -85,6 +85,8 @@ pub(crate) fn swarms(mut one: SwarmReport, other: SwarmReport) -> Result<SwarmRe
     one.simulated_s = ((one.simulated_s + other.simulated_s) * 1_000.0).round() / 1_000.0;
     one.wall_s += other.wall_s;
     one.runs_per_s = speed(one.seeds.run, one.wall_s);
+    one.cpu_s += other.cpu_s;
+    one.simulated_s_per_cpu_s = per_second(one.simulated_s, one.cpu_s);
     for (mine, theirs) in [(&mut one.verdicts, other.verdicts), (&mut one.counted, other.counted)] {
         for (mine, theirs) in mine.iter_mut().zip(theirs) {
             if mine.checker != theirs.checker {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::time::Instant;
 
 use cloudchamber_core::Design;
 use cloudchamber_folder::checks::{Checker, Kind, checkers};
@@ -11,6 +10,7 @@ use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Trace};
 use cloudchamber_folder::{Sample, System, find};
+use cloudchamber_host::throughput::{Stage, timed};
 use cloudchamber_sim::{Fault, Harvest, Swarm};
 
 use crate::failure::Failure;
@@ -133,14 +133,14 @@ impl Order {
         let bar = progress::bar(&format!("{} {} {}", S::NAME, self.design.text(), self.profile), {
             self.seeds.end - self.seeds.start
         });
-        let began = Instant::now();
-        let harvest = cloudchamber_sim::swarm(&swarm, &|done| bar.set_position(done));
-        let wall_s = began.elapsed().as_secs_f64();
+        let (spent, harvest) =
+            timed("a swarm", 1, || cloudchamber_sim::swarm(&swarm, &|done| bar.set_position(done)));
         bar.finish_and_clear();
-        Ok((swarm, self.report::<S>(&harvest, wall_s)))
+        Ok((swarm, self.report::<S>(&harvest, &spent)))
     }
 
-    fn report<S: System>(&self, harvest: &Harvest, wall_s: f64) -> SwarmReport {
+    fn report<S: System>(&self, harvest: &Harvest, spent: &Stage) -> SwarmReport {
+        let (wall_s, cpu_s) = (spent.wall.as_secs_f64(), spent.cpu.as_secs_f64());
         let call = self.call::<S>();
         let concedes = find::<S>(self.design, self.policy.as_deref()).map_or(&[][..], S::concedes);
         let (counted, verdicts) = checkers::<S>()
@@ -172,6 +172,8 @@ impl Order {
             simulated_s: seconds(harvest.simulated_ms),
             wall_s,
             runs_per_s: speed(harvest.runs, wall_s),
+            cpu_s,
+            simulated_s_per_cpu_s: per_second(seconds(harvest.simulated_ms), cpu_s),
             verdicts,
             counted,
             determinism: Determinism {
@@ -224,8 +226,13 @@ pub(crate) fn seconds(ms: u64) -> f64 {
 
 /// How many a second; 0 where no time passed.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-pub(crate) fn speed(count: u64, wall_s: f64) -> f64 {
-    if wall_s > 0.0 { (count as f64 / wall_s * 10.0).round() / 10.0 } else { 0.0 }
+pub(crate) fn speed(count: u64, s: f64) -> f64 {
+    per_second(count as f64, s)
+}
+
+/// How much a second; 0 where no time passed.
+pub(crate) fn per_second(amount: f64, s: f64) -> f64 {
+    if s > 0.0 { (amount / s * 10.0).round() / 10.0 } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -26,6 +26,12 @@ pub(crate) struct SwarmReport {
     /// Real time; of shards, the sum.
     pub(crate) wall_s: f64,
     pub(crate) runs_per_s: f64,
+    /// Processor time, of all cores together.
+    #[serde(default)]
+    pub(crate) cpu_s: f64,
+    /// How much virtual time goes by in a second of processor time: runs are of different lengths.
+    #[serde(default)]
+    pub(crate) simulated_s_per_cpu_s: f64,
     pub(crate) verdicts: Vec<Verdict>,
     /// What is counted and fails nothing.
     pub(crate) counted: Vec<Verdict>,

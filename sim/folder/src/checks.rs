@@ -45,6 +45,20 @@ pub trait Checks<S: System>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
         false
     }
 
+    /// Whether the checkers would have nothing to say if the run ended now, what is just counted aside, and await
+    /// nothing.
+    fn is_content(&mut self, setup: &Setup<S>, world: &World<S>) -> bool {
+        if self.awaits_something() {
+            return false;
+        }
+        let mut findings = Findings::default();
+        self.end(setup, world, &mut findings);
+        let counted = |violation: &Violation| {
+            checker::<S>(&violation.checker).is_some_and(|checker| checker.kind == Kind::Counted)
+        };
+        findings.violations.iter().all(counted)
+    }
+
     /// Looks at the world when the run is over.
     fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings) {
         let _ = (setup, world, findings);

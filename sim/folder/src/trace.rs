@@ -15,7 +15,7 @@ use cloudchamber_core::Draw;
 use serde::{Deserialize, Serialize};
 
 use crate::System;
-use crate::checks::{Checks, Findings, Kind, Violation, checker, look};
+use crate::checks::{Checks, Findings, Violation, look};
 use crate::scenario::{At, Scenario, ScenarioError};
 use crate::stable_hash::StableHasher;
 use crate::world::{Choice, ChoiceOf, Effects, Menu, Setup, World};
@@ -375,12 +375,7 @@ impl<S: System> Watched<S> {
     /// Whether the checkers would have nothing to say if the run ended at world time `ms`, and await nothing.
     pub fn is_settled(&mut self, ms: u64) -> bool {
         self.world.advance(ms.max(self.world.now()));
-        let mut findings = Findings::default();
-        self.checks.end(&self.setup, &self.world, &mut findings);
-        let counted = |violation: &Violation| {
-            checker::<S>(&violation.checker).is_some_and(|checker| checker.kind == Kind::Counted)
-        };
-        !self.checks.awaits_something() && findings.violations.iter().all(counted)
+        self.checks.is_content(&self.setup, &self.world)
     }
 
     /// The hash of everything so far.

@@ -132,6 +132,7 @@ impl Replica {
             work,
             due,
             troubles: _,
+            looked: _,
         } = self;
         // The clock first: the other instants are told from it.
         evidence.visit_clock(visit);

@@ -185,9 +185,17 @@ impl Evidence {
         }
     }
 
-    /// Forgets those who have been silent for longer than this, in ms, and of whom this is true.
-    pub(super) fn forget_silent(&mut self, silent_ms_max: u64, now: Mono, of: impl Fn(&str) -> bool) {
+    /// Whether anybody has been silent for longer than this, in ms.
+    pub(super) fn is_anybody_silent(&self, silent_ms_max: u64, now: Mono) -> bool {
+        self.peers.values().any(|peer| now.since(peer.progress) > silent_ms_max)
+    }
+
+    /// Forgets those who have been silent for longer than this, in ms, and of whom this is true. Returns whether there
+    /// was one.
+    pub(super) fn forget_silent(&mut self, silent_ms_max: u64, now: Mono, of: impl Fn(&str) -> bool) -> bool {
+        let count = self.peers.len();
         self.peers.retain(|id, peer| now.since(peer.progress) <= silent_ms_max || !of(id));
+        self.peers.len() < count
     }
 
     /// Forgets the replicas of these ids.
@@ -199,7 +207,7 @@ impl Evidence {
     pub(super) fn hear(&mut self, record: &Record, own: &Own, hardened: &Hardened, now: Mono) {
         let said = &record.coordination;
         let later = |(id, peer): (&Arc<str>, &Peer)| {
-            let saw = said.saw.get(id).filter(|_| peer.said.role == Role::Active)?;
+            let saw = Some(&said.saw).filter(|_| peer.said.role == Role::Active)?.get(id)?;
             let later = peer.heard.0 == saw.life && peer.heard.1 < saw.beat;
             later.then(|| (id.clone(), (saw.life, saw.beat)))
         };

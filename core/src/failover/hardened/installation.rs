@@ -143,6 +143,7 @@ impl Replica {
     /// A person says that the folder was emptied on purpose: as it is now, it is the one to work in.
     pub(super) fn accept_folder(&mut self, cx: &mut Context<'_>) {
         if self.away.is_some() && cx.list(&Path::shared("")).is_ok() {
+            self.looked.forget();
             self.own.wrote_here = false;
             self.outbox.forget_written();
         }

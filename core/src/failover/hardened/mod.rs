@@ -21,7 +21,7 @@
 //! - `succession`: when it may claim; `lease`: until when it may act; `votes`: what it promised as a voter,
 //! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
 //! - `requests`: what people asked; `handover`: what a leader does about it; `work`: the updates,
-//! - `view`: how files become evidence; `installation`: who it is and which life this is,
+//! - `view` (`looked`): how files become evidence; `installation`: who it is and which life this is,
 //! - [`record`]: the file; [`constants`] (`cadence`): the durations, and why they hold together,
 //! - `canonical`: what only a model checker needs.
 //!
@@ -41,6 +41,7 @@ mod evidence;
 mod handover;
 mod installation;
 mod lease;
+mod looked;
 mod outbox;
 mod own;
 mod peer;
@@ -66,6 +67,7 @@ use self::constants::Fallback;
 use self::evidence::Evidence;
 use self::installation::Installation;
 use self::lease::Lease;
+use self::looked::Looked;
 use self::outbox::Outbox;
 use self::own::Own;
 use self::record::Role;
@@ -97,6 +99,7 @@ pub(super) struct Replica {
     work: Work,
     due: Due,
     troubles: Troubles,
+    looked: Looked,
 }
 
 /// When it steps by itself next.
@@ -127,6 +130,7 @@ impl Replica {
             work: Work::default(),
             due: Due { look: now.mono, decision: None },
             troubles: Troubles::default(),
+            looked: Looked::default(),
         };
         replica.own.said.rules = Some(hardened.rules());
         replica.resume(&kept, fresh, config, cx);
@@ -276,6 +280,7 @@ impl Replica {
 
     /// Goes on without the shared folder.
     fn fall_back(&mut self, error: FsError, cx: &mut Context<'_>) {
+        self.looked.forget();
         if self.away.is_none() {
             self.stop(StandbyBecause::FolderAway, cx);
             self.away = Some(error);

@@ -254,6 +254,7 @@ impl Replica {
 
     fn write_own(&mut self, config: &Config, cx: &mut Context<'_>) {
         let (now, hardened) = (cx.now(), &config.hardened);
+        self.looked.forget();
         if self.troubles.of(&installation::path()).is_some() {
             // Nothing is said in a life whose number is not kept: the next one would take it for a copy's.
             self.keep_identity(config, cx);
@@ -315,6 +316,8 @@ impl Replica {
         config: &Config,
         cx: &mut Context<'_>,
     ) {
+        // What is on its disk is no longer what it expected there, or is so only now.
+        self.looked.forget();
         for (index, did) in self.outbox.take_batch().into_iter().enumerate() {
             match failed.filter(|_| index >= done) {
                 None => self.succeeded(did, config, cx),

@@ -33,6 +33,11 @@ impl Devices {
     }
 }
 
+/// After which silence one whose file was removed is nobody's peer, in ms.
+fn silent_ms_max(config: &Config) -> u64 {
+    config.timing.device_unseen_ms.saturating_mul(2)
+}
+
 impl Replica {
     /// Compares the clocks with those of the last step. After a gap nothing that was seen before counts.
     pub(super) fn note_time(&mut self, config: &Config, cx: &mut Context<'_>) {
@@ -59,12 +64,22 @@ impl Replica {
         }
     }
 
-    /// Reads all device files.
+    /// Reads all device files, unless that would find what the last looks found.
     pub(super) fn look(&mut self, config: &Config, cx: &mut Context<'_>) {
+        let digest = cx.fs().digest(&Path::shared(""));
+        let forgets = self.evidence.is_anybody_silent(silent_ms_max(config), cx.now().mono);
+        if !(self.away.is_none() && self.looked.knows(digest) && !forgets) {
+            self.looked.reads(digest);
+            self.look_in_full(config, cx);
+        }
+    }
+
+    fn look_in_full(&mut self, config: &Config, cx: &mut Context<'_>) {
         let entries = match Devices::list(cx) {
             Devices::Listed(entries) => entries,
             Devices::Away(error) => return self.fall_back(error, cx),
             Devices::Unreadable(error) => {
+                self.looked.forget();
                 return self.troubles.found(&device::devices_dir(), ProblemKind::Unreadable(error), cx);
             }
         };
@@ -88,6 +103,7 @@ impl Replica {
         self.look_at_copies(config, cx);
         if own_there < self.outbox.written_places() {
             // Removed, or gone for the moment in which a client replaces it: the owner writes it again.
+            self.looked.forget();
             self.outbox.urge();
         }
         self.own.said.wants_ms = self.evidence.wants_ms();
@@ -97,17 +113,19 @@ impl Replica {
     /// Who is silent for long and whose file was removed is nobody's peer. While its file is there it is remembered: an
     /// old file that nobody remembers looks like the first word of somebody who lives.
     fn forget_the_removed(&mut self, entries: &[Entry], config: &Config, now: Mono) {
-        let silent_ms_max = config.timing.device_unseen_ms.saturating_mul(2);
         let is_there = |id: &str| {
             let file = device::file_name(id);
             entries.iter().any(|entry| places::belongs(entry.name(), &file))
         };
-        self.evidence.forget_silent(silent_ms_max, now, |id| !is_there(id));
+        if self.evidence.forget_silent(silent_ms_max(config), now, |id| !is_there(id)) {
+            self.looked.forget();
+        }
     }
 
     /// Reads what lies in copies of the directory: of two halves neither would see the other.
     fn look_at_copies(&mut self, config: &Config, cx: &mut Context<'_>) {
         for dir in device::copies_of_devices(cx.fs()) {
+            self.looked.forget();
             self.troubles.found(&dir, ProblemKind::DirectoryCopy, cx);
             for entry in cx.list(&dir).unwrap_or_default() {
                 let is_file = entry.kind == EntryKind::File && places::may_be_one(&entry.path);
@@ -146,6 +164,7 @@ impl Replica {
 
     /// A file that no replica writes: it is not read, and one of its own is written anew.
     fn look_at_too_large(&mut self, path: &Path, own: bool, config: &Config, cx: &mut Context<'_>) {
+        self.looked.forget();
         if own {
             self.outbox.urge();
         } else {
@@ -158,6 +177,7 @@ impl Replica {
         let content = match cx.read(path) {
             Ok(content) => content,
             Err(error) => {
+                self.looked.forget();
                 self.unreadable(error, config);
                 return self.troubles.found(path, ProblemKind::Unreadable(error), cx);
             }
@@ -180,6 +200,7 @@ impl Replica {
                 ProblemKind::Corrupt(*malformed)
             }
         };
+        self.looked.forget();
         self.troubles.found(path, kind, cx);
     }
 
@@ -210,6 +231,7 @@ impl Replica {
             Err(FsError::NotLocal) => return,
             Err(error) => ProblemKind::Unreadable(error),
         };
+        self.looked.forget();
         self.outbox.urge();
         self.troubles.found(path, kind, cx);
     }
@@ -221,6 +243,7 @@ impl Replica {
         match own_file::compare(version(there.life, there.beat), version(self.own.said.life, place.beat)) {
             Standing::Same => return,
             Standing::Older => {
+                self.looked.forget();
                 // Of an earlier life, beside the device file, it harms nobody: the newest counts.
                 if place.beat > 0 || place.path == *self.outbox.places().device_file() {
                     self.outbox.urge();
@@ -229,6 +252,7 @@ impl Replica {
             }
             Standing::Foreign => {}
         }
+        self.looked.forget();
         self.stop(StandbyBecause::IdentityCopied, cx);
         cx.event(Event::IdentityCopied { path: place.path.clone() });
         self.take_new_identity(config, cx);

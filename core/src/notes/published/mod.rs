@@ -32,6 +32,7 @@ use super::document::{Document, client};
 use super::lines::{By, LineEnd, activity_log, deletion_log};
 use super::names::{ACTIVITY, DELETED, DELETIONS, NOTES, line_log_name, note_of};
 use super::protocol::{Command, Event, Note, State};
+use crate::kit::memo::Memo;
 use crate::kit::watermark::Numbers;
 use crate::{Content, Cx, EntryKind, FsError, Input, Mono, Path};
 
@@ -77,6 +78,9 @@ pub(super) struct Published {
     unsaved: BTreeSet<Arc<str>>,
     /// How many lines of each activity log were seen.
     seen: BTreeMap<Path, u32>,
+    /// The digests of the directories of activity and deletion logs when each was last looked at: there is nothing new in
+    /// what is as it was.
+    looked: Memo<[Option<u64>; 2]>,
     polls: Vec<Poll>,
     stale: BTreeSet<(Arc<str>, Arc<str>, u64)>,
     /// Deletions that were carried out, or seen where there was nothing to delete.
@@ -102,6 +106,7 @@ impl Published {
             rows: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             seen: BTreeMap::new(),
+            looked: Memo::default(),
             polls: Vec::new(),
             stale: BTreeSet::new(),
             processed: BTreeSet::new(),
@@ -187,8 +192,17 @@ impl Published {
         self.poll(config, cx);
     }
 
+    /// Whether a directory of logs is as it was when it was last looked at, and notes that it is about to be.
+    fn is_as_it_was(&mut self, which: usize, dir: &str, cx: Context<'_, '_>) -> bool {
+        let digest = cx.fs().digest(&Path::shared(dir));
+        digest.is_some() && std::mem::replace(&mut self.looked[which], digest) == digest
+    }
+
     fn look_at_activity(&mut self, config: &Config, cx: Context<'_, '_>) {
         let now = cx.now().mono;
+        if self.is_as_it_was(0, ACTIVITY, cx) {
+            return;
+        }
         for (path, owner) in line_logs(ACTIVITY, cx) {
             if owner == *self.instance {
                 continue;
@@ -273,6 +287,9 @@ impl Published {
 
     /// Carries deletions out, each once.
     fn look_at_deletions(&mut self, cx: Context<'_, '_>) {
+        if self.is_as_it_was(1, DELETED, cx) {
+            return;
+        }
         for (path, owner) in line_logs(DELETED, cx) {
             if owner == *self.instance {
                 continue;

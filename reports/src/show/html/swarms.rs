@@ -119,7 +119,8 @@ fn of_swarm(swarm: &SwarmReport) -> Markup {
             p {
                 "Seeds " (swarm.seeds.from) ".." (swarm.seeds.to) ", "
                 (format!("{:.0} h", swarm.simulated_s / 3_600.0)) " of virtual time in " (format!("{:.1} s", swarm.wall_s)) ", "
-                (format!("{:.0}", swarm.runs_per_s)) " runs/s. "
+                (format!("{:.0}", swarm.runs_per_s)) " runs/s, "
+                (format!("{:.0}", swarm.simulated_s_per_cpu_s)) " virtual seconds a processor second. "
                 (swarm.determinism.checked) " seeds ran twice, " (swarm.determinism.mismatches) " of them in another way."
             }
             @for missed in &swarm.missed { p.fail { (missed) } }

@@ -79,7 +79,8 @@ fn head(text: &mut String, report: &SwarmReport) {
     put(
         text,
         &format!(
-            "{}  {}: ran {} of the {} seeds {}..{}, {} failed; {} of virtual time in {:.1} s, {} runs/s",
+            "{}  {}: ran {} of the {} seeds {}..{}, {} failed; {} of virtual time in {:.1} s, {} runs/s, \
+             {:.0} virtual seconds a processor second",
             mark(report.held()),
             report.name(),
             seeds.run,
@@ -89,7 +90,8 @@ fn head(text: &mut String, report: &SwarmReport) {
             seeds.failed,
             hours(report.simulated_s),
             report.wall_s,
-            report.runs_per_s
+            report.runs_per_s,
+            report.simulated_s_per_cpu_s
         ),
     );
 }

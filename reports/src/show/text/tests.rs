@@ -87,6 +87,8 @@ fn a_swarm() -> SwarmReport {
         simulated_s: 12_345_678.9,
         wall_s: 12_345.6,
         runs_per_s: 1_234.5,
+        cpu_s: 12_345.6,
+        simulated_s_per_cpu_s: 123_456.7,
         verdicts,
         counted: vec![verdict(Kind::Counted, 12_345), verdict(Kind::Counted, 0)],
         determinism: Determinism { checked: 100_000, mismatches: 1, seeds: vec![3] },

@@ -17,6 +17,8 @@ pub(super) struct Life {
     /// The death that waits for the next op.
     pub(super) doom: Option<Doom>,
     pub(super) next: Next,
+    /// Whether its machine is awake.
+    pub(super) awake: bool,
     /// Whether the notice of a change came while the process could not take it, and none has come since.
     pub(super) missed_notice: bool,
     /// Since when it may have something to do before the time that it waits for; `None` if it was not told so.
@@ -53,6 +55,7 @@ impl Life {
             calls: stream(Purpose::Calls),
             doom: None,
             next: Next::Nothing,
+            awake: true,
             missed_notice: false,
             rung: None,
         }
@@ -64,12 +67,12 @@ impl Life {
     }
 
     /// When it does what is next; `None` if nothing is, or the machine sleeps.
-    pub(super) fn due(&self, awake: bool) -> Option<u64> {
+    pub(super) fn due(&self) -> Option<u64> {
         match self.next {
             Next::Nothing => None,
             // It is tried, and a machine that sleeps starts nothing.
             Next::Open { at } => Some(at),
-            _ if !awake => None,
+            _ if !self.awake => None,
             Next::Begin { at, .. } | Next::Apply { at } | Next::Call { at } | Next::Reply { at } => Some(at),
             Next::Bell => self.rung,
             Next::Wait { until, .. } => self.rung.into_iter().chain(until).min(),

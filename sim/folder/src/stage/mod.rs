@@ -136,6 +136,7 @@ impl<S: System> Stage<S> {
         };
         stage.close = stage.close_from(0, 0);
         for id in ReplicaId::all(count) {
+            stage.lives[id.index()].awake = stage.watched.world.replica(id).machine().awake;
             let slots = stage.watched.world.replica(id).disk().slots();
             let dirty: Vec<_> = slots.filter(|(_, slot)| slot.dirty).map(|(path, _)| path.clone()).collect();
             for path in dirty {
@@ -203,10 +204,7 @@ impl<S: System> Stage<S> {
                 (None, Close::Look { at, .. } | Close::Last { at }) => Some(at),
                 (None, Close::Over { .. }) => None,
             },
-            Actor::Replica(id) => {
-                let awake = self.watched.world.replica(id).machine().awake;
-                self.lives[id.index()].due(awake)
-            }
+            Actor::Replica(id) => self.lives[id.index()].due(),
             Actor::Courier => self.courier.due(),
         }
     }
@@ -551,6 +549,7 @@ impl<S: System> Stage<S> {
             | Choice::Wake { replica }
             | Choice::Wipe { replica } => {
                 let syncs = world.replica(*replica).syncs();
+                self.lives[replica.index()].awake = world.replica(*replica).machine().awake;
                 self.courier.reachable(now, *replica, syncs);
                 self.ring(now, *replica);
             }

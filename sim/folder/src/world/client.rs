@@ -283,11 +283,19 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
 
     /// The temporary file in which the client gathers a version; `None` if it has none, or the name is somebody else's.
     fn temporary(&self, path: &Path) -> Option<Path> {
-        let beside = path.parent()?.join(&self.rules.temporary.beside(path.file_name())?);
-        let is_own = self.cloud.file(&beside).is_none()
-            && !self.disk.is_obstructed(&beside)
-            && self.disk.slot(&beside).is_none_or(|slot| !slot.dirty && slot.seen == 0);
-        is_own.then_some(beside)
+        self.beside(path).filter(|beside| self.is_own(beside))
+    }
+
+    /// What the temporary file would be called.
+    fn beside(&self, path: &Path) -> Option<Path> {
+        Some(path.parent()?.join(&self.rules.temporary.beside(path.file_name())?))
+    }
+
+    /// Whether nobody else has this name for a file.
+    fn is_own(&self, beside: &Path) -> bool {
+        self.disk.slot(beside).is_none_or(|slot| !slot.dirty && slot.seen == 0)
+            && self.cloud.file(beside).is_none()
+            && !self.disk.is_obstructed(beside)
     }
 
     /// Puts the first bytes of a version into the temporary file beside it. Where it `stays`, the client was killed and will
@@ -305,8 +313,10 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
 
     /// What was gathered becomes the version itself.
     fn drop_temporary(&mut self, path: &Path) {
-        let beside = self.temporary(path).filter(|beside| self.disk.slot(beside).is_some());
-        if let Some(beside) = beside {
+        if let Some(beside) = self.beside(path)
+            && self.disk.slot(&beside).is_some()
+            && self.is_own(&beside)
+        {
             self.disk.put(&beside, None);
         }
     }

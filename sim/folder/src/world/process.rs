@@ -221,6 +221,7 @@ impl<S: System> World<S> {
         let (now, wall) = (self.now, self.clocks(setup, id).wall);
         let replica = self.replica_mut(id);
         let process = replica.process.take().expect("seen to be up");
+        let before = replica.disk.clone();
         let begun = std::mem::take(&mut replica.begun);
         if let Some(op) = process.pending_op()
             && unreachable(op.path(), replica.can_write(setup.replicas[id.index()].guarded)).is_ok()
@@ -229,8 +230,12 @@ impl<S: System> World<S> {
             replica.found_mut(op.path().root()).tear(op, torn_percent.min(100), begun, wall, now);
         }
         replica.disk.lose(loss, now);
-        let dirty = replica.disk.slots().filter(|(_, slot)| slot.dirty).map(|(path, _)| path.clone());
-        effects.touched.extend(dirty);
+        // What waited to be sent waits as it did: a client does not notice that an application dies.
+        let changed = replica.disk.slots().filter(|(path, slot)| {
+            let was = before.slot(path).map(|was| (was.dirty, &was.body, was.modified));
+            slot.dirty && was != Some((true, &slot.body, slot.modified))
+        });
+        effects.touched.extend(changed.map(|(path, _)| path.clone()));
         self.service.hang_up(id);
         Ok(())
     }

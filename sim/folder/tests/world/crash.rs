@@ -188,6 +188,24 @@ fn a_process_that_dies_alone_loses_nothing() {
 }
 
 #[test]
+fn what_waits_to_be_sent_is_not_changed_by_a_crash() {
+    let mut stage = Stage::new(1, rules());
+    stage.write(A, "waiting", "text");
+    stage.ask(A, &[append("torn", "text")]).unwrap();
+    let torn = {
+        let mut stage = stage.clone();
+        let command = vec![append("torn", "0123456789")];
+        stage.take(Choice::Command { replica: A, command, draw: Draw::default() });
+        stage.take(Choice::Crash { replica: A, torn_percent: 50, loss: Loss::Kept }).touched
+    };
+    assert_eq!(torn, [Path::shared("torn")]);
+    let lost = stage.clone().take(Choice::Crash { replica: A, torn_percent: 0, loss: Loss::Empty }).touched;
+    assert_eq!(lost, [Path::shared("torn")], "only what was not flushed");
+    let killed = stage.take(Choice::Crash { replica: A, torn_percent: 0, loss: Loss::Kept });
+    assert!(killed.touched.is_empty(), "{:?}", killed.touched);
+}
+
+#[test]
 fn a_client_sends_what_a_power_cut_brought_back() {
     let mut stage = Stage::new(2, rules());
     stage.write(A, "f", "old");

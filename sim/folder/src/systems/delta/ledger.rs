@@ -93,6 +93,8 @@ pub(super) struct Known {
 pub(super) struct Ledger {
     said: Vec<Arc<Said>>,
     by_key: BTreeMap<Key, Vec<usize>>,
+    /// The first change of each name.
+    by_dot: BTreeMap<Dot, usize>,
 }
 
 impl Ledger {
@@ -120,7 +122,7 @@ impl Ledger {
 
     /// The write of a name; `None` if nobody was told of it.
     pub(super) fn of_dot(&self, dot: &Dot) -> Option<(usize, &Said)> {
-        self.all().find(|(_, said)| said.dot.as_ref() == Some(dot))
+        self.by_dot.get(dot).map(|at| (*at, self.get(*at)))
     }
 
     /// Adds a change that was acknowledged to somebody who knew so much. Returns what is known there now.
@@ -139,6 +141,9 @@ impl Ledger {
             }
         }
         self.by_key.entry(said.key.clone()).or_default().push(at);
+        if let Some(dot) = &said.dot {
+            self.by_dot.entry(dot.clone()).or_insert(at);
+        }
         self.said.push(Arc::new(said));
         now
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloudchamber_core::delta::Key;
 use cloudchamber_core::kit::json::Json;
 use cloudchamber_core::{Path, Root};
+use memchr::memmem::Finder;
 
 use super::DeltaSystem;
 use super::checks::name::*;
@@ -222,10 +223,12 @@ fn lies_there(world: &World<DeltaSystem>, id: ReplicaId, said: &Said) -> bool {
 /// A shared file on a replica's disk that holds a value, if it is a text: those are written once in a run.
 fn holder<'w>(world: &'w World<DeltaSystem>, id: ReplicaId, value: Option<&Json>) -> Option<&'w Path> {
     let text = value.map(Json::as_str).filter(|text| text.starts_with('"'))?.as_bytes();
-    let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    let text = Finder::new(text);
     let mut files = world.replica(id).disk().slots().filter(|(path, _)| path.root() == Root::Shared);
     let found = files.find(|(_, slot)| {
-        slot.body.as_ref().is_some_and(|body| body.presence == Presence::Here && holds(body.content.bytes()))
+        slot.body
+            .as_ref()
+            .is_some_and(|body| body.presence == Presence::Here && text.find(body.content.bytes()).is_some())
     });
     found.map(|(path, _)| path)
 }

@@ -216,7 +216,7 @@ impl Overlap {
             let told = |higher: &ReplicaId| {
                 let theirs = rank(look, *higher).filter(|theirs| *theirs > own);
                 let said = theirs.and_then(|(_, id)| said(look, &id, lower));
-                said.is_some_and(|said| said.role == Role::Active && (said.term, said.id) > own)
+                said.is_some_and(|said| said.role == Role::Active && (said.term, &said.id) > (own.0, &own.1))
             };
             if let Some(higher) = bits(active).find(told) {
                 let since = before.get(&lower).map_or(look.now, |(since, _)| *since);
@@ -240,13 +240,13 @@ fn is_watched(look: &Look<'_>, id: ReplicaId) -> bool {
 }
 
 /// The newest that the replica of this id says, as far as a disk shows it.
-fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Said> {
+fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Arc<Said>> {
     let devices = Path::shared("devices");
     let disk = look.world.replica(on).disk();
     let files = disk.slots().filter(|(path, _)| path.below(&devices).is_some());
     let records = files.filter_map(|(path, _)| match &*disk.read(path, 0).ok()?.parsed(Record::parse) {
-        Found::Record(record, _) if *record.coordination.id == *id => Some(Said::clone(&record.coordination)),
+        Found::Record(record, _) if *record.coordination.id == *id => Some(Arc::clone(&record.coordination)),
         _ => None,
     });
-    records.max_by_key(Said::age)
+    records.max_by_key(|said| said.age())
 }

@@ -6,12 +6,13 @@ use cloudchamber_core::Path;
 use cloudchamber_core::journal::layout::SENTINEL;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::protocol::{Journal, Told};
+use cloudchamber_core::kit::memo::Memo;
 
 use super::JournalSystem;
 use super::calls::Calls;
 use super::claims::Claims;
-use super::lines::{MENTIONS, edited, follows};
-use super::seen::{Seen, folder_digest, line_digest, see};
+use super::lines::{MENTIONS, Says, follows};
+use super::seen::{Remembered, Seen, folder_digest, line_digest, see};
 use super::shown::Shown;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
@@ -70,6 +71,8 @@ pub struct JournalChecks {
     calm: bool,
     /// Whether to look at every rest.
     at_rest: bool,
+    /// What was found of each replica when it was last asked whether a run can end.
+    found: Memo<BTreeMap<ReplicaId, Found>>,
 }
 
 /// An event that may not be lost.
@@ -79,6 +82,8 @@ struct Acknowledged {
     replica: ReplicaId,
     /// Its line.
     line: String,
+    /// What the line says.
+    says: Says,
     /// How many events the same replica had told before, under whatever id.
     nth: usize,
     /// When, ms of world time.
@@ -92,10 +97,21 @@ struct Acknowledged {
 }
 
 /// What a replica saw.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Look {
     folder: u64,
     events: u64,
+    /// It follows from what was read.
+    view: Memo<Remembered>,
+}
+
+/// What one replica shows in the end, as far as it was asked.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    /// The digest of all that this depends on.
+    of: u64,
+    /// Whether there is nothing to complain of.
+    is_sound: bool,
     view: u64,
 }
 
@@ -206,8 +222,8 @@ impl Checks<JournalSystem> for JournalChecks {
             self.foreign.insert(id);
         }
         self.shown.after(world, id, choice);
-        // After a crash a client sends whatever it had still to send. That was written here, unless the client took for
-        // changes what nobody here had written.
+        // What a crash tore or brought back was written here, unless the client took for changes what nobody here had
+        // written.
         let crashed = matches!(choice, Choice::Crash { .. }) && !self.foreign.contains(&id);
         let writes = crashed || matches!(choice, Choice::Apply { .. });
         if writes {
@@ -273,13 +289,17 @@ impl Checks<JournalSystem> for JournalChecks {
         self.calm = true;
     }
 
+    fn is_content(&mut self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>) -> bool {
+        !self.calm || self.is_sound(setup, world)
+    }
+
     fn end(&self, setup: &Setup<JournalSystem>, world: &World<JournalSystem>, findings: &mut Findings) {
         if !self.calm {
             return;
         }
         for (id, replica) in world.replicas() {
             let Some(journal) = replica.protocol() else { continue };
-            if !journal.can_write() || !journal.is_idle() {
+            if !has_finished(journal) {
                 findings.violated(WRITES_AGAIN, || {
                     let seen = format!("{id} cannot write, or has not finished");
                     violation(WRITES_AGAIN, world.now(), vec![id], "every machine can write in the end", seen)
@@ -300,6 +320,11 @@ fn rests(world: &World<JournalSystem>) -> bool {
             && replica.protocol().is_some_and(Journal::is_idle)
             && world.is_in_step(id)
     })
+}
+
+/// Whether a machine can write, and nothing waits to be written.
+fn has_finished(journal: &Journal) -> bool {
+    journal.can_write() && journal.is_idle()
 }
 
 /// After so long a machine that has read an event has surely done so before it planned what it tells now, ms: an
@@ -365,12 +390,12 @@ impl JournalChecks {
                 violation(USED_ONCE, now, who, "a sequence number is used once", seen)
             });
         }
-        if let Some(message) = edited(line) {
+        let says = Says::of(line);
+        if let Some(message) = &says.edits {
             let before = now.saturating_sub(SURELY_READ_MS);
             for known in self.acknowledged.values_mut() {
                 let read = known.read.get(&id).is_some_and(|read| *read < before);
-                let same = || edited(&known.line).is_some_and(|other| other == message);
-                if read && same() && follows(line, &known.line) {
+                if read && known.says.edits.as_ref() == Some(message) && follows(line, &known.line) {
                     known.superseded.insert((id, digest));
                 }
             }
@@ -379,6 +404,7 @@ impl JournalChecks {
         let event = Acknowledged {
             replica: id,
             line: line.to_owned(),
+            says,
             nth,
             at_ms: now,
             read: BTreeMap::from([(id, now)]),
@@ -427,7 +453,7 @@ impl JournalChecks {
         }
         let now = world.now();
         let look = see(&setup.replicas[id.index()].config.design, journal.folder(), |seen| {
-            if let Some(error) = seen.rebuild_error {
+            if let Some(error) = seen.rebuild_error() {
                 findings.violated(REBUILD, || {
                     let seen = format!("{id}'s fails: {error}");
                     violation(REBUILD, now, vec![id], "a rebuild never fails", seen)
@@ -441,11 +467,13 @@ impl JournalChecks {
                     world.replica(id).process().is_some_and(|process| process.pending_op().is_none());
                 self.stays(now, id, seen, is_done, findings);
             }
-            Look { folder, events: seen.events_digest, view: seen.view_digest }
+            Look { folder, events: seen.events_digest, view: Memo(Remembered::new(journal.folder())) }
         });
+        let view =
+            |id: ReplicaId, look: &Look| look.view.view_digest(&setup.replicas[id.index()].config.design);
         let differs = |(other, its): (&ReplicaId, &Look)| {
-            let disagrees = *other != id && its.events == look.events && its.view != look.view;
-            disagrees.then_some(*other)
+            let same = *other != id && its.events == look.events;
+            (same && view(*other, its) != view(id, &look)).then_some(*other)
         };
         if let Some(other) = self.looks.iter().find_map(differs) {
             findings.violated(SAME_VIEW, || {

@@ -5,11 +5,50 @@ use cloudchamber_core::journal::clock::{AHEAD_MS_MAX, Hybrid};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::schema::{Field, Kind};
 
-/// The message that an event of this line gives another body; nothing for other events.
-pub(super) fn edited(line: &str) -> Option<String> {
-    let event = Event::parse(line).ok().filter(|event| event.kind() == Kind::MessageUpdate)?;
-    event.raw(Field::Body)?;
-    event.text(Field::Id).map(Into::into)
+/// What the line of an event says, as far as checkers ask again and again.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Says {
+    pub(super) makes: Makes,
+    /// The message that it gives another body; `None` if it edits none.
+    pub(super) edits: Option<String>,
+    /// Whether it takes away something that is to stay away.
+    pub(super) removes: bool,
+}
+
+/// What the line of an event makes.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Makes {
+    /// A message of this name.
+    Message(String),
+    /// Nothing that can be read.
+    Nothing,
+    /// Something else.
+    Other,
+}
+
+impl Says {
+    pub(super) fn of(line: &str) -> Self {
+        let Ok(event) = Event::parse(line) else {
+            return Self { makes: Makes::Nothing, edits: None, removes: false };
+        };
+        let id = || event.text(Field::Id).map(String::from);
+        let kind = event.kind();
+        Self {
+            makes: match kind {
+                Kind::Message => Makes::Message(id().unwrap_or_default()),
+                _ => Makes::Other,
+            },
+            edits: event.raw(Field::Body).filter(|_| kind == Kind::MessageUpdate).and_then(|_| id()),
+            removes: matches!(
+                kind,
+                Kind::CursorClear
+                    | Kind::FaveRemove
+                    | Kind::MessageDelete
+                    | Kind::RoleRelease
+                    | Kind::ThreadDelete
+            ),
+        }
+    }
 }
 
 /// Whether a machine that wrote this line follows the clock of that one. It does not if that is over a day ahead: then

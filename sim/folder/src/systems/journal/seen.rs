@@ -1,28 +1,36 @@
 //! What one machine sees at one moment, in the form that checkers compare.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::folder::Folder;
 use cloudchamber_core::journal::merge::merge;
 use cloudchamber_core::journal::owner::may_share_owner;
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::show::Shown;
-use cloudchamber_core::journal::view::{At, Cell, DELETED, Entry};
+use cloudchamber_core::journal::view::{At, Cell, DELETED, Entry, Source, View};
+use cloudchamber_core::journal::{Design, Duplicates, Parents};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// The journals of one machine and what they say together.
+use super::lines::Makes;
+
+/// The journals of one machine and what they say together: that is found out once somebody asks.
 pub(super) struct Seen<'a> {
-    shown: Shown<'a>,
+    design: &'a Design,
+    folder: &'a Folder,
+    sources: &'a [Source<'a>],
+    view: OnceCell<View>,
+    view_digest: OnceCell<u64>,
+    /// The name and the machine of every message.
+    messages: OnceCell<BTreeSet<(String, String)>>,
+    /// The digests of the lines that say what messages say that are not deleted.
+    bodies: OnceCell<BTreeSet<u64>>,
     /// The digests of the lines of all shared events.
     pub(super) events: BTreeSet<u64>,
     /// The digest of the events and of the names that machines had: all that a view may depend on.
     pub(super) events_digest: u64,
-    /// The digest of the view.
-    pub(super) view_digest: u64,
-    /// Why upstream's rebuild fails; `None` if it does not.
-    pub(super) rebuild_error: Option<&'static str>,
 }
 
 /// The digest of an event's line, without its newline.
@@ -44,8 +52,6 @@ pub(super) fn folder_digest(folder: &Folder) -> u64 {
 /// Looks at what a machine has read.
 pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen<'_>) -> T) -> T {
     folder.with_sources(design, |sources| {
-        let mut view = merge(design, sources);
-        let view_digest = xxh3_64(Shown { design, sources, view: &view }.json().to_string().as_bytes());
         let shared = sources.iter().filter(|source| source.log != Some(Log::Runtime));
         let lines = shared.flat_map(|source| source.file.records.iter().map(|record| source.line(record)));
         let events: BTreeSet<u64> = lines.map(line_digest).collect();
@@ -54,10 +60,29 @@ pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen
         });
         let events_digest =
             events.iter().fold(start, |seed, event| xxh3_64_with_seed(&event.to_le_bytes(), seed));
-        folder.complete(design, sources, &mut view);
-        let shown = Shown { design, sources, view: &view };
-        use_it(&Seen { shown, events, events_digest, view_digest, rebuild_error: view.rebuild_error })
+        let (view, view_digest, messages, bodies) = Default::default();
+        use_it(&Seen { design, folder, sources, view, view_digest, messages, bodies, events, events_digest })
     })
+}
+
+/// What a machine showed when its journals had last changed, found out only if somebody asks.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered {
+    folder: Folder,
+    digest: OnceLock<u64>,
+}
+
+impl Remembered {
+    /// Remembers journals. What is wrong with them, and whose they are, does not show.
+    pub(super) fn new(folder: &Folder) -> Self {
+        let (files, aliases) = (folder.files.clone(), folder.aliases.clone());
+        Self { folder: Folder { files, aliases, ..Folder::default() }, digest: OnceLock::new() }
+    }
+
+    /// The digest of the view.
+    pub(super) fn view_digest(&self, design: &Design) -> u64 {
+        *self.digest.get_or_init(|| see(design, &self.folder, |seen| seen.view_digest()))
+    }
 }
 
 /// The element of an iterator that has one; `None` if it has none or more.
@@ -67,19 +92,56 @@ fn the_only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 impl Seen<'_> {
-    /// Whether an event of a machine can be found in the view: its line was read and, where it made a message,
-    /// a message of this name and machine is there.
-    pub(super) fn has(&self, machine: &str, line: &str) -> bool {
-        if !self.events.contains(&line_digest(line.as_bytes())) {
-            return false;
-        }
-        let Ok(event) = Event::parse(line) else { return false };
-        let id = event.text(Field::Id).unwrap_or_default();
-        event.kind() != Kind::Message
-            || self.shown.view.messages.iter().any(|message| {
-                self.shown.text(message.created, Field::Id).is_some_and(|known| known == id)
-                    && self.shown.text(message.created, Field::Origin).is_some_and(|origin| origin == machine)
-            })
+    /// What the journals say together.
+    fn view(&self) -> &View {
+        self.view.get_or_init(|| {
+            let mut view = merge(self.design, self.sources);
+            self.folder.complete(self.design, self.sources, &mut view);
+            view
+        })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown { design: self.design, sources: self.sources, view: self.view() }
+    }
+
+    /// The digest of the view, without what is wrong with the files.
+    pub(super) fn view_digest(&self) -> u64 {
+        *self.view_digest.get_or_init(|| {
+            let view = merge(self.design, self.sources);
+            let json = Shown { design: self.design, sources: self.sources, view: &view }.json();
+            xxh3_64(&serde_json::to_vec(&json).expect("a value can be written"))
+        })
+    }
+
+    /// Why upstream's rebuild fails; `None` if it does not, or is not what is done.
+    pub(super) fn rebuild_error(&self) -> Option<&'static str> {
+        let may_fail =
+            self.design.duplicates == Duplicates::Abort || self.design.parents == Parents::Required;
+        may_fail.then(|| self.view().rebuild_error).flatten()
+    }
+
+    /// Whether an event of a machine, of whose line this is the digest, can be found in the view: its line was read and,
+    /// where it made a message, a message of this name and machine is there.
+    pub(super) fn has(&self, machine: &str, digest: u64, makes: &Makes) -> bool {
+        self.events.contains(&digest)
+            && match makes {
+                Makes::Message(id) => self.messages().contains(&(id.clone(), machine.to_owned())),
+                Makes::Nothing => false,
+                Makes::Other => true,
+            }
+    }
+
+    /// The name and the machine of every message.
+    fn messages(&self) -> &BTreeSet<(String, String)> {
+        self.messages.get_or_init(|| {
+            let shown = self.shown();
+            let named = shown.view.messages.iter().filter_map(|message| {
+                let text = |field| Some(shown.text(message.created, field)?.into_owned());
+                Some((text(Field::Id)?, text(Field::Origin)?))
+            });
+            named.collect()
+        })
     }
 
     /// What a reader still sees of a deleted message; `None` if there is nothing, if `deletion` deletes no message, or
@@ -91,16 +153,16 @@ impl Seen<'_> {
         afterwards: &dyn Fn(u64) -> bool,
     ) -> Option<String> {
         let id = deletion.text(Field::Id).filter(|_| deletion.kind() == Kind::MessageDelete)?;
-        let view = self.shown.view;
-        let is = |at: At, field| self.shown.text(at, field).is_some_and(|known| known == id);
+        let view = self.view();
+        let is = |at: At, field| self.shown().text(at, field).is_some_and(|known| known == id);
         let message = the_only(view.messages.iter().filter(|message| is(message.created, Field::Id)))?;
-        let body = self.shown.body(message);
+        let body = self.shown().body(message);
         let threads =
             view.threads.iter().find(|thread| thread.messages.iter().any(|member| *member.who == *id));
         let moved = message.home.filter(|home| self.kind(home.at) == Kind::MessageMove);
         if !message.deleted || body != DELETED {
             Some(format!("the message's text `{body}`"))
-        } else if self.shown.old_reactions(message).is_some_and(|reactions| !reactions.is_empty()) {
+        } else if self.shown().old_reactions(message).is_some_and(|reactions| !reactions.is_empty()) {
             Some("reactions in the message".to_owned())
         } else if view.reactions.iter().any(|entry| is(entry.at, Field::MessageGuid)) {
             Some("a reaction to the message".to_owned())
@@ -121,8 +183,8 @@ impl Seen<'_> {
         afterwards: &dyn Fn(u64) -> bool,
     ) -> Option<String> {
         let guid = deletion.text(Field::ThreadId).filter(|_| deletion.kind() == Kind::ThreadDelete)?;
-        let view = self.shown.view;
-        let is = |at: At, field| self.shown.text(at, field).is_some_and(|known| known == guid);
+        let view = self.view();
+        let is = |at: At, field| self.shown().text(at, field).is_some_and(|known| known == guid);
         let named = view.threads.iter().filter(|thread| thread.created.is_some());
         let thread = the_only(named.filter(|thread| is(thread.guid.at, thread.guid.field)))?;
         let changed = [thread.name, thread.status].into_iter().flatten();
@@ -145,23 +207,26 @@ impl Seen<'_> {
     }
 
     fn kind(&self, at: At) -> Kind {
-        self.shown.sources[at.source as usize].file.records[at.record as usize].kind
+        self.sources[at.source as usize].file.records[at.record as usize].kind
     }
 
     fn digest(&self, at: At) -> u64 {
-        let source = &self.shown.sources[at.source as usize];
+        let source = &self.sources[at.source as usize];
         line_digest(source.line(&source.file.records[at.record as usize]))
     }
 
     /// Whether a message says what the edit with this line's digest made it say.
     pub(super) fn shows_edit(&self, digest: u64) -> bool {
-        let mut alive = self.shown.view.messages.iter().filter(|message| !message.deleted);
-        alive.any(|message| message.body.is_some_and(|cell| self.digest(cell.at) == digest))
+        let bodies = self.bodies.get_or_init(|| {
+            let alive = self.view().messages.iter().filter(|message| !message.deleted);
+            alive.filter_map(|message| Some(self.digest(message.body?.at))).collect()
+        });
+        bodies.contains(&digest)
     }
 
     /// Whether a fave, a role or a cursor stands that `removal` removed and nobody who saw that has set again.
     pub(super) fn stands(&self, removal: &Event) -> bool {
-        let view = self.shown.view;
+        let view = self.view();
         let entries: &[Entry] = match removal.kind() {
             Kind::FaveRemove => &view.faves,
             Kind::RoleRelease => &view.roles,
@@ -171,20 +236,20 @@ impl Seen<'_> {
         let again = removal.raw(Field::Again).and_then(|raw| raw.parse().ok()).unwrap_or(0);
         entries.iter().any(|entry| {
             let same = |field: &Field| {
-                self.shown.text(entry.at, *field).unwrap_or_default()
+                self.shown().text(entry.at, *field).unwrap_or_default()
                     == removal.text(*field).unwrap_or_default()
             };
             removal.kind().key().iter().all(same)
-                && self.shown.int(entry.at, Field::Again).unwrap_or(0) <= again
+                && self.shown().int(entry.at, Field::Again).unwrap_or(0) <= again
         })
     }
 
     /// A value that is shown although its own file sets another one later: what it is, as it is called.
     pub(super) fn overtaken(&self) -> Option<String> {
-        let view = self.shown.view;
+        let view = self.view();
         let question = view.questions.iter().find_map(|question| {
             let later = self.set_later(question.status?, Kind::QuestionUpdate, Field::Guid)?;
-            let name = self.shown.text(question.created, Field::Guid).unwrap_or_default();
+            let name = self.shown().text(question.created, Field::Guid).unwrap_or_default();
             Some(format!(
                 "question {name} is {}, and its writer's later word was {later}",
                 self.cell(question.status)
@@ -193,7 +258,7 @@ impl Seen<'_> {
         question.or_else(|| {
             view.messages.iter().filter(|message| !message.deleted).find_map(|message| {
                 let later = self.set_later(message.body?, Kind::MessageUpdate, Field::Id)?;
-                let name = self.shown.text(message.created, Field::Id).unwrap_or_default();
+                let name = self.shown().text(message.created, Field::Id).unwrap_or_default();
                 Some(format!(
                     "message {name} says {}, and its writer's later word was {later}",
                     self.cell(message.body)
@@ -205,7 +270,7 @@ impl Seen<'_> {
     /// Two events of one machine with one number: the machine and the number.
     pub(super) fn reused(&self) -> Option<(String, i64)> {
         let mut lines: BTreeMap<(&str, i64), Vec<&[u8]>> = BTreeMap::new();
-        let shared = self.shown.sources.iter().filter(|source| source.log != Some(Log::Runtime));
+        let shared = self.sources.iter().filter(|source| source.log != Some(Log::Runtime));
         for source in shared {
             for record in &source.file.records {
                 let Some(seq) = record.seq else { continue };
@@ -224,13 +289,13 @@ impl Seen<'_> {
     }
 
     fn cell(&self, cell: Option<Cell>) -> String {
-        format!("`{}`", self.shown.cell(cell).unwrap_or_default())
+        format!("`{}`", self.shown().cell(cell).unwrap_or_default())
     }
 
     /// What an update of `kind` later in the same file sets the cell's field to. New records say by their numbers which
     /// is later, wherever a repair has put them; and of two machines that chose one id neither is.
     fn set_later(&self, cell: Cell, kind: Kind, key: Field) -> Option<String> {
-        let source = &self.shown.sources[cell.at.source as usize];
+        let source = &self.sources[cell.at.source as usize];
         let records = &source.file.records;
         let at = cell.at.record as usize;
         let (set, line) = (&records[at], source.line(&records[at]));

@@ -177,7 +177,7 @@ impl Checks<NotesSystem> for NotesChecks {
         if let Choice::Command { command: Command::PermanentlyDelete { note }, .. } = choice {
             self.asked.insert((id, note.as_str().into()));
         }
-        // After a crash every file counts as touched that has not gone up.
+        // What a crash changed nobody wrote.
         if matches!(choice, Choice::Apply { .. }) {
             for path in &effects.touched {
                 self.written(world, id, path, findings);
