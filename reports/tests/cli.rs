@@ -47,6 +47,8 @@ fn every_level_helps_with_an_example() {
         "bench journal",
         "check",
         "claims",
+        "live",
+        "live ctl",
         "merge",
         "model check",
         "model explore",
@@ -115,7 +117,7 @@ fn usage_is_refused_in_one_line() {
     refused(&swarm(&["--shard", "0/4"]), "2/4");
     refused(&swarm(&["--jobs", "0"]), "number of jobs");
     refused(&swarm(&["--fault", "sleep"]), "sleep=off");
-    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, clock-drift");
+    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, burst");
     refused(
         &["swarm", "--system", "failover", "--design", "published", "--profile", "icloudy"],
         "there is no profile `icloudy`; there are icloud",

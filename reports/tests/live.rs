@@ -87,7 +87,7 @@ fn a_run_that_was_killed_goes_on_and_is_told_what_to_do_meanwhile() {
     arguments.extend(folders.iter().map(|folder| text(folder)));
     let ctl = |words: &[&str]| {
         let output = call(&[&["live", "ctl", text(&state)], words].concat());
-        (code(&output), out(&output).to_owned() + err(&output))
+        (code(&output), out(&output) + &err(&output))
     };
     let (status, said) = ctl(&["list"]);
     assert!(status == 2 && said.contains("no `live` runs there"), "{said}");

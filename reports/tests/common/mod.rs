@@ -34,12 +34,14 @@ pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+#[allow(dead_code, reason = "not every test asks for JSON")]
 pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(&out(output))
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
 }
 
 /// A command that cannot do its work says so in one line, and prints nothing else.
+#[allow(dead_code, reason = "not every test has something refused in this form")]
 #[track_caller]
 pub(crate) fn refused(arguments: &[&str], says: &str) {
     let output = call(arguments);
