@@ -24,8 +24,11 @@ use cloudchamber_folder::streams::{Purpose, Stream};
 /// One run of so many lasts for hours or days: it takes as long as all the others together that are drawn for it.
 const LONG_EVERY: u64 = 512;
 
-/// One run of so many has more replicas than five, and takes several times as long.
+/// One run of so many has a crowd of replicas, and takes several times as long.
 const CROWD_EVERY: u64 = 32;
+
+/// The fewest replicas of a crowd.
+const CROWD_MIN: u64 = 6;
 
 /// The most that a machine's clocks drift, in millionths: what the hardened failover's leases are made for.
 const DRIFT_PPM_MAX: i32 = 500;
@@ -114,15 +117,16 @@ impl<S: System> Swarm<S> {
     /// Whether runs may have a fault of this kind: as switched, or else as the profile says. A profile without
     /// any fault of machines is one in which nothing goes wrong at all.
     ///
-    /// Whole folders that go, come back or are emptied everywhere are drawn where the profile's value is no mere assumption,
-    /// or where they are asked for.
+    /// Whole folders that go or come back are drawn where the profile's value is no mere assumption, or where they are asked
+    /// for; those that are emptied everywhere only where they are asked for.
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let hazards = &profile.hazards;
         let usual = match fault {
             Fault::Burst | Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
             Fault::Machine(fault) => hazards.machine.contains(&fault),
             Fault::FolderHollow => hazards.folder_hollow && is_reported(profile, "hazards.folder_hollow"),
-            Fault::FolderWiped => hazards.folder_wiped && is_reported(profile, "hazards.folder_wiped"),
+            // What a machine that is gone for good had written is then left with those that had read it.
+            Fault::FolderWiped => false,
             Fault::OlderFiles => hazards.older_files && is_reported(profile, "hazards.older_files"),
             Fault::Storm => false,
         };
@@ -153,7 +157,7 @@ impl<S: System> Swarm<S> {
         let mut shape = dice(0);
         let usual = shape.between(2, 5);
         let mut crowd = dice(6);
-        let count = if crowd.chance(1, CROWD_EVERY) { crowd.between(6, 9) } else { usual };
+        let count = if crowd.chance(1, CROWD_EVERY) { crowd.between(CROWD_MIN, 9) } else { usual };
         let replica = ReplicaId::all(usize::try_from(count).expect("2 to 9"))
             .map(|id| ReplicaSpec {
                 start_ms: shape.between(0, 5_000),
@@ -203,7 +207,8 @@ impl<S: System> Swarm<S> {
             let joins = usize::try_from(late.between(0, last)).expect("a few");
             scenario.replica[joins].start_ms = late.between(60_000, DRAWN_MS / 2);
         }
-        if long.chance(1, LONG_EVERY) {
+        // A crowd's day would take as long as a thousand other runs.
+        if long.chance(1, LONG_EVERY) && u64::try_from(scenario.replica.len()).expect("a few") < CROWD_MIN {
             // From six hours to two days, with as many faults as in a short run, and longer ones.
             let times = long.between(36, 288);
             scenario.run_ms *= times;
@@ -455,7 +460,7 @@ mod tests {
         let swarm = Swarm::<JournalSystem> {
             settings: JournalSystem::settings(Variant::plain(cloudchamber_core::Design::Hardened)),
             profile: "syncthing".into(),
-            switches: BTreeMap::new(),
+            switches: BTreeMap::from([(Fault::FolderWiped, true)]),
             seeds: 0..2_000,
             jobs: 1,
             keep_going: true,
