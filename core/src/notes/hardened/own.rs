@@ -355,9 +355,16 @@ impl Own {
                 }
                 let mut shared: BTreeSet<Vec<u8>> = BTreeSet::new();
                 let logs = shelf.notes.get(&note);
-                for file in logs.into_iter().flat_map(|files| files.logs.values()) {
-                    let bytes = file.held.content.bytes();
-                    let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
+                for (path, file) in logs.into_iter().flat_map(|files| &files.logs) {
+                    // The shelf keeps what is gone from the folder; others have only what is there.
+                    let content = match fs.read(path, 0) {
+                        Ok(content) => content,
+                        Err(FsError::NotLocal) => file.held.content.clone(),
+                        Err(FsError::NotFound) => continue,
+                        Err(error) => return Err((path.clone(), error)),
+                    };
+                    let checked = content.parsed(CheckedLog::parser(config.kind));
+                    let bytes = content.bytes();
                     shared.extend(checked.good().map(|record| bytes[record.data.clone()].to_vec()));
                 }
                 for own in self.notes.get(&note).into_iter().flat_map(|own| &own.files) {

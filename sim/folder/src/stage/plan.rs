@@ -140,7 +140,10 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     each(faults.older, Purpose::Older, &mut |stream, at, until| {
         let drawn = stream.bits();
         deeds.push((at, Deed::Take(Choice::Keep { replica })));
-        deeds.push((until, Deed::Restore { replica, drawn }));
+        // Faults have stopped then: nobody would write again what is whose machine is gone for good.
+        if until < scenario.run_ms {
+            deeds.push((until, Deed::Restore { replica, drawn }));
+        }
     });
     each(faults.whim, Purpose::Whim, &mut |stream, at, _| {
         if let Some(choice) = S::whim(scenario, replica, stream) {
