@@ -42,6 +42,10 @@ pub(super) struct Raced {
 impl Live<'_> {
     /// Looks at all directories whose machines are awake, and takes what was changed.
     pub(super) fn look(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), LiveError> {
+        let untidy = std::mem::take(&mut self.untidy);
+        let is_left =
+            |(id, name, other): &(ReplicaId, String, PathBuf)| self.folders[id.index()].tidy(name, other);
+        self.untidy = untidy.into_iter().filter(is_left).collect();
         for id in self.replicas() {
             let folder = &mut self.folders[id.index()];
             if !folder.is_there() {
@@ -229,8 +233,11 @@ impl Live<'_> {
         match outcome.map_err(|error| format!("cannot be removed: {error}"))? {
             Outcome::Done => {
                 let author = self.world().cloud().file(&path).map(|file| file.newest().author);
-                let other: Option<PathBuf> = author.map(|author| self.folders[author.index()].dir.clone());
-                self.folders[id.index()].tidy(name, other.as_deref());
+                let other = author.filter(|author| *author != id);
+                let other = other.map(|author| self.folders[author.index()].dir.clone());
+                if let Some(other) = other.filter(|other| self.folders[id.index()].tidy(name, other)) {
+                    self.untidy.insert((id, name.to_owned(), other));
+                }
             }
             outcome => self.race(id, name, path, outcome, true),
         }

@@ -69,6 +69,9 @@ struct Live<'o> {
     advanced: Option<u64>,
     /// What could not be put or removed, and why.
     blocked: BTreeMap<(ReplicaId, String), String>,
+    /// Directories that are empty where a file was removed, and still there where that was done: the place, the file, and the
+    /// folder that it was removed from first.
+    untidy: BTreeSet<(ReplicaId, String, PathBuf)>,
     /// What was saved at the very moment at which something arrived, and is still to be told to the world.
     raced: Vec<hands::Raced>,
     /// Changes that the world does not take, such as of a file in the place of a directory.
@@ -141,6 +144,7 @@ impl<'o> Live<'o> {
             times: BTreeMap::new(),
             advanced: None,
             blocked: BTreeMap::new(),
+            untidy: BTreeSet::new(),
             raced: Vec::new(),
             refused: BTreeSet::new(),
             script: options.script.clone().into(),

@@ -182,17 +182,22 @@ impl Real {
         Ok(outcome)
     }
 
-    /// Takes the directories above a removed file away that are empty now and that `other` does not have.
-    pub(crate) fn tidy(&self, name: &str, other: Option<&OsPath>) {
-        let Some(other) = other else { return };
+    /// Takes the directories above a removed file away that are empty now and that `other` does not have. Returns whether
+    /// one is left that is empty here and not gone there: who removes a directory removes what is in it before.
+    pub(crate) fn tidy(&self, name: &str, other: &OsPath) -> bool {
         let mut dir = name;
         while let Some((above, _)) = dir.rsplit_once('/') {
+            let own = self.path(above);
+            if other.join(above).is_dir() {
+                return fs::read_dir(own).is_ok_and(|mut entries| entries.next().is_none());
+            }
             // One that is not empty stays.
-            if other.join(above).is_dir() || fs::remove_dir(self.path(above)).is_err() {
-                return;
+            if fs::remove_dir(own).is_err() {
+                return false;
             }
             dir = above;
         }
+        false
     }
 
     /// What nobody has seen yet of the file under a name; `None` if it is as it is known, or gone. What has the bytes of
