@@ -197,8 +197,8 @@ impl<S: System> Swarm<S> {
         scenario
     }
 
-    /// What happens in few runs, each from a stream of its own: a replica that joins late, a run of days, a clock that drifts as far as any may, clocks
-    /// that stand still in sleep, and one that is set by hours or by years.
+    /// What happens in few runs, each from a stream of its own: a replica that joins late, a run of days, a clock that
+    /// drifts as far as any may, clocks that stand still in sleep, and one that is set by hours or by years.
     fn draw_rare(&self, profile: &Profile, scenario: &mut Scenario<S>, dice: &dyn Fn(u8) -> Stream) {
         let on = |fault| self.on(profile, Fault::Machine(fault));
         let (mut long, mut stops, mut set, mut late) = (dice(3), dice(4), dice(5), dice(32));
@@ -207,7 +207,7 @@ impl<S: System> Swarm<S> {
             let joins = usize::try_from(late.between(0, last)).expect("a few");
             scenario.replica[joins].start_ms = late.between(60_000, DRAWN_MS / 2);
         }
-        // A crowd's day would take as long as a thousand other runs.
+        // Crowds and days are each slow: no run has both.
         if long.chance(1, LONG_EVERY) && u64::try_from(scenario.replica.len()).expect("a few") < CROWD_MIN {
             // From six hours to two days, with as many faults as in a short run, and longer ones.
             let times = long.between(36, 288);

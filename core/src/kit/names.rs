@@ -260,15 +260,17 @@ fn before_extension(body: &str, found: &mut dyn FnMut(&str, Mark)) {
     let certain = |by| Mark { by, certain: true };
     let possible = |by| Mark { by, certain: false };
     // Most names have none of these words, and one look for what they share costs less than one for each.
-    let tells = has(body, b"lict");
-    if let Some(stem) = Some(body).filter(|_| tells).and_then(syncthing) {
-        found(stem, certain(Client::Syncthing));
-    }
-    if let Some(stem) = Some(body).filter(|_| tells).and_then(own_cloud) {
-        found(stem, certain(Client::OwnCloud));
-    }
-    if let Some(stem) = Some(body).filter(|_| tells).and_then(synology) {
-        found(stem, certain(Client::Synology));
+    if has(body, b"lict") {
+        let forms = [
+            (syncthing(body), Client::Syncthing),
+            (own_cloud(body), Client::OwnCloud),
+            (synology(body), Client::Synology),
+        ];
+        for (stem, client) in forms {
+            if let Some(stem) = stem {
+                found(stem, certain(client));
+            }
+        }
     }
     if has(body, b".variant-")
         && let Some((stem, key)) = body.rsplit_once(".variant-")

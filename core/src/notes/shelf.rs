@@ -12,7 +12,6 @@
 //! was says nothing about what it held.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::document::Kind;
@@ -23,6 +22,7 @@ use super::names::{
 use super::problem::{Problem, ProblemKind};
 use crate::kit::clients::{is_litter, unfinished};
 use crate::kit::copies::copies_of_dir;
+use crate::kit::memo::Memo;
 use crate::kit::names::split_extension;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path, WallMs};
 
@@ -133,20 +133,8 @@ pub struct Shelf {
 /// Directories that were looked at, all of whose files could be read, and the digest of each then.
 ///
 /// It spares looks and says nothing that the files do not, so it does not count where shelves are compared.
-#[derive(Clone, Debug, Default)]
-struct Seen(Arc<BTreeMap<Path, u64>>);
-
-impl PartialEq for Seen {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Seen {}
-
-impl Hash for Seen {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+struct Seen(Memo<Arc<BTreeMap<Path, u64>>>);
 
 impl Seen {
     fn has(&self, dir: &Path, digest: Option<u64>) -> bool {

@@ -138,6 +138,10 @@ impl<S: System, C: Checks<S>> Checks<S> for AtRest<C> {
         self.checks.awaits_something()
     }
 
+    fn is_content(&mut self, setup: &Setup<S>, world: &World<S>) -> bool {
+        self.checks.is_content(setup, world)
+    }
+
     fn end(&self, setup: &Setup<S>, world: &World<S>, findings: &mut Findings) {
         self.checks.end(setup, world, findings);
     }

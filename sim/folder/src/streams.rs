@@ -89,12 +89,6 @@ impl Stream {
         Self(rng)
     }
 
-    /// A number from `low` to `high`, both included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        use cloudchamber_core::Rng as _;
-        low + self.up_to(high.saturating_sub(low))
-    }
-
     /// Whether something happens that happens `numer` times in `denom`.
     pub fn chance(&mut self, numer: u64, denom: u64) -> bool {
         use cloudchamber_core::Rng as _;

@@ -34,6 +34,7 @@ use super::problem::{Problem, ProblemKind};
 use super::protocol::{Command, Event, Note, State};
 use super::shelf::{Look, Looking, NoteFiles, Shelf};
 use crate::kit::guard::{Lack, Limit};
+use crate::kit::memo::Memo;
 use crate::kit::watermark::Numbers;
 use crate::{Content, Cx, FsError, Input, Mono, Path};
 
@@ -91,7 +92,7 @@ pub(super) struct Instance {
     /// Whether a person takes the folder as it is; until it works in it again.
     accepted: bool,
     /// The document of the note that was changed last.
-    kept: Kept,
+    kept: Memo<Kept>,
 }
 
 /// How much of the folder is looked at.
@@ -136,7 +137,7 @@ impl Instance {
             is_purged: false,
             away: None,
             accepted: false,
-            kept: Kept::default(),
+            kept: Memo::default(),
         };
         instance.start(config, cx);
         instance

@@ -2,7 +2,7 @@
 
 use cloudchamber_core::{Draw, Rng as _};
 
-use crate::scenario::{Outage, Scenario};
+use crate::scenario::{Faults, Outage, Scenario};
 use crate::streams::{Purpose, Stream};
 use crate::world::{Choice, ChoiceOf, Loss};
 use crate::{ReplicaId, System};
@@ -175,43 +175,58 @@ fn accepted<S: System>(scenario: &Scenario<S>, deeds: &mut Vec<(u64, Deed<S>)>) 
 /// What strikes several machines at once: at whom, when and what. Of crashes, power cuts, sleep and networks that go those
 /// are drawn that the scenario has by themselves as well.
 fn bursts<S: System>(scenario: &Scenario<S>) -> Vec<(ReplicaId, u64, Deed<S>)> {
-    let faults = &scenario.faults;
-    let listed = [faults.crash, faults.power, faults.sleep, faults.offline];
-    let kinds: Vec<usize> = (0..listed.len()).filter(|kind| listed[*kind].is_some()).collect();
+    let Faults { burst, crash, power, sleep, offline, .. } = &scenario.faults;
+    let kinds =
+        [(crash, Strike::Crash), (power, Strike::Power), (sleep, Strike::Sleep), (offline, Strike::Offline)];
+    let kinds: Vec<Strike> =
+        kinds.into_iter().filter(|(own, _)| own.is_some()).map(|(_, kind)| kind).collect();
     let mut deeds = Vec::new();
-    let Some(burst) = faults.burst.filter(|_| !kinds.is_empty()) else { return deeds };
+    let Some(burst) = burst.filter(|_| !kinds.is_empty()) else { return deeds };
     let mut stream = Stream::new(scenario.seed, Purpose::Burst, 0);
-    let one_of = |stream: &mut Stream, count: usize| {
-        let last = u64::try_from(count - 1).expect("a few");
-        usize::try_from(stream.between(0, last)).expect("a few")
-    };
-    let count = scenario.replica.len();
+    let number = |count: usize| u64::try_from(count).expect("at most 256");
+    let count = number(scenario.replica.len());
+    let [shortest, longest] = burst.for_ms;
     let mut at = 0;
-    loop {
+    while at < scenario.run_ms {
         at += stream.between(1, burst.every_ms.saturating_mul(2));
-        let [shortest, longest] = burst.for_ms;
         let window_ms = stream.between(shortest, longest);
-        for _ in 0..=one_of(&mut stream, 2 * count) {
-            let replica = ReplicaId::all(count).nth(one_of(&mut stream, count)).expect("one of them");
-            let kind = kinds[one_of(&mut stream, kinds.len())];
+        for _ in 0..stream.between(1, 2 * count) {
+            let replica = ReplicaId(u8::try_from(stream.up_to(count - 1)).expect("one of 256"));
+            let kind = kinds[usize::try_from(stream.up_to(number(kinds.len()) - 1)).expect("one of a few")];
             let from = at + stream.between(0, window_ms);
             let until = from + stream.between(500, 500 + 2 * window_ms);
             let drawn = stream.bits();
-            if from >= scenario.run_ms {
-                continue;
+            if from < scenario.run_ms {
+                let (begins, ends) = kind.choices::<S>(replica, drawn);
+                deeds.push((replica, from, Deed::Take(begins)));
+                deeds.push((replica, until, Deed::Take(ends)));
             }
-            let loss = if kind == 1 { Loss::Mixed(drawn >> 1) } else { Loss::Kept };
-            let (begins, ends) = match kind {
-                0 | 1 => (Choice::Crash { replica, torn_percent: 0, loss }, open::<S>(replica)),
-                2 => (Choice::Sleep { replica }, Choice::Wake { replica }),
-                _ => (Choice::Network { replica, online: false }, Choice::Network { replica, online: true }),
-            };
-            deeds.push((replica, from, Deed::Take(begins)));
-            deeds.push((replica, until, Deed::Take(ends)));
         }
         at += window_ms;
-        if at >= scenario.run_ms {
-            return deeds;
+    }
+    deeds
+}
+
+/// What a burst does to a machine.
+#[derive(Clone, Copy, Debug)]
+enum Strike {
+    Crash,
+    Power,
+    Sleep,
+    Offline,
+}
+
+impl Strike {
+    /// How it begins and how it ends.
+    fn choices<S: System>(self, replica: ReplicaId, drawn: u64) -> (ChoiceOf<S>, ChoiceOf<S>) {
+        let dies = |loss| Choice::Crash { replica, torn_percent: 0, loss };
+        match self {
+            Self::Crash => (dies(Loss::Kept), open::<S>(replica)),
+            Self::Power => (dies(Loss::Mixed(drawn >> 1)), open::<S>(replica)),
+            Self::Sleep => (Choice::Sleep { replica }, Choice::Wake { replica }),
+            Self::Offline => {
+                (Choice::Network { replica, online: false }, Choice::Network { replica, online: true })
+            }
         }
     }
 }

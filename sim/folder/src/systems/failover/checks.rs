@@ -314,8 +314,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
     fn end(&self, setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, findings: &mut Findings) {
         let Some(due_ids) = self.due_ids else { return };
         // People may have taken voters out until those that are left are gone for good.
-        let runs = world.replicas().filter(|(_, replica)| replica.runs());
-        if !runs.into_iter().all(|(id, _)| has_voters(setup, world, id)) {
+        let mut runs = world.replicas().filter(|(_, replica)| replica.runs());
+        if !runs.all(|(id, _)| has_voters(setup, world, id)) {
             return;
         }
         let now = world.now();
