@@ -124,7 +124,7 @@ impl Live<'_> {
             {
                 // It was being written.
                 folder.learn(&name, Form::File(content), stat);
-            } else if temporaries.get(&name).is_some_and(|whole| begins(whole, &content)) {
+            } else if temporaries.get(&name).is_some_and(|of| of.holds(&content)) {
                 fs::remove_file(folder.path(&name)).map_err(|error| failed(folder, &error))?;
             }
         }
@@ -138,24 +138,39 @@ impl Live<'_> {
     }
 }
 
-/// The names under which what was to be put in place was gathered, with what that was.
+/// What a file may hold that was made ready beside another one.
+struct Temporary {
+    /// What was to be put in place: all of it, or what was written.
+    new: Content,
+    /// What was in its place, which changed names with it.
+    old: Option<Content>,
+}
+
+impl Temporary {
+    fn holds(&self, content: &Content) -> bool {
+        begins(&self.new, content) || self.old.as_ref() == Some(content)
+    }
+}
+
+/// The names under which what was to be put in place was gathered, with what they may hold.
 fn temporaries(
     rules: &cloudchamber_folder::profile::Rules,
     before: &Names,
     after: &Names,
-) -> BTreeMap<String, Content> {
+) -> BTreeMap<String, Temporary> {
     let changed = after
         .iter()
         .filter(|(name, wanted)| before.get(*name).is_none_or(|before| before.form != wanted.form));
     let beside = changed.filter_map(|(name, wanted)| {
         let path = Path::shared(name);
         let beside = path.parent()?.join(&rules.temporary.beside(path.file_name())?);
-        Some((beside.name().to_owned(), wanted.form.bytes(name)))
+        let old = before.get(name).map(|before| before.form.bytes(name));
+        Some((beside.name().to_owned(), Temporary { new: wanted.form.bytes(name), old }))
     });
     beside.filter(|(name, _)| !after.contains_key(name) && !before.contains_key(name)).collect()
 }
 
-/// Whether a content is another's beginning, and not all of it.
+/// Whether a content is another's beginning, or all of it.
 fn begins(whole: &Content, content: &Content) -> bool {
     content.len() <= whole.len() && whole.bytes().starts_with(content.bytes())
 }

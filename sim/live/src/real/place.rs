@@ -8,9 +8,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use cloudchamber_core::Content;
 use cloudchamber_folder::profile::Visible;
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
-use super::{Known, OWN, Real, Stat, look, now_ns, read};
+use super::{Known, OWN, Real, Stat, is_absent, look, now_ns, read};
 use crate::form::Form;
 
 /// As much as one write has. rclone and git write a file of 200 kB in 8 and in 13 parts (measured).
@@ -103,63 +104,69 @@ impl Real {
         if self.known.get(name).is_some_and(|known| known.form == *form) {
             return Ok(Outcome::Done);
         }
-        let bytes = form.bytes(name);
-        let is_hole = matches!(form, Form::Hole(_));
-        let held = metadata.as_ref().and_then(|_| self.hold(&path, way.visible, aside));
-        let sets_time = |file: &File| match way.modified_ns.and_then(|ns| u64::try_from(ns).ok()) {
-            Some(ns) => file.set_modified(UNIX_EPOCH + Duration::from_nanos(ns)),
-            None => Ok(()),
-        };
-        match way.visible {
-            Visible::InPlace if metadata.is_some() && !is_hole => {
-                let flags = i32::try_from(OFlags::NOFOLLOW.bits()).expect("a flag of open(2)");
-                let mut file = File::options().write(true).custom_flags(flags).open(&path)?;
-                let opened = Stat::of(&file.metadata()?);
-                if self.known.get(name).is_none_or(|known| known.stat != opened) {
+        let before = self.known.get(name).cloned();
+        let taken_out = match way.visible {
+            Visible::InPlace if metadata.is_some() && !matches!(form, Form::Hole(_)) => {
+                let Some(mut file) = self.open_known(name, &path)? else {
                     // Somebody put another file in its place since it was looked at.
                     let changed =
                         || io::Error::new(io::ErrorKind::Interrupted, "it was changed at that moment");
                     return self.unseen(name, form)?.ok_or_else(changed);
-                }
-                file.set_len(0)?;
-                write(&mut file, bytes.bytes())?;
-                sets_time(&file)?;
+                };
+                fill(&mut file, form, name, way)?;
+                None
             }
-            Visible::InPlace | Visible::UnlinkAndCreate if !is_hole => {
-                if metadata.is_some() {
-                    fs::remove_file(&path)?;
+            Visible::InPlace | Visible::UnlinkAndCreate if !matches!(form, Form::Hole(_)) => {
+                if let Some(replaced) = self.clear(name, &path, before.as_ref(), aside)? {
+                    return Ok(replaced);
                 }
-                let mut file = File::options().write(true).create_new(true).open(&path)?;
-                write(&mut file, bytes.bytes())?;
-                sets_time(&file)?;
+                fill(&mut File::options().write(true).create_new(true).open(&path)?, form, name, way)?;
+                None
             }
             visible => {
                 let temporary = self.temporary(&path, way.beside, aside);
                 let made = (|| {
-                    let mut file = File::options().write(true).create_new(true).open(&temporary)?;
-                    if is_hole {
-                        file.set_len(bytes.len() as u64)?
-                    } else {
-                        write(&mut file, bytes.bytes())?
+                    let new = File::options().write(true).create_new(true).open(&temporary);
+                    fill(&mut new?, form, name, way)?;
+                    if metadata.is_some() && visible == Visible::TempAndRename && swap(&temporary, &path)? {
+                        return Ok(Moved::Swapped);
                     }
-                    sets_time(&file)?;
-                    move_in(&temporary, &path, metadata.is_some(), visible)
+                    if let Some(replaced) = self.clear(name, &path, before.as_ref(), aside)? {
+                        return Ok(Moved::Refused(replaced));
+                    }
+                    move_in(&temporary, &path).map(|()| Moved::In)
                 })();
-                if made.is_err() {
+                if !matches!(made, Ok(Moved::Swapped | Moved::In)) {
                     // It is ours, and what it holds is kept.
                     drop(fs::remove_file(&temporary));
                 }
-                made?;
+                match made? {
+                    Moved::Swapped => Some(temporary),
+                    Moved::In => None,
+                    Moved::Refused(replaced) => return Ok(replaced),
+                }
             }
-        }
-        let before = self.known.get(name).cloned();
+        };
         let stat = look(&path)?.map(|metadata| Stat::of(&metadata));
         match stat {
             Some(stat) => self.learn(name, form.clone(), stat),
             // Somebody has removed it already: the next look says so.
             None => self.learn_gone(name, form),
         }
-        Ok(self.let_go(held, before.as_ref(), name)?.unwrap_or(Outcome::Done))
+        let replaced = taken_out.map(|old| self.let_go(&old, before.as_ref(), name, aside)).transpose()?;
+        Ok(replaced.flatten().unwrap_or(Outcome::Done))
+    }
+
+    /// Opens a file, to be filled anew; `None` if it is not the one that is known.
+    fn open_known(&self, name: &str, path: &OsPath) -> io::Result<Option<File>> {
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).expect("a flag of open(2)");
+        let file = File::options().write(true).custom_flags(flags).open(path)?;
+        let opened = Stat::of(&file.metadata()?);
+        if self.known.get(name).is_none_or(|known| known.stat != opened) {
+            return Ok(None);
+        }
+        file.set_len(0)?;
+        Ok(Some(file))
     }
 
     /// Takes a file away. What is there has to be what is known to be there.
@@ -172,14 +179,9 @@ impl Real {
         if let Some(unseen) = self.unseen(name, &known.form)? {
             return Ok(unseen);
         }
-        let mut outcome = Outcome::Done;
-        if look(&path)?.is_some() {
-            let held = self.hold(&path, Visible::TempAndRename, aside);
-            fs::remove_file(&path)?;
-            outcome = self.let_go(held, Some(&known), name)?.unwrap_or(Outcome::Done);
-        }
+        let replaced = self.clear(name, &path, Some(&known), aside)?;
         self.forget(name);
-        Ok(outcome)
+        Ok(replaced.unwrap_or(Outcome::Done))
     }
 
     /// Takes the directories above a removed file away that are empty now and that `other` does not have. Returns whether
@@ -233,31 +235,43 @@ impl Real {
         Ok(Some(Outcome::Unseen(content, stat)))
     }
 
-    /// Gives the file another name, outside the folder, so that it can be looked at once more when it was replaced;
-    /// `None` if that cannot be had, or would change nothing.
-    fn hold(&self, path: &OsPath, visible: Visible, aside: &mut Aside) -> Option<PathBuf> {
-        if visible == Visible::InPlace || self.device() != aside.device {
-            return None;
+    /// Takes whatever has the name away. Returns what that was, if it was not what was known.
+    ///
+    /// It is looked at after it was taken out, not before: so nothing that is saved in between goes unseen.
+    fn clear(
+        &mut self,
+        name: &str,
+        path: &OsPath,
+        known: Option<&Known>,
+        aside: &mut Aside,
+    ) -> io::Result<Option<Outcome>> {
+        let out = self.outside(path, aside, "held");
+        match fs::rename(path, &out) {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
         }
-        let held = aside.name("held");
-        fs::hard_link(path, &held).is_ok().then_some(held)
+        self.forget(name);
+        self.let_go(&out, known, name, aside)
     }
 
-    /// Looks at what was replaced, and lets go of it if it is what was known.
+    /// Looks at what was taken out of the folder, and removes it if it is what was known.
     fn let_go(
         &self,
-        held: Option<PathBuf>,
+        out: &OsPath,
         known: Option<&Known>,
         name: &str,
+        aside: &mut Aside,
     ) -> io::Result<Option<Outcome>> {
-        let (Some(held), Some(known)) = (held, known) else { return Ok(None) };
-        match read(&held, self.bytes_max)? {
-            Some((content, stat)) if !known.form.is(name, &content) => {
-                // It stays held: whoever still writes to it goes on.
+        match read(out, self.bytes_max)? {
+            Some((content, stat)) if known.is_none_or(|known| !known.form.is(name, &content)) => {
+                // It stays held: whoever still writes to it goes on, and it may be all that is left of it.
+                let held = self.outside(&self.path(name), aside, "held");
+                fs::rename(out, held)?;
                 Ok(Some(Outcome::Replaced(content, stat)))
             }
             _ => {
-                fs::remove_file(&held)?;
+                fs::remove_file(out)?;
                 Ok(None)
             }
         }
@@ -266,15 +280,17 @@ impl Real {
     /// Where a file is made ready.
     fn temporary(&self, path: &OsPath, beside: Option<&str>, aside: &mut Aside) -> PathBuf {
         let beside = beside.map(|name| path.with_file_name(name)).filter(|beside| !beside.exists());
-        match beside {
-            Some(beside) => beside,
-            None if self.device() == aside.device => aside.name("new"),
-            None => {
-                let number = aside.name("new");
-                let number = number.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                path.with_file_name(format!("{OWN}{number}"))
-            }
+        beside.unwrap_or_else(|| self.outside(path, aside, "new"))
+    }
+
+    /// A name of ours, outside the folder where that is on the same device, else beside the file.
+    fn outside(&self, path: &OsPath, aside: &mut Aside, what: &str) -> PathBuf {
+        let outside = aside.name(what);
+        if self.device() == aside.device {
+            return outside;
         }
+        let number = outside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        path.with_file_name(format!("{OWN}{number}"))
     }
 
     /// Makes the directories above a name. What is no directory, such as a link to one, is in the way.
@@ -300,25 +316,118 @@ impl Real {
     }
 }
 
-/// Gives a file its final name.
-fn move_in(temporary: &OsPath, path: &OsPath, replaces: bool, visible: Visible) -> io::Result<()> {
-    if !replaces {
-        // Over nothing, not even what was made a moment ago.
-        return match fs::hard_link(temporary, path) {
-            Ok(()) => fs::remove_file(temporary),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            // This file system has no second names.
-            Err(_) if look(path)?.is_none() => fs::rename(temporary, path),
-            Err(error) => Err(error),
-        };
-    }
-    if visible == Visible::UnlinkThenRename {
-        fs::remove_file(path)?;
-    }
-    fs::rename(temporary, path)
+/// What came of a file that was made ready.
+enum Moved {
+    /// It has its name, and what had it before has the temporary one.
+    Swapped,
+    /// It has its name.
+    In,
+    /// It was not put there: this had the name.
+    Refused(Outcome),
 }
 
-/// Writes as clients do, part by part.
-fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    bytes.chunks(PART).try_for_each(|part| file.write_all(part))
+/// Fills a file as clients do, part by part.
+fn fill(file: &mut File, form: &Form, name: &str, way: Way<'_>) -> io::Result<()> {
+    let bytes = form.bytes(name);
+    if matches!(form, Form::Hole(_)) {
+        file.set_len(bytes.len() as u64)?;
+    } else {
+        bytes.bytes().chunks(PART).try_for_each(|part| file.write_all(part))?;
+    }
+    match way.modified_ns.and_then(|ns| u64::try_from(ns).ok()) {
+        Some(ns) => file.set_modified(UNIX_EPOCH + Duration::from_nanos(ns)),
+        None => Ok(()),
+    }
+}
+
+/// Lets two files change their names, so that none of both is ever gone. Returns whether they did: not where one has gone,
+/// nor where the system or the file system has no such call.
+fn swap(one: &OsPath, other: &OsPath) -> io::Result<bool> {
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives a file its final name, over nothing, not even what was made a moment ago.
+fn move_in(temporary: &OsPath, path: &OsPath) -> io::Result<()> {
+    match fs::hard_link(temporary, path) {
+        Ok(()) => fs::remove_file(temporary),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // This file system has no second names.
+        Err(_) if look(path)?.is_none() => fs::rename(temporary, path),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    const NAME: &str = "f";
+
+    /// Saves one content after the other, each by changing names with what is there, until it is told to stop. Returns those
+    /// that it did not replace itself.
+    fn save(dir: &OsPath, stop: &AtomicBool) -> BTreeSet<String> {
+        let (path, new) = (dir.join("folder").join(NAME), dir.join("new"));
+        let mut saved = BTreeSet::new();
+        for number in 0.. {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let text = format!("mine {number}");
+            fs::write(&new, &text).unwrap();
+            if swap(&new, &path).unwrap() {
+                saved.remove(&fs::read_to_string(&new).unwrap());
+            } else if fs::hard_link(&new, &path).is_err() {
+                continue;
+            }
+            fs::remove_file(&new).unwrap();
+            saved.insert(text);
+        }
+        saved
+    }
+
+    #[test]
+    fn what_is_saved_at_that_very_moment_is_seen() {
+        for visible in [Visible::TempAndRename, Visible::UnlinkAndCreate, Visible::UnlinkThenRename] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("folder")).unwrap();
+            let mut real = Real::open(dir.path().join("folder"), 1 << 20).unwrap();
+            let mut aside = Aside::open(dir.path().join("aside")).unwrap();
+            let way = Way { visible, beside: None, modified_ns: None };
+            let (stop, mut seen) = (AtomicBool::new(false), BTreeSet::new());
+            let saved = thread::scope(|scope| {
+                let saves = scope.spawn(|| save(dir.path(), &stop));
+                for number in 0..3_000 {
+                    let form = Form::File(Content::from(format!("theirs {number}")));
+                    let outcome = if number % 3 == 2 {
+                        real.remove(NAME, &mut aside)
+                    } else {
+                        real.put(NAME, &form, way, &mut aside)
+                    };
+                    match outcome {
+                        Ok(Outcome::Unseen(content, stat)) => {
+                            seen.insert(content.clone());
+                            real.learn(NAME, Form::File(content), stat);
+                        }
+                        Ok(Outcome::Replaced(content, _)) => drop(seen.insert(content)),
+                        Ok(Outcome::Done) | Err(_) => {}
+                    }
+                }
+                stop.store(true, Ordering::Relaxed);
+                saves.join().unwrap()
+            });
+            seen.extend(real.read(NAME).unwrap().map(|(content, _)| content));
+            let seen: BTreeSet<_> = seen.iter().map(|content| content.bytes().to_vec()).collect();
+            let lost: Vec<_> = saved.iter().filter(|text| !seen.contains(text.as_bytes())).collect();
+            assert!(lost.is_empty(), "{visible:?}: {} of {} are lost: {lost:?}", lost.len(), saved.len());
+            assert!(!saved.is_empty(), "{visible:?}: nothing was saved");
+        }
+    }
 }
