@@ -116,3 +116,76 @@ fn a_run_that_was_killed_goes_on_and_is_told_what_to_do_meanwhile() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("it goes on where it was"), "{said}");
 }
+
+#[test]
+fn a_script_says_what_goes_wrong_and_when() {
+    let (dir, folders) = folders();
+    let script = dir.path().join("script.toml");
+    let text_of = |ms: u32, done: &str| format!("[[at]]\nms = {ms}\n{done}\n\n");
+    let script_text = [
+        text_of(0, "do = \"offline\"\nreplica = \"b\""),
+        text_of(60_000, "do = \"lose\"\nreplica = \"a\"\npath = \"lost\""),
+        text_of(90_000, "do = \"lose\"\nreplica = \"a\"\npath = \"never-there\""),
+        text_of(120_000, "do = \"quiet\""),
+        text_of(180_000, "do = \"end\""),
+    ];
+    fs::write(&script, script_text.concat()).unwrap();
+    fs::write(folders[0].join("lost"), "one").unwrap();
+    fs::write(folders[0].join("kept"), "two").unwrap();
+    let mut arguments =
+        vec!["live", "--profile", "onedrive", "--seed", "7", "--speed", "100", "--adopt", "--script"];
+    arguments.push(text(&script));
+    arguments.extend(folders.iter().map(|folder| text(folder)));
+    let run = start(&arguments);
+    wait("c has both", || ["lost", "kept"].iter().all(|name| folders[2].join(name).exists()));
+    assert!(!folders[1].join("kept").exists(), "b is offline");
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("at 90000 ms of the script") && said.contains("never-there"), "{said}");
+    for folder in &folders {
+        assert!(!folder.join("lost").exists(), "it was lost for all");
+        assert_eq!(fs::read_to_string(folder.join("kept")).unwrap(), "two");
+    }
+}
+
+/// Tries a program on two or three live folders by one of the scripts in `sim/live/examples/applications`. Returns the exit
+/// status and what was said; `None` if something that it needs is not here.
+fn application(script: &str, needs: &[&str], machines: usize) -> Option<(i32, String)> {
+    let is_here = |program: &&&str| {
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+    };
+    if let Some(missing) = needs.iter().find(is_here) {
+        eprintln!("skipped: {script}, because there is no {missing}; install it to try it");
+        return None;
+    }
+    let (_dir, folders) = folders();
+    let script = workspace().join("sim/live/examples/applications").join(script);
+    let mut arguments = vec!["live", "--profile", "dropbox", "--seed", "7", "--speed", "20"];
+    let folders: Vec<_> = folders.iter().take(machines).map(|folder| text(folder)).collect();
+    arguments.extend(&folders);
+    arguments.extend(["--", "sh", text(&script)]);
+    arguments.extend(&folders);
+    let output = call(&arguments);
+    Some((code(&output), out(&output) + &err(&output)))
+}
+
+/// What a program that was not made for it does in a synced folder is seen, and told in a sentence.
+#[test]
+fn programs_that_people_use_are_tried() {
+    for (script, needs, name) in [("sqlite.sh", "sqlite3", "SQLite: of "), ("git.sh", "git", "git: ")] {
+        if let Some((status, said)) = application(script, &[needs], 2) {
+            assert!(said.lines().any(|line| line.starts_with(name)), "{said}");
+            assert!([0, 1].contains(&status) && said.contains("dropbox, seed 7, "), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_agent_loses_nothing_when_it_is_killed_on_live_folders() {
+    let agent = assert_cmd::cargo::cargo_bin!("cloudchamber").with_file_name("cloudchamber-agent");
+    if let Some((status, said)) = application("agent.sh", &[text(&agent)], 3) {
+        assert!(said.contains("; 0 are missing somewhere, 0 machines show something else"), "{said}");
+        assert_eq!(status, 0, "{said}");
+    }
+}

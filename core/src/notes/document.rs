@@ -325,4 +325,28 @@ mod tests {
         let behind = Change::Remove { at: 1, len: usize::MAX };
         assert_eq!(super::steps("ab", &behind), Err(EditError::BehindTheEnd(2)));
     }
+
+    /// An instance goes on under a new id, says an earlier one's records again in its own log, and writes on.
+    #[test]
+    fn what_is_written_behind_records_said_again_does_not_wait() {
+        for kind in [Kind::Records, Kind::Yjs] {
+            let author = |instance, seq, client| Author { instance, seq, client, now_ms: seq };
+            let (ann, ann_again) = (|seq| author("ann", seq, 1), |seq| author("ann-again", seq, 2));
+            let append = |parts: &Parts<'_>, author: &Author<'_>, text: &str| {
+                let change = Change::Append(text.to_owned());
+                kind.record(parts, author, Deed::Edit(&change)).unwrap().unwrap()
+            };
+            let made = kind.record(&Parts::default(), &ann(1), Deed::Create("note", "a")).unwrap().unwrap();
+            let part = |instance, seq, data| Part { instance, seq, data };
+            let mut parts = Parts { records: vec![part("ann", 1, &made)], ..Parts::default() };
+            let second = append(&parts, &ann(2), "b");
+            parts.records = vec![part("ann-again", 1, &made), part("ann-again", 2, &second)];
+            let third = append(&parts, &ann_again(3), "c");
+            parts.records.push(part("ann-again", 3, &third));
+            let fourth = append(&parts, &ann_again(4), "d");
+            parts.records.push(part("ann-again", 4, &fourth));
+            let document = kind.document(&parts);
+            assert_eq!((&*document.text, document.waits), ("abcd", false), "{kind:?}");
+        }
+    }
 }

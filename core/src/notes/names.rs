@@ -226,6 +226,12 @@ pub fn snapshots_dir(note: &str) -> Path {
     note_dir(note).join("snapshots")
 }
 
+/// Where an instance keeps what it wrote, a directory for each note's logs.
+#[must_use]
+pub fn shadows(instance: &str) -> Path {
+    Path::local("notes/shadow").join(instance)
+}
+
 /// The name of a log file in a form.
 #[must_use]
 pub fn log_file_name(form: Form, profile: &str, instance: &str, time_ms: u64) -> String {

@@ -310,8 +310,17 @@ pub(super) fn record(
             None => return Ok(None),
         },
     };
-    let (instance, seq, lamport) = (author.instance.to_owned(), author.seq, woven.lamport.saturating_add(1));
+    let (instance, lamport) = (author.instance.to_owned(), woven.lamport.saturating_add(1));
+    let seq = next(parts, author.instance);
     Ok(Some(written(&Plain { instance, seq, lamport, now_ms: author.now_ms, deeds })))
+}
+
+/// The number of an author's next record, one more than the largest that is here. It is not its number in the log, where what
+/// another author wrote may stand before it, said again.
+fn next(parts: &Parts<'_>, author: &str) -> u64 {
+    let all = Woven::all(parts);
+    let own = all.into_iter().filter_map(|data| read(data).ok()).filter(|plain| plain.instance == author);
+    own.map(|plain| plain.seq).max().unwrap_or(0).saturating_add(1)
 }
 
 impl Woven<'_> {

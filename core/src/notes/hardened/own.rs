@@ -22,7 +22,7 @@ use crate::notes::lines::{self, LineEnd, Oddity, deletion_log};
 use crate::notes::load::Log;
 use crate::notes::names::{
     ACTIVITY, DELETED, Form, Owner, is_id, line_log_file_name, log_file_name, log_name, logs_dir, new_id,
-    snapshot_name, snapshots_dir,
+    shadows, snapshot_name, snapshots_dir,
 };
 use crate::notes::shelf::{NoteFiles, Shelf};
 use crate::{Content, EntryKind, Fs, FsError, FsOp, Path, Rng, WallMs};
@@ -42,10 +42,6 @@ pub(super) struct Identity {
 
 fn identity_path() -> Path {
     Path::local("notes/identity.json")
-}
-
-fn shadows(instance: &str) -> Path {
-    Path::local("notes/shadow").join(instance)
 }
 
 /// The deletions that this instance knows of, its own and others'.

@@ -90,11 +90,15 @@ impl Live<'_> {
     /// Starts the program that is to be run, if any.
     fn start(&self) -> Result<Option<Child>, LiveError> {
         let Some((name, arguments)) = self.options.program.split_first() else { return Ok(None) };
-        let child = Command::new(name).args(arguments).env("CLOUDCHAMBER_LIVE", self.state.dir()).spawn();
+        let mut command = Command::new(name);
+        command.args(arguments).env("CLOUDCHAMBER_LIVE", self.state.dir());
+        if let Ok(own) = std::env::current_exe() {
+            command.env("CLOUDCHAMBER", own);
+        }
         let failed = |error| {
             LiveError::new(format!("{}: cannot be run: {error}; check its name", name.to_string_lossy()))
         };
-        child.map(Some).map_err(failed)
+        command.spawn().map(Some).map_err(failed)
     }
 
     /// Lets everything happen that is due, moment by moment, and looks at the directories before each.

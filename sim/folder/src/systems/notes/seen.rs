@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use cloudchamber_core::notes::checked::CheckedLog;
-use cloudchamber_core::notes::names::{NOTES, log_name, logs_dir, note_of, snapshot_name, snapshots_dir};
+use cloudchamber_core::notes::names::{
+    NOTES, log_name, logs_dir, note_of, shadows, snapshot_name, snapshots_dir,
+};
 use cloudchamber_core::notes::snapshot::SnapshotFile;
 use cloudchamber_core::notes::{Config, Kind};
 use cloudchamber_core::{Content, Path};
@@ -33,22 +35,27 @@ fn records(kind: Kind, log: &Content) -> Vec<Found> {
     checked.good().map(found).collect()
 }
 
-/// The logs of a note that can be read on a disk: whose each is, and what it holds.
-fn logs(disk: &Disk, note: &str) -> Vec<(String, Content)> {
-    let entries = disk.list(&logs_dir(note)).unwrap_or_default();
+/// The logs that can be read in a directory of a disk: whose each is, and what it holds.
+fn logs(disk: &Disk, directory: &Path) -> Vec<(String, Content)> {
+    let entries = disk.list(directory).unwrap_or_default();
     let named = entries.into_iter().filter_map(|entry| Some((log_name(entry.name())?, entry.path)));
     named.filter_map(|(name, path)| Some((name.owner.instance, disk.read(&path, 0).ok()?))).collect()
 }
 
-/// The record of this number on a disk; `None` if nobody can read it there.
+/// The record of this number on a disk, in a log or, where an older log has come in its place, in its author's shadow; `None`
+/// if nobody can read it there.
 pub(super) fn record(disk: &Disk, kind: Kind, note: &str, instance: &str, seq: u64) -> Option<Found> {
-    let own = logs(disk, note).into_iter().filter(|(owner, _)| owner == instance);
+    let directories = [logs_dir(note), shadows(instance).join(note)];
+    let own =
+        directories.iter().flat_map(|directory| logs(disk, directory)).filter(|(owner, _)| owner == instance);
     own.flat_map(|(_, log)| records(kind, &log)).find(|found| found.seq == seq)
 }
 
 /// Whether a record can be read on a disk, in whatever log.
 pub(super) fn is_on_disk(disk: &Disk, kind: Kind, note: &str, data: &Content) -> bool {
-    logs(disk, note).iter().any(|(_, log)| records(kind, log).iter().any(|found| found.data == *data))
+    logs(disk, &logs_dir(note))
+        .iter()
+        .any(|(_, log)| records(kind, log).iter().any(|found| found.data == *data))
 }
 
 /// The note and the instance that a path is a log of; `None` if it is none.
