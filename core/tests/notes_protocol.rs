@@ -105,6 +105,31 @@ fn the_trash_gives_back_and_a_deletion_for_good_does_not() {
     }
 }
 
+/// The folder comes back as it was before a deletion, while the process runs: the deletion is told once more.
+#[test]
+fn a_deletion_whose_line_is_lost_is_told_again() {
+    for is_whole_file_lost in [false, true] {
+        let mut both = pair(Kind::Yjs);
+        both[0].create(NOTE, "Hello");
+        both[0].create("note-2", "Hello");
+        both[0].command(Command::PermanentlyDelete { note: note("note-2") });
+        exchange(&mut both);
+        let before = both[0].shared().into_iter().filter(|(path, _)| path.name().starts_with("deleted/"));
+        let before: Vec<_> = before.collect();
+        both[0].command(Command::PermanentlyDelete { note: note(NOTE) });
+        for (path, content) in before {
+            match is_whole_file_lost {
+                true => drop(both[0].fs.files.remove(&path)),
+                false => both[0].put(&path.to_string(), content.bytes()),
+            }
+        }
+        both[0].pass(600_000);
+        exchange(&mut both);
+        let state = both[1].notes().note(&both[1].config, NOTE).map(|note| note.state);
+        assert!(state.is_none_or(|state| state == State::Deleted), "{is_whole_file_lost}: it is {state:?}");
+    }
+}
+
 #[test]
 fn an_empty_folder_is_away_and_nothing_is_written_to_it() {
     let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);

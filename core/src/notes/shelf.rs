@@ -460,6 +460,14 @@ impl Shelf {
             }
         }
         let mut changed = BTreeSet::new();
+        if is_whole {
+            let there: BTreeSet<_> = entries.iter().map(|entry| &entry.path).collect();
+            // What others have told counts once it was read. An own file that is gone tells nobody anything.
+            let is_mine = |log: &LineLog| !log.is_copy && looking.me == Some(&log.owner.instance);
+            let lost = logs.iter().filter(|(path, log)| is_mine(log) && !there.contains(path));
+            changed.extend(lost.map(|(path, _)| path.clone()));
+            changed.iter().for_each(|path| drop(logs.remove(path)));
+        }
         let near = |name: &str| {
             let is_own = |of: &str| line_log_name(of).is_some_and(|of| !of.is_copy);
             let of = line_log_name(original_within(name, &entries, is_own)?)?;

@@ -367,8 +367,10 @@ impl Instance {
 
     /// Takes over what a look has found.
     fn take_in(&mut self, config: &Config, look: &Look, depth: Depth, cx: Context<'_, '_>) {
-        let lines = look.deleted || !look.activity.is_empty();
-        if let Some(own) = self.own.as_mut().filter(|_| lines) {
+        let is_listed = depth > Depth::Hints && self.phase == Phase::Ready;
+        if let Some(own) = &mut self.own
+            && (look.deleted || !look.activity.is_empty() || is_listed && own.has_told_more(&self.shelf))
+        {
             own.read_lines(&self.shelf);
         }
         if look.deleted {

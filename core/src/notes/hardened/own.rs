@@ -313,7 +313,6 @@ impl Own {
     pub(super) fn read_lines(&mut self, shelf: &Shelf) -> Option<String> {
         let mut outdone = None;
         self.hinted.clear();
-        self.told_deleted.clear();
         (self.activity_gap, self.deleted_gap) = (false, false);
         let mine = |owner: &Owner| owner.instance == self.identity.instance;
         for log in shelf.activity.values().filter(|log| mine(&log.owner)) {
@@ -333,11 +332,21 @@ impl Own {
             if file.odd.iter().any(|(_, odd)| *odd == Oddity::Utf16) {
                 outdone = Some("its deletion log was written anew as UTF-16".to_owned());
             }
-            // A line without its newline is written again.
-            let whole = file.entries.into_iter().filter(|(_, entry)| entry.time_ms.is_some());
-            self.told_deleted.extend(whole.map(|(_, entry)| entry.note));
         }
+        self.told_deleted = self.deleted_in(shelf);
         outdone
+    }
+
+    /// The notes that the own deletion logs name. A line without its newline is written again.
+    fn deleted_in(&self, shelf: &Shelf) -> BTreeSet<Arc<str>> {
+        let mine = shelf.deleted.values().filter(|log| log.owner.instance == self.identity.instance);
+        let entries = mine.flat_map(|log| deletion_log(log.held.content.bytes()).entries);
+        entries.filter(|(_, entry)| entry.time_ms.is_some()).map(|(_, entry)| entry.note).collect()
+    }
+
+    /// Whether the own deletion logs name less than was told: they came back as they were before anybody looked at them.
+    pub(super) fn has_told_more(&self, shelf: &Shelf) -> bool {
+        !self.told_deleted.is_empty() && !self.told_deleted.is_subset(&self.deleted_in(shelf))
     }
 
     /// Plans to write again what an earlier identity acknowledged and only its shadow has.
