@@ -8,7 +8,7 @@ mod replicas;
 use std::collections::BTreeSet;
 
 use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Fields, Key, Layout};
-use cloudchamber_core::{MemoryFs, Path};
+use cloudchamber_core::{Content, MemoryFs, Path};
 use replicas::{Client, Site, converge};
 
 fn hardened(name: &str) -> Site {
@@ -27,6 +27,28 @@ fn backed_up(layout: Layout) -> (Site, Site, Client, MemoryFs) {
 
 fn is_new(told: &[Event]) -> bool {
     told.iter().any(|event| matches!(event, Event::NewIdentity { .. }))
+}
+
+/// Both roots are as they were then, and the client keeps beside them what the cloud has.
+fn restore_both(site: &mut Site, backup: &MemoryFs) {
+    let shown = site.shared();
+    site.crash();
+    site.fs.disk = backup.clone();
+    for (path, content) in shown {
+        match site.fs.disk.files.get(&path) {
+            Some(now) if *now == content => {}
+            Some(_) => drop(copy(site, &path, content)),
+            None => drop(site.fs.disk.files.insert(path, content)),
+        }
+    }
+}
+
+/// A client leaves a copy of a file, under a name that nothing has.
+fn copy(site: &mut Site, of: &Path, content: Content) -> Path {
+    let copies = (2..).map(|at| Path::shared(&of.name().replace(".json", &format!(" {at}.json"))));
+    let free = copies.into_iter().find(|copy| !site.fs.disk.files.contains_key(copy)).unwrap();
+    site.fs.disk.files.insert(free.clone(), content);
+    free
 }
 
 #[test]
@@ -294,21 +316,131 @@ fn what_stands_only_in_a_copy_after_the_folder_was_restored_too_is_said_again() 
         a.put("task", "t1", then);
         let backup = a.fs.disk.clone();
         a.sync();
-        // Both roots come back, and the client keeps beside them what the cloud has.
-        let shown = a.shared();
-        a.crash();
-        a.fs.disk = backup;
-        for (path, content) in shown {
-            let is_other = a.fs.disk.files.get(&path).is_some_and(|now| *now != content);
-            let name =
-                if is_other { path.name().replace(".json", " 2.json") } else { path.name().to_owned() };
-            a.fs.disk.files.insert(Path::shared(&name), content);
-        }
+        restore_both(&mut a, &backup);
         assert!(is_new(&a.ask(Command::Sync)));
         // The copy is gone before anybody else has read it.
         a.fs.disk.files.retain(|path, _| !path.name().contains(' '));
         converge(&mut client, &mut [&mut a, &mut b]);
         assert_eq!(a.picture(), b.picture());
         assert_eq!(b.show("task", "t1"), then);
+    }
+}
+
+#[test]
+fn what_stands_only_in_a_copy_is_found_among_copies_of_older_versions() {
+    for layout in [Layout::Split, Layout::SplitLite] {
+        for older in 0..4 {
+            let mut a = Site::new(Config::new(Design::HARDENED.in_layout(layout), "a"));
+            let (mut b, mut client) = (hardened("b"), Client::default());
+            a.put("task", "t1", r#"{"title":"one"}"#);
+            a.sync();
+            let backup = a.fs.disk.clone();
+            a.put("task", "t1", r#"{"title":"two"}"#);
+            a.sync();
+            restore_both(&mut a, &backup);
+            // The client copies what stands there now too, before or after that is found.
+            let now = a.shared().into_iter().filter(|(path, _)| !path.name().contains(' '));
+            for (path, content) in now.collect::<Vec<_>>() {
+                let is_meta = path.name().ends_with("meta.json");
+                if older & 1 == 1 && is_meta || older & 2 == 2 && !is_meta {
+                    copy(&mut a, &path, content);
+                }
+            }
+            assert!(is_new(&a.ask(Command::Sync)), "{layout:?} {older}");
+            converge(&mut client, &mut [&mut a, &mut b]);
+            for site in [&mut a, &mut b] {
+                assert_eq!(site.show("task", "t1"), r#"{"title":"two"}"#, "{layout:?} {older}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_replica_whose_folder_and_then_whose_memory_is_an_older_one_finds_what_it_wrote() {
+    let (mut a, mut b, mut client) = (hardened("a"), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"one"}"#);
+    a.put("task", "t2", r#"{"title":"one"}"#);
+    let first = a.fs.disk.clone();
+    a.sync();
+    a.put("task", "t1", r#"{"title":"two"}"#);
+    let second = a.fs.disk.clone();
+    a.sync();
+    let own = Path::shared("replicas").join(&a.delta().id().unwrap().0).join("entities/task_t1.json");
+    restore_both(&mut a, &second);
+    a.restore(&first);
+    let older = second.files[&own].clone();
+    copy(&mut a, &own, older);
+    assert!(is_new(&a.ask(Command::Sync)));
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let all = [r#"task t1: {"title":"two"}"#, r#"task t2: {"title":"one"}"#];
+    assert_eq!(a.picture(), all);
+    assert_eq!(b.picture(), all);
+}
+
+#[test]
+fn an_id_that_somebody_stands_in_place_of_writes_no_more() {
+    let (mut a, mut b, mut client, backup) = backed_up(Layout::Split);
+    a.put("task", "t1", r#"{"title":"later"}"#);
+    a.sync();
+    let last = a.fs.disk.clone();
+    let old = a.delta().id().unwrap().clone();
+    a.restore(&backup);
+    assert!(is_new(&a.ask(Command::Sync)));
+    converge(&mut client, &mut [&mut a, &mut b]);
+    // The memory is now the one from just before the id was left: all that the files under it say is known to it.
+    a.restore(&last);
+    a.put("task", "t1", r#"{"title":"last"}"#);
+    assert!(is_new(&a.ask(Command::Sync)), "nobody waits for {old}, and it would go on");
+    let meta = Path::shared("replicas").join(&old.0).join("meta.json");
+    let left = a.shared()[&meta].clone();
+    converge(&mut client, &mut [&mut a, &mut b]);
+    assert_eq!(a.shared()[&meta], left);
+    for site in [&mut a, &mut b] {
+        assert_eq!(site.picture(), [r#"task t1: {"title":"last"}"#]);
+    }
+    // It goes on under that one.
+    a.put("task", "t1", r#"{"title":"again"}"#);
+    assert!(!is_new(&a.ask(Command::Sync)));
+    assert!(!is_new(&a.ask(Command::Sync)));
+}
+
+#[test]
+fn an_older_file_of_an_id_that_writes_no_more_takes_nothing_from_who_comes_later() {
+    for (layout, remembers) in
+        [(Layout::Split, "a"), (Layout::Split, "b"), (Layout::SplitLite, "a"), (Layout::SplitLite, "b")]
+    {
+        for is_gone in [false, true] {
+            let what = format!("{layout:?} {remembers} {is_gone}");
+            let (mut a, mut b, mut client, backup) = backed_up(layout);
+            let old = Path::shared("replicas").join(&a.delta().id().unwrap().0);
+            let before = a.shared();
+            a.put("task", "t1", r#"{"title":"later"}"#);
+            a.sync();
+            client.carry(&mut [&mut a, &mut b]);
+            a.restore(&backup);
+            assert!(is_new(&a.ask(Command::Sync)));
+            converge(&mut client, &mut [&mut a, &mut b]);
+            // All files of the old id but its meta file are the older ones again, everywhere, or are gone.
+            let of_old = |path: &Path| path.below(&old).is_some_and(|name| name != "meta.json");
+            for site in [&mut a, &mut b] {
+                site.crash();
+                site.fs.disk.files.retain(|path, _| !of_old(path));
+                if !is_gone {
+                    let older = before.iter().filter(|(path, _)| of_old(path));
+                    site.fs.disk.files.extend(older.map(|(path, content)| (path.clone(), content.clone())));
+                }
+            }
+            let one = if remembers == "a" { &mut a } else { &mut b };
+            one.sync();
+            let mut c = hardened("c");
+            c.fs.disk.files.extend(one.shared());
+            c.sync();
+            assert_eq!(c.show("task", "t1"), r#"{"title":"later"}"#, "{what}");
+            // It is said once.
+            one.fs.written = 0;
+            one.sync();
+            one.sync();
+            assert_eq!(one.fs.written, 0, "{what}");
+        }
     }
 }

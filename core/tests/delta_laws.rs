@@ -388,8 +388,8 @@ impl Room {
                 let (path, versions) = index.get(&files);
                 let version = index.get(versions).clone();
                 if let Some(content) = version {
-                    let name = path.name().replace(".json", " 2.json");
-                    self.sites[usize::from(*to)].fs.disk.files.insert(Path::shared(&name), content);
+                    let copy = self.free_copy(path);
+                    self.sites[usize::from(*to)].fs.disk.files.insert(copy, content);
                 }
             }
             Step::Back { on, index } => {
@@ -403,6 +403,14 @@ impl Room {
                 }
             }
         }
+    }
+
+    /// The first name of a copy of a file that nothing has anywhere: a client that makes a copy writes over no other one,
+    /// which may be all that there is of what it holds.
+    fn free_copy(&self, path: &Path) -> Path {
+        let copies = (2..).map(|at| Path::shared(&path.name().replace(".json", &format!(" {at}.json"))));
+        let is_free = |copy: &Path| !self.sites.iter().any(|site| site.fs.disk.files.contains_key(copy));
+        copies.into_iter().find(is_free).expect("there are many names")
     }
 
     fn restore(&mut self, on: usize, index: &Index, both: bool) {
@@ -429,12 +437,10 @@ impl Room {
             match after.get(&path) {
                 Some(now) if *now == content => {}
                 Some(_) => {
-                    let copies = (2..).map(|at| path.name().replace(".json", &format!(" {at}.json")));
-                    let mut copies = copies.map(|name| Path::shared(&name));
-                    let free = copies.find(|copy| !site.fs.disk.files.contains_key(copy));
-                    site.fs.disk.files.insert(free.expect("there are many names"), content);
+                    let copy = self.free_copy(&path);
+                    self.sites[on].fs.disk.files.insert(copy, content);
                 }
-                None => drop(site.fs.disk.files.insert(path, content)),
+                None => drop(self.sites[on].fs.disk.files.insert(path, content)),
             }
         }
         self.record(on);

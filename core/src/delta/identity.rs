@@ -3,34 +3,58 @@
 //! A local directory that comes back from a backup, or is copied to a second machine, makes two histories of one
 //! identity, and both go on counting from the same number: one dot then names two writes.
 //!
-//! # Rules
-//! 1. *An id names one history.* Whoever finds that the files under its id are of another one goes on under a new id.
-//! 2. *A history can be told by what it shows.* A sync ends with the meta file, which has a number that was drawn then,
-//!    and lists those of the syncs before ([`Beat`]). A sync that did not end has left own writes that are beyond what
-//!    this history was ever about to show: in files whose names are new, or whose length says another write
-//!    ([`says_write`]). So two histories are told apart, and where they parted is known: at the last beat that both
-//!    have, or at the last write that both have.
-//! 3. *Who has shown nothing since leaves the old id to the other history.* What it wrote since they parted nobody has
-//!    seen; that becomes writes of the new id. The files under the old id stay what they are, those of a replica that
-//!    writes no more. Of what they hold, or should, the new id says that again which their meta file does not name, and
-//!    what is only in copies of them: an older version may stand under a file's own name, and copies come and go. So
-//!    it does with those of a history that parted from this one before, and stands in its place: that one may have ended
-//!    in the middle of a sync too.
-//! 4. *Who may have shown something says both again.* Whoever has seen a write that is of either history cannot tell
-//!    which. So what either wrote since, and nobody overwrote or dismissed, is written again under the new id, and the new
-//!    states say that all of the old id was seen. Neither history had seen the other: what one deleted and the other wrote
-//!    is a conflict. Lives keep their names, as others may have written to them, or ended them.
-//! 5. *What an id has shown stays, whoever has it.* A restored backup may have taken files of the folder back too. So
-//!    whoever knows more of an id that writes no more than its meta file names says that again, once.
-//! 6. *Nobody waits for the old id*: the new meta file says in whose place it stands. A copy whose original goes on does
-//!    not say so.
+//! # What holds
+//! 1. *An id names one history.* No two writes that anybody can read have one dot.
+//! 2. *An id that somebody stands in place of writes no more*, so that nobody has to wait for it.
+//! 3. *What was shown under an id is not lost with it.* Whoever leaves it says again what its files do not tell, and so does
+//!    whoever else remembers ([`uphold`](super::uphold)).
 //!
-//! # When it finds out
-//! - Its own meta file, or a copy of it, has a beat that it does not remember.
-//! - An own file holds more than it was ever about to show.
-//! - Another replica has seen more of its writes than it remembers to have made, or what was read of others says so. Where
-//!   they parted is not known then.
-//! - It is called otherwise than when it got its id: a copy on another machine, which has shown nothing yet.
+//! # Why
+//! Nothing is shown before the own files were compared with what is remembered: each sync begins so. And in the own files
+//! everything is found that was ever shown under the id. Nobody else writes them; a client that brings older ones back
+//! keeps the later ones as copies, and a copy is written over by nobody. So a memory that is older than the files finds
+//! what it does not know at its first sync, while nobody has seen what it wrote since.
+//!
+//! It takes memory and folder both to be older, without copies, for two histories to become one: then only what others say
+//! to have seen tells of it, and only where that is more than is remembered by now.
+//!
+//! # The signs of another history
+//! | sign | they are one up to | seen of this one since |
+//! |---|---|---|
+//! | the own meta file, or a copy of it, has a beat that is not remembered | the last beat that both have | nothing, if that is the last one that is remembered |
+//! | another replica, or what was read of one, has seen more of the own writes than were made | nobody knows | perhaps something |
+//! | an own file, or a copy, holds more than was ever about to be shown | the last beat | nothing |
+//! | another replica stands in place of this one | the last beat | nothing |
+//! | it is called otherwise than when it got its id: a copy on another machine | the last beat | nothing |
+//!
+//! A sync ends with the meta file, which has a number that was drawn then and lists those of the syncs before ([`Beat`]). It
+//! is in the local store before anything is shown, so what a crash left of a sync is remembered. One that a restored backup
+//! does not remember is told by the names of its files, and by their lengths ([`says_write`]).
+//!
+//! # What follows
+//! - *Nothing was seen: the old id is left to the other history.* What this one wrote since becomes writes of the new id.
+//!   What the files under the old id tell is taken in, and said again where nobody looks for it: what their meta file does
+//!   not name, and what is only in copies. So it is with those of a history that stands in place of the old id: that one may
+//!   have ended in the middle of a sync too.
+//! - *Something may have been seen: both are said again.* Whoever has seen a write that is of either history cannot tell of
+//!   which. So what either wrote since, and nobody overwrote or dismissed, is written again under the new id, and the new
+//!   states say that all of the old id was seen. Neither history had seen the other: what one deleted and the other wrote
+//!   is a conflict. Lives keep their names, as others may have written to them, or ended them.
+//! - *The new meta file says in whose place it stands.* That of a copy does not, as its original goes on; one that cannot be
+//!   told from a copy does, and the original then leaves the id as well.
+//!
+//! # What may happen, and why it holds
+//! - *The memory is older.* The files are as they were last shown: the first sign, or the third where a sync was interrupted.
+//! - *The files are older, too.* What was later is in copies, and gives the same signs. What a copy holds is said again, as
+//!   copies come and go.
+//! - *The files alone are older.* The meta file has a beat that is remembered, and nothing holds more than was about to be
+//!   shown: no sign, and what is older is written again.
+//! - *It happens again.* The files under each id that was left stay, so the same is found again; what a later history said
+//!   meanwhile is under an id of its own.
+//! - *A sync is interrupted,* be it one that takes a new id: that is in the local store, with all that it renames in one
+//!   batch, before anything is written into the folder.
+//! - *Files are compacted.* A file of many entities has a name that says what it holds. One that is not remembered is read
+//!   before it is removed, and gives the third sign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +156,9 @@ impl Sync<'_> {
             return Some(Fork { after: 0, is_unseen: false, is_copy });
         }
         let after = self.own.beats.last().map_or(0, |beat| beat.head);
-        (is_copy || self.has_shown_more(after)).then_some(Fork { after, is_unseen: true, is_copy })
+        let mut replaced = members.peers.values().flatten().flat_map(|meta| &meta.replaces);
+        let is_left = replaced.any(|replaced| *replaced == self.id);
+        (is_copy || is_left || self.has_shown_more(after)).then_some(Fork { after, is_unseen: true, is_copy })
     }
 
     /// Whether an own file holds own writes after the last that this history was about to show.
@@ -237,31 +263,6 @@ impl Sync<'_> {
         let unread = self.records().map(|(key, record)| (key.clone(), record.entity.seen.get(&old.0)));
         let unread: Vec<(Key, u64)> = unread.filter(|(key, count)| *count > read(key)).collect();
         self.take_up(old, unread);
-    }
-
-    /// Says again what is known of replicas that write no more, and what their meta files do not name.
-    pub(super) fn uphold(&mut self, members: &Members) {
-        let metas = || members.peers.values().flatten();
-        let replaced: BTreeSet<&ReplicaId> = metas().flat_map(|meta| &meta.replaces).collect();
-        for gone in metas().filter(|meta| replaced.contains(&meta.replica)) {
-            let id = &gone.replica;
-            let known = self.records().map(|(key, record)| (key.clone(), record.entity.seen.get(&id.0)));
-            let unread =
-                known.filter(|(_, count)| *count > gone.head && !self.own.upheld.contains(id, *count));
-            let unread = unread.collect();
-            self.take_up(id, unread);
-        }
-    }
-
-    /// Says entities as they are known here, each with the last write of `gone` to it.
-    pub(super) fn take_up(&mut self, gone: &ReplicaId, unread: Vec<(Key, u64)>) {
-        for (key, count) in unread {
-            let mut record = self.record(&key).cloned().unwrap_or_default();
-            self.own.head += 1;
-            record.entity.seen.see(&self.id, self.own.head);
-            self.changed.insert(key, record);
-            self.own.upheld.add(gone, count..=count);
-        }
     }
 
     /// Writes again what the other history wrote, as far as its files are here, and says that all of both was seen.

@@ -27,7 +27,7 @@ use crate::kit::guard::Tally;
 use crate::{Entry, FsError};
 
 /// The files of one replica, by name.
-struct Files<'a> {
+pub(super) struct Files<'a> {
     /// Those of single entities, sorted.
     entities: Vec<(&'a str, u64)>,
     /// How many there are, of either layout.
@@ -35,7 +35,7 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn of(id: &ReplicaId, listed: &'a [Entry]) -> Self {
+    pub(super) fn of(id: &ReplicaId, listed: &'a [Entry]) -> Self {
         let dir = entities_dir(&replica_dir(id));
         let of_one = |entry: &&Entry| entry.path.parent().as_ref() == Some(&dir);
         let mut entities: Vec<_> = listed
@@ -49,18 +49,19 @@ impl<'a> Files<'a> {
     }
 
     /// The length of an entity's file; `None` if it is not there.
-    fn len(&self, key: &Key) -> Option<u64> {
+    pub(super) fn len(&self, key: &Key) -> Option<u64> {
         let name = entity_file_name(key);
         let at = self.entities.binary_search_by(|(known, _)| (*known).cmp(&name)).ok()?;
         Some(self.entities[at].1)
     }
 
-    fn has_parts(&self) -> bool {
+    pub(super) fn has_parts(&self) -> bool {
         self.all > self.entities.len() as u64
     }
 }
 
-fn listed<'a>(listings: &'a Listings, id: &ReplicaId) -> Option<&'a [Entry]> {
+/// The files of a replica; `None` if that is unknown now.
+pub(super) fn listed<'a>(listings: &'a Listings, id: &ReplicaId) -> Option<&'a [Entry]> {
     match listings.get(id) {
         Some(Ok(entries)) => Some(entries),
         Some(Err(FsError::NotFound)) | None => Some(&[]),

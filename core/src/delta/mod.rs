@@ -41,6 +41,7 @@ mod lack;
 mod look;
 mod publish;
 mod scan;
+mod uphold;
 
 pub use entity::{Conflict, Entity, Fields, Key, Reason, Shown};
 pub use event::{Change, Command, Event, Report};
