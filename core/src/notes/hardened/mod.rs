@@ -13,6 +13,7 @@
 //! scan, which is slow, and after a wake.
 
 mod hints;
+mod left;
 mod own;
 mod write;
 

@@ -51,21 +51,21 @@ pub(super) fn tombstones_path() -> Path {
 
 /// One own log file, as the shadow has it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct OwnFile {
+pub(super) struct OwnFile {
     /// Its name.
     name: String,
     /// Where the shared file is.
     path: Path,
     /// What it holds.
-    content: Content,
+    pub(super) content: Content,
     /// Whether nothing will be added.
     is_closed: bool,
 }
 
 /// The own logs of one note.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-struct OwnNote {
-    files: Vec<OwnFile>,
+pub(super) struct OwnNote {
+    pub(super) files: Vec<OwnFile>,
     /// The last number used.
     seq: u64,
     /// Records since the last snapshot of this process.
@@ -88,7 +88,7 @@ pub(super) struct Own {
     pub(super) identity: Identity,
     /// The Yjs client of this process.
     pub(super) client: u64,
-    notes: BTreeMap<Arc<str>, OwnNote>,
+    pub(super) notes: BTreeMap<Arc<str>, OwnNote>,
     /// Whether the local folder says that something was written to the shared one.
     has_begun: bool,
     /// Notes that the own deletion log names.
@@ -98,6 +98,8 @@ pub(super) struct Own {
     deleted_gap: bool,
     /// The largest number of each note that the own activity log names.
     pub(super) hinted: BTreeMap<Arc<str>, u64>,
+    /// The files under the ids that it had before, and how long they were when it was made sure that nothing lacks of them.
+    pub(super) left: BTreeMap<Path, u64>,
 }
 
 /// What opening the own files came to.
@@ -191,6 +193,7 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         activity_gap: false,
         deleted_gap: false,
         hinted: BTreeMap::new(),
+        left: BTreeMap::new(),
     };
     let mut repair =
         Repair { opening, ops: Vec::new(), words: Vec::new(), outdone: None, tally: Tally::default() };
@@ -228,10 +231,10 @@ fn has_files(shelf: &Shelf, instance: &str) -> bool {
         })
 }
 
-struct Repair<'a> {
-    opening: &'a Opening<'a>,
-    ops: Vec<FsOp>,
-    words: Vec<String>,
+pub(super) struct Repair<'a> {
+    pub(super) opening: &'a Opening<'a>,
+    pub(super) ops: Vec<FsOp>,
+    pub(super) words: Vec<String>,
     /// Why the identity is somebody else's too.
     outdone: Option<String>,
     /// How many of the own files are as they were written.
@@ -349,54 +352,6 @@ impl Own {
         !self.told_deleted.is_empty() && !self.told_deleted.is_subset(&self.deleted_in(shelf))
     }
 
-    /// Plans to write again what an earlier identity acknowledged and only its shadow has.
-    fn republish(&mut self, repair: &mut Repair<'_>) -> Result<(), Away> {
-        let Opening { fs, config, shelf, .. } = *repair.opening;
-        for before in self.identity.before.clone() {
-            for directory in list(fs, &shadows(&before))? {
-                let note: Arc<str> = directory.file_name().into();
-                if (repair.opening.is_gone)(&note) {
-                    continue;
-                }
-                let mut shared: BTreeSet<Vec<u8>> = BTreeSet::new();
-                let logs = shelf.notes.get(&note);
-                for (path, file) in logs.into_iter().flat_map(|files| &files.logs) {
-                    // The shelf keeps what is gone from the folder; others have only what is there.
-                    let content = match fs.read(path, 0) {
-                        Ok(content) => content,
-                        Err(FsError::NotLocal) => file.held.content.clone(),
-                        Err(FsError::NotFound) => continue,
-                        Err(error) => return Err((path.clone(), error)),
-                    };
-                    let checked = content.parsed(CheckedLog::parser(config.kind));
-                    let bytes = content.bytes();
-                    shared.extend(checked.good().map(|record| bytes[record.data.clone()].to_vec()));
-                }
-                for own in self.notes.get(&note).into_iter().flat_map(|own| &own.files) {
-                    let bytes = own.content.bytes();
-                    shared
-                        .extend(LogFile::read(bytes).records.into_iter().map(|one| bytes[one.data].to_vec()));
-                }
-                for shadow in list(fs, &directory)? {
-                    let content = fs.read(&shadow, 0).map_err(|error| (shadow.clone(), error))?;
-                    for record in LogFile::read(content.bytes()).records {
-                        let data = &content.bytes()[record.data.clone()];
-                        if shared.insert(data.to_vec()) {
-                            let time = WallMs(i64::try_from(record.time_ms).unwrap_or(0));
-                            let written = self.append(&config.profile, &note, data, time);
-                            repair.ops.extend(written.ops);
-                            repair.words.push(format!(
-                                "{}: number {} is written again as {}",
-                                shadow, record.seq, written.seq
-                            ));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The own logs of a note that the folder does not have as they are here.
     pub(super) fn logs<'a>(
         &'a self,
@@ -427,10 +382,11 @@ impl Own {
         self.notes.get(note).map_or(0, |own| own.seq) + 1
     }
 
-    /// The lengths of the own files that nobody else should have changed.
+    /// The lengths of the own files that nobody else should have changed, those of earlier identities among them.
     pub(super) fn lengths(&self) -> BTreeMap<Path, u64> {
         let files = self.notes.values().flat_map(|own| &own.files);
-        files.map(|file| (file.path.clone(), file.content.len() as u64)).collect()
+        let files = files.map(|file| (file.path.clone(), file.content.len() as u64));
+        self.left.clone().into_iter().chain(files).collect()
     }
 
     /// How many records of a note were written since its last snapshot.
@@ -541,6 +497,7 @@ impl Own {
             ops.extend(files.into_iter().map(|entry| FsOp::Remove { path: entry.path }));
         }
         self.notes.remove(note);
+        self.forget_left(note);
         ops
     }
 }
@@ -618,7 +575,7 @@ fn whole_shadow(path: &Path, content: &Content, repair: &mut Repair<'_>) -> Opti
 }
 
 /// What a local directory holds; nothing if it was never made.
-fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<Path>, Away> {
+pub(super) fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<Path>, Away> {
     match fs.list(dir) {
         Ok(entries) => Ok(entries.into_iter().map(|entry| entry.path).collect()),
         Err(FsError::NotFound) => Ok(Vec::new()),
