@@ -117,6 +117,10 @@ fn a_dry_run_says_what_would_move_and_writes_nothing() {
     assert_eq!(told["dryRun"], true);
     assert_eq!(told["received"], json!([{ "kind": "task", "id": "t1" }]));
     assert_eq!(told["counts"], json!({ "received": { "task": 1 }, "sent": { "task": 1 } }));
+    // A layout is for good, so it is not for a sync that is not done.
+    let refused = case.run("two", &["sync", "--dry-run", "--layout", "split-lite"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains("--layout"), "{refused:?}");
     assert_eq!((files(&case.folder()), files(&case.local("two"))), before);
     assert_eq!(case.sync("two"), "1 task received; 1 task sent");
 }

@@ -120,7 +120,7 @@ enum Command {
         #[arg(long, conflicts_with = "dry_run")]
         accept: bool,
         /// Lay out this machine's files so from now on. Machines with different layouts understand each other.
-        #[arg(long, value_enum)]
+        #[arg(long, value_enum, conflicts_with = "dry_run")]
         layout: Option<LayoutName>,
     },
     /// Sync whenever something changes, until it is interrupted; says what moved.
@@ -183,9 +183,7 @@ impl Delta {
                 (_, Some(id)) => change::put(&place, Key::new(&kind, &id), &fields, &unset),
             },
             Command::Delete { place, kind, ids } => change::delete(&place, &kind, &ids),
-            Command::Sync { place, dry_run: true, layout, .. } => {
-                exchange::sync(&place, exchange::How::Dry, layout)
-            }
+            Command::Sync { place, dry_run: true, .. } => exchange::sync(&place, exchange::How::Dry, None),
             Command::Sync { place, accept, layout, .. } => {
                 exchange::sync(&place, exchange::How::of(accept), layout)
             }
