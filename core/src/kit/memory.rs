@@ -138,9 +138,8 @@ impl FsMut for MemoryFs {
         match op {
             FsOp::Append { path, bytes } => {
                 self.can_hold(path)?;
-                let mut whole = self.files.get(path).map_or_else(Vec::new, |old| old.bytes().to_vec());
-                whole.extend_from_slice(bytes.bytes());
-                self.files.insert(path.clone(), Content::new(whole));
+                let grown = self.files.get(path).map_or_else(|| bytes.clone(), |old| old.grown(bytes));
+                self.files.insert(path.clone(), grown);
             }
             FsOp::CreateNew { path, .. } if self.exists(path) != Err(FsError::NotFound) => {
                 return Err(FsError::Exists);

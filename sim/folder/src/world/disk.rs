@@ -224,10 +224,9 @@ impl Disk {
                 let (content, data) = match old {
                     // The system would have to fetch the bytes first.
                     Some(Body { presence: Presence::Dataless, .. }) => return Err(FsError::NotLocal),
-                    Some(Body { content: old, .. }) => (
-                        Content::new([old.bytes(), bytes.bytes()].concat()),
-                        self.data(path, now).appended(old.len()),
-                    ),
+                    Some(Body { content: old, .. }) => {
+                        (old.grown(bytes), self.data(path, now).appended(old.len()))
+                    }
                     None => (bytes.clone(), Data::Appended { kept: 0 }),
                 };
                 self.change(path, Some(Body::here(content)), data, wall, now);
