@@ -79,7 +79,7 @@ impl Fields {
     /// The fields as one object.
     #[must_use]
     pub fn json(&self) -> Json {
-        Node::Object(self.0.iter().map(|(name, value)| (name.to_string(), value.node())).collect()).json()
+        Json::object(self.0.iter().map(|(name, value)| (&**name, value)))
     }
 }
 

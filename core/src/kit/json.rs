@@ -296,7 +296,29 @@ impl Json {
     /// Whether both are one value: `1.0`, `1` and `10e-1` are, `1` and `"1"` are not.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        self.0 == other.0 || self.node().same(&other.node())
+        self.0 == other.0
+            || match (self.0.as_bytes().first(), other.0.as_bytes().first()) {
+                // Of other values each has one text.
+                (Some(one @ (b'[' | b'{')), Some(two)) => one == two && self.node().same(&other.node()),
+                (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) => normal(&self.0) == normal(&other.0),
+                _ => false,
+            }
+    }
+
+    /// One object of these fields, which come in the order of their names, each name once.
+    #[must_use]
+    pub fn object<'a>(fields: impl IntoIterator<Item = (&'a str, &'a Self)>) -> Self {
+        let mut out = String::from("{");
+        for (name, value) in fields {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            quote(&mut out, name);
+            out.push(':');
+            out.push_str(&value.0);
+        }
+        out.push('}');
+        Self(out.into())
     }
 }
 
@@ -595,6 +617,46 @@ mod tests {
                 assert_eq!(at == other, one.same(two));
             }
         }
+    }
+
+    #[test]
+    fn texts_are_compared_as_their_values_are() {
+        let values = [
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "0.0",
+            "1",
+            "1.0",
+            "10e-1",
+            "-1",
+            "\"\"",
+            "\"1\"",
+            "\"\\ud83d\"",
+            "[]",
+            "[1]",
+            "[1.0]",
+            "[\"1\"]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":1.0}",
+            "{\"a\":\"1\"}",
+            "{\"b\":1}",
+        ];
+        let values = values.map(json);
+        for one in &values {
+            for two in &values {
+                assert_eq!(one.same(two), one.node().same(&two.node()), "{one} and {two}");
+            }
+        }
+        let named: BTreeMap<String, Json> =
+            values.iter().enumerate().map(|(at, value)| (format!("{at}\"\u{1}"), value.clone())).collect();
+        let parts = named.iter().map(|(name, value)| (name.clone(), value.node())).collect();
+        let object = Json::object(named.iter().map(|(name, value)| (name.as_str(), value)));
+        assert_eq!(object, Node::Object(parts).json());
+        assert_eq!(Json::object([]), json("{}"));
     }
 
     #[test]
