@@ -5,6 +5,7 @@
 //! of an author waits until all before it are here, as an update of a Yjs client does. The author stands in the record
 //! as well as in the log, so one that is there under another instance too counts once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,19 +19,19 @@ const DIGEST_BYTES: usize = 4;
 
 /// What one record does.
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Deeds {
+enum Deeds<'a> {
     /// The note is made.
-    Made { id: String, created_ms: u64 },
+    Made { id: &'a str, created_ms: u64 },
     /// The note lies in the trash, or does not any more.
     Trashed(bool),
     /// Text away and text more, in this order.
-    Text { gone: Vec<Gone>, more: String },
+    Text { gone: Vec<Gone<'a>>, more: Cow<'a, str> },
 }
 
 /// Characters that are gone: of which record, from where, and how many.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Gone {
-    instance: String,
+struct Gone<'a> {
+    instance: &'a str,
     seq: u64,
     from: u64,
     len: u64,
@@ -38,12 +39,12 @@ struct Gone {
 
 /// A record, read.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Plain {
-    instance: String,
+struct Plain<'a> {
+    instance: &'a str,
     seq: u64,
     lamport: u64,
     now_ms: u64,
-    deeds: Vec<Deeds>,
+    deeds: Vec<Deeds<'a>>,
 }
 
 const MADE: u8 = 1;
@@ -91,8 +92,8 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn text(&mut self) -> Result<String, &'static str> {
-        std::str::from_utf8(self.bytes()?).map(str::to_owned).map_err(|_| "a text of the record is no text")
+    fn text(&mut self) -> Result<&'a str, &'static str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| "a text of the record is no text")
     }
 }
 
@@ -101,7 +102,7 @@ fn put(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend(text);
 }
 
-fn read(data: &[u8]) -> Result<Plain, &'static str> {
+fn read(data: &[u8]) -> Result<Plain<'_>, &'static str> {
     let mut reader = Reader(opened(data)?);
     let mut plain = Plain {
         instance: reader.text()?,
@@ -126,7 +127,7 @@ fn read(data: &[u8]) -> Result<Plain, &'static str> {
                         len: reader.number()?,
                     });
                 }
-                Deeds::Text { gone, more: reader.text()? }
+                Deeds::Text { gone, more: reader.text()?.into() }
             }
             _ => return Err("the record has content of a kind that is not known"),
         });
@@ -134,7 +135,7 @@ fn read(data: &[u8]) -> Result<Plain, &'static str> {
     Ok(plain)
 }
 
-fn written(plain: &Plain) -> Vec<u8> {
+fn written(plain: &Plain<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     put(&mut bytes, plain.instance.as_bytes());
     write_varint(&mut bytes, plain.seq);
@@ -193,9 +194,9 @@ pub(super) fn state(parts: &Parts<'_>) -> Option<Vec<u8>> {
 
 /// A character of the text: of which record, and its place there.
 #[derive(Clone, Debug)]
-struct Letter {
+struct Letter<'a> {
     letter: char,
-    instance: String,
+    instance: &'a str,
     seq: u64,
     at: u64,
 }
@@ -205,7 +206,7 @@ struct Woven<'a> {
     applied: BTreeSet<&'a [u8]>,
     lamport: u64,
     document: Document,
-    letters: Vec<Letter>,
+    letters: Vec<Letter<'a>>,
 }
 
 impl<'a> Woven<'a> {
@@ -224,10 +225,11 @@ impl<'a> Woven<'a> {
             all.into_iter().filter_map(|data| read(data).ok().map(|plain| (plain, data))).collect();
         let mut numbers: BTreeMap<&str, Numbers> = BTreeMap::new();
         for (plain, _) in &read {
-            numbers.entry(&plain.instance).or_default().insert(plain.seq);
+            numbers.entry(plain.instance).or_default().insert(plain.seq);
         }
         // A number 0 is before every other one.
-        let comes = |plain: &Plain| plain.seq <= numbers.get(&*plain.instance).map_or(0, Numbers::contiguous);
+        let comes =
+            |plain: &Plain<'_>| plain.seq <= numbers.get(plain.instance).map_or(0, Numbers::contiguous);
         let come: Vec<_> = read.iter().map(|(plain, _)| comes(plain)).collect();
         let waits = come.contains(&false);
         let mut come = come.into_iter();
@@ -239,9 +241,9 @@ impl<'a> Woven<'a> {
         woven
     }
 
-    fn weave(&mut self, mut read: Vec<(Plain, &[u8])>) {
+    fn weave(&mut self, mut read: Vec<(Plain<'a>, &'a [u8])>) {
         read.sort_by(|(a, a_data), (b, b_data)| {
-            (a.lamport, &a.instance, a.seq, a_data).cmp(&(b.lamport, &b.instance, b.seq, b_data))
+            (a.lamport, a.instance, a.seq, a_data).cmp(&(b.lamport, b.instance, b.seq, b_data))
         });
         let mut gone = BTreeSet::new();
         for (plain, _) in read {
@@ -253,28 +255,23 @@ impl<'a> Woven<'a> {
             for deeds in plain.deeds {
                 match deeds {
                     Deeds::Made { id, created_ms } => {
-                        document.id = Some(id);
+                        document.id = Some(id.to_owned());
                         document.created_ms = Some(created_ms);
                     }
                     Deeds::Trashed(trashed) => document.is_trashed = trashed,
                     Deeds::Text { gone: away, more } => {
                         for one in away {
                             let end = one.from.saturating_add(one.len.min(1 << 20));
-                            gone.extend((one.from..end).map(|at| (one.instance.clone(), one.seq, at)));
+                            gone.extend((one.from..end).map(|at| (one.instance, one.seq, at)));
                         }
                         let letters = more.chars().zip(0..);
-                        self.letters.extend(letters.map(|(letter, at)| Letter {
-                            letter,
-                            instance: instance.clone(),
-                            seq,
-                            at,
-                        }));
+                        self.letters.extend(letters.map(|(letter, at)| Letter { letter, instance, seq, at }));
                     }
                 }
             }
         }
         if !gone.is_empty() {
-            self.letters.retain(|one| !gone.contains(&(one.instance.clone(), one.seq, one.at)));
+            self.letters.retain(|one| !gone.contains(&(one.instance, one.seq, one.at)));
         }
         self.document.text = self.letters.iter().map(|one| one.letter).collect();
     }
@@ -298,8 +295,8 @@ pub(super) fn record(
     let woven = Woven::of(parts);
     let deeds = match deed {
         Deed::Create(id, text) => vec![
-            Deeds::Made { id: id.to_owned(), created_ms: author.now_ms },
-            Deeds::Text { gone: Vec::new(), more: text.to_owned() },
+            Deeds::Made { id, created_ms: author.now_ms },
+            Deeds::Text { gone: Vec::new(), more: text.into() },
         ],
         Deed::Trash if woven.document.is_trashed => return Ok(None),
         Deed::Restore if !woven.document.is_trashed => return Ok(None),
@@ -310,8 +307,8 @@ pub(super) fn record(
             None => return Ok(None),
         },
     };
-    let (instance, lamport) = (author.instance.to_owned(), woven.lamport.saturating_add(1));
-    let seq = next(parts, author.instance);
+    let (instance, lamport) = (author.instance, woven.lamport.saturating_add(1));
+    let seq = next(parts, instance);
     Ok(Some(written(&Plain { instance, seq, lamport, now_ms: author.now_ms, deeds })))
 }
 
@@ -323,10 +320,10 @@ fn next(parts: &Parts<'_>, author: &str) -> u64 {
     own.map(|plain| plain.seq).max().unwrap_or(0).saturating_add(1)
 }
 
-impl Woven<'_> {
+impl<'a> Woven<'a> {
     /// Text comes at the end, wherever it was put: where pieces stand is not the question here.
-    fn edit(&self, change: &Change) -> Result<Option<Deeds>, EditError> {
-        let (mut gone, mut more): (Vec<Gone>, _) = (Vec::new(), String::new());
+    fn edit(&self, change: &Change) -> Result<Option<Deeds<'a>>, EditError> {
+        let (mut gone, mut more): (Vec<Gone<'a>>, _) = (Vec::new(), String::new());
         let steps = steps(&self.document.text, change)?;
         if steps.is_empty() {
             return Ok(None);
@@ -338,22 +335,19 @@ impl Woven<'_> {
                     for one in &self.letters[at..at + len] {
                         match gone.last_mut() {
                             Some(last)
-                                if (&last.instance, last.seq, last.from + last.len)
-                                    == (&one.instance, one.seq, one.at) =>
+                                if (last.instance, last.seq, last.from + last.len)
+                                    == (one.instance, one.seq, one.at) =>
                             {
                                 last.len += 1;
                             }
-                            _ => gone.push(Gone {
-                                instance: one.instance.clone(),
-                                seq: one.seq,
-                                from: one.at,
-                                len: 1,
-                            }),
+                            _ => {
+                                gone.push(Gone { instance: one.instance, seq: one.seq, from: one.at, len: 1 })
+                            }
                         }
                     }
                 }
             }
         }
-        Ok(Some(Deeds::Text { gone, more }))
+        Ok(Some(Deeds::Text { gone, more: more.into() }))
     }
 }
