@@ -15,6 +15,7 @@ use cloudchamber_core::journal::{Design, Duplicates, Parents};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::lines::Makes;
+use crate::StableHasher;
 
 /// The journals of one machine and what they say together: that is found out once somebody asks.
 pub(super) struct Seen<'a> {
@@ -49,6 +50,15 @@ pub(super) fn folder_digest(folder: &Folder) -> u64 {
     })
 }
 
+/// A number that stands for all that a view is made of: two with one number show the same. Files without a line add
+/// nothing, wherever they lie.
+pub(super) fn view_key(design: &Design, folder: &Folder) -> u64 {
+    let lines = folder.files.iter().filter(|held| !held.content.is_empty());
+    let files: Vec<_> =
+        lines.map(|held| (&*held.directory, &*held.machine, held.log, held.content.digest())).collect();
+    StableHasher::of(&(design, &folder.aliases, files))
+}
+
 /// Looks at what a machine has read.
 pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen<'_>) -> T) -> T {
     folder.with_sources(design, |sources| {
@@ -69,6 +79,8 @@ pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
     folder: Folder,
+    /// As [`view_key`] says.
+    key: OnceLock<u64>,
     digest: OnceLock<u64>,
 }
 
@@ -76,7 +88,14 @@ impl Remembered {
     /// Remembers journals. What is wrong with them, and whose they are, does not show.
     pub(super) fn new(folder: &Folder) -> Self {
         let (files, aliases) = (folder.files.clone(), folder.aliases.clone());
-        Self { folder: Folder { files, aliases, ..Folder::default() }, digest: OnceLock::new() }
+        let folder = Folder { files, aliases, ..Folder::default() };
+        Self { folder, key: OnceLock::new(), digest: OnceLock::new() }
+    }
+
+    /// Whether the two show the same, each by its design.
+    pub(super) fn shows_as(&self, design: &Design, other: &Self, others: &Design) -> bool {
+        let key = |of: &Self, design| *of.key.get_or_init(|| view_key(design, &of.folder));
+        key(self, design) == key(other, others) || self.view_digest(design) == other.view_digest(others)
     }
 
     /// The digest of the view.
@@ -103,6 +122,11 @@ impl Seen<'_> {
 
     fn shown(&self) -> Shown<'_> {
         Shown { design: self.design, sources: self.sources, view: self.view() }
+    }
+
+    /// As [`view_key`] says.
+    pub(super) fn view_key(&self) -> u64 {
+        view_key(self.design, self.folder)
     }
 
     /// The digest of the view, without what is wrong with the files.

@@ -202,7 +202,7 @@ impl Checks<NotesSystem> for NotesChecks {
             self.look(setup, world, id, findings);
         }
         if self.at_rest && rests(world) {
-            self.settled(setup, world, findings);
+            self.settled(setup, world, false, findings);
             self.note_rest(findings);
         }
     }
@@ -229,10 +229,32 @@ impl Checks<NotesSystem> for NotesChecks {
         self.calm = true;
     }
 
+    fn is_content(&mut self, setup: &Setup<NotesSystem>, world: &World<NotesSystem>) -> bool {
+        let mut findings = Findings::default();
+        if self.calm {
+            self.all_write(world, &mut findings);
+        }
+        if self.calm && findings.violations.is_empty() {
+            self.settled(setup, world, true, &mut findings);
+        }
+        findings.violations.is_empty()
+    }
+
     fn end(&self, setup: &Setup<NotesSystem>, world: &World<NotesSystem>, findings: &mut Findings) {
         if !self.calm {
             return;
         }
+        self.all_write(world, findings);
+        self.settled(setup, world, false, findings);
+        if rests(world) {
+            self.note_rest(findings);
+        }
+    }
+}
+
+impl NotesChecks {
+    /// Whether every instance can write, and has finished.
+    fn all_write(&self, world: &World<NotesSystem>, findings: &mut Findings) {
         for (id, replica) in world.replicas() {
             let Some(notes) = replica.protocol() else { continue };
             if notes.instance().is_none() || !notes.is_idle() {
@@ -247,10 +269,6 @@ impl Checks<NotesSystem> for NotesChecks {
                     )
                 });
             }
-        }
-        self.settled(setup, world, findings);
-        if rests(world) {
-            self.note_rest(findings);
         }
     }
 }
@@ -555,10 +573,19 @@ impl NotesChecks {
         }
     }
 
-    /// Looks at a world in which everything has come to rest.
-    fn settled(&self, setup: &Setup<NotesSystem>, world: &World<NotesSystem>, findings: &mut Findings) {
+    /// Looks at a world in which everything has come to rest. `any`: no further than to the first violation.
+    fn settled(
+        &self,
+        setup: &Setup<NotesSystem>,
+        world: &World<NotesSystem>,
+        any: bool,
+        findings: &mut Findings,
+    ) {
         let mut first = None::<(ReplicaId, BTreeMap<Arc<str>, _>)>;
         for (id, replica) in world.replicas() {
+            if any && !findings.violations.is_empty() {
+                return;
+            }
             let Some(notes) = replica.protocol() else { continue };
             let config = seen::config(setup, id);
             let all = notes.ids().into_iter().filter_map(|note| notes.note(config, &note));
