@@ -113,11 +113,25 @@ impl Path {
     }
 }
 
+/// What there is of a part so far.
+const EMPTY: u8 = 0;
+const DOT: u8 = 1;
+const DOTS: u8 = 2;
+const SOUND: u8 = 3;
+
 /// Whether a name has no part that is empty, `.` or `..`, or holds a NUL.
 fn is_sound(name: &str) -> bool {
-    name.as_bytes()
-        .split(|byte| *byte == b'/')
-        .all(|part| !matches!(part, b"" | b"." | b"..") && !part.contains(&0))
+    let mut part = 0;
+    for &byte in name.as_bytes().iter().chain(b"/") {
+        part = match (part, byte) {
+            (_, 0) | (EMPTY | DOT | DOTS, b'/') => return false,
+            (_, b'/') => EMPTY,
+            (EMPTY, b'.') => DOT,
+            (DOT, b'.') => DOTS,
+            _ => SOUND,
+        };
+    }
+    true
 }
 
 impl fmt::Display for Path {

@@ -169,6 +169,12 @@ impl Disk {
         }
     }
 
+    /// The contents of all files below a directory whose bytes are here, in order of their paths.
+    pub(crate) fn here_below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a Content> {
+        let bodies = self.slots.below(dir).filter_map(|(_, _, slot)| slot.body.as_ref());
+        bodies.filter(|body| body.presence == Presence::Here).map(|body| &body.content)
+    }
+
     /// A number that changes with whatever is below a directory.
     pub(crate) fn digest_below(&self, dir: &Path) -> u64 {
         self.slots.digest_below(dir)

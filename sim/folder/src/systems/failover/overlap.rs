@@ -1,7 +1,7 @@
 //! Two that are active at the same time: whether late files excuse it, and whether it ends once they have come.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cloudchamber_core::Path;
 use cloudchamber_core::failover::hardened::record::{Found, Record, Role, Said};
@@ -13,6 +13,9 @@ use super::settings::Bounds;
 use crate::ReplicaId;
 use crate::checks::Findings;
 use crate::world::Choice;
+
+/// Where the devices' files lie.
+static DEVICES: LazyLock<Path> = LazyLock::new(|| Path::shared("devices"));
 
 /// How many beats of a replica are remembered; those of ten minutes.
 const BEATS_MAX: usize = 64;
@@ -99,7 +102,7 @@ impl Overlap {
     /// Notes how late the first of the beats was that a file which has just come tells of.
     fn arrived(&mut self, look: &Look<'_>, bounds: &Bounds) {
         let Choice::Download { replica: to, path, .. } = look.choice else { return };
-        if path.below(&Path::shared("devices")).is_none() {
+        if path.below(&DEVICES).is_none() {
             return;
         }
         let Some(content) = look.world.replica(*to).disk().read(path, 0).ok() else { return };
@@ -241,10 +244,8 @@ fn is_watched(look: &Look<'_>, id: ReplicaId) -> bool {
 
 /// The newest that the replica of this id says, as far as a disk shows it.
 fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Arc<Said>> {
-    let devices = Path::shared("devices");
-    let disk = look.world.replica(on).disk();
-    let files = disk.slots().filter(|(path, _)| path.below(&devices).is_some());
-    let records = files.filter_map(|(path, _)| match &*disk.read(path, 0).ok()?.parsed(Record::parse) {
+    let files = look.world.replica(on).disk().here_below(&DEVICES);
+    let records = files.filter_map(|content| match &*content.parsed(Record::parse) {
         Found::Record(record, _) if *record.coordination.id == *id => Some(Arc::clone(&record.coordination)),
         _ => None,
     });
