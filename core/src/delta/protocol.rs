@@ -1,6 +1,7 @@
 //! One replica, as a protocol: takes changes, syncs when asked or when it is time, and knows what all say.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use super::entity::{Conflict, Entity, Fields, Key, RESERVED, Shown};
@@ -92,6 +93,12 @@ impl Delta {
     #[must_use]
     pub fn entity(&self, key: &Key) -> Option<&Entity> {
         self.store.records.get(key).map(|record| &record.entity)
+    }
+
+    /// Hashes all that is known of entities, for checkers that look only where there is something new.
+    pub fn hash_known<H: Hasher>(&self, state: &mut H) {
+        (&self.store.records, &self.store.own.graves).hash(state);
+        self.local.iter().for_each(|local| local.hash_known(state));
     }
 
     /// Lives whose end every replica has seen, as far as this one knows, for checkers.

@@ -28,6 +28,7 @@ mod files;
 mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher};
 
 pub use item::{Item, merge};
 
@@ -367,6 +368,11 @@ impl Local {
     /// Values that lost at this replica.
     pub(super) fn conflicts(&self) -> impl Iterator<Item = Conflict> + '_ {
         self.lost.iter().cloned()
+    }
+
+    /// Hashes what it shows and lists.
+    pub(super) fn hash_known<H: Hasher>(&self, state: &mut H) {
+        (&self.items, &self.lost).hash(state);
     }
 
     /// Takes a conflict off the list.

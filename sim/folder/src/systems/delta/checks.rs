@@ -1,12 +1,14 @@
 //! What must hold of entities.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use cloudchamber_core::delta::{
     Change, Command, Delta, Dot, Event, Fields, Key, Merging, ReplicaId as Author,
 };
 use cloudchamber_core::kit::json::Json;
+use cloudchamber_core::kit::memo::Memo;
 use cloudchamber_core::kit::watermark::Watermarks;
 
 use super::DeltaSystem;
@@ -64,6 +66,21 @@ pub struct DeltaChecks {
     calm: bool,
     /// Whether to look at every rest.
     at_rest: bool,
+    /// What each replica showed when it was last looked at, and where that was all that it should be.
+    looked: Memo<BTreeMap<ReplicaId, Looked>>,
+}
+
+/// What one replica showed.
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    /// The digest of all that it knew, and how many changes had been acknowledged.
+    of: (u64, usize),
+    /// Whether it listed a conflict.
+    conflict: bool,
+    /// Whether it had seen two changes of an entity of which neither had seen the other.
+    meet: bool,
+    /// Whether there was nothing to complain of.
+    is_sound: bool,
 }
 
 /// What may be acknowledged.
@@ -173,15 +190,16 @@ impl Checks<DeltaSystem> for DeltaChecks {
             for event in &effects.events {
                 self.told(setup, world, id, event, findings);
             }
-            let picture = Picture::of(delta);
-            self.find_out(world, id, &picture);
-            self.look(setup, world, id, &picture, findings);
+            if self.doubtful.contains_key(&id) {
+                self.find_out(world, id, &Picture::of(delta));
+            }
+            self.look(setup, world, id, delta, findings);
             if delta.is_idle() {
                 self.asked.remove(&id);
             }
         }
         if self.at_rest && self.rests(world) {
-            self.settled(setup, world, findings);
+            self.settled(setup, world, false, findings);
             self.note_rest(findings);
         }
     }
@@ -198,10 +216,32 @@ impl Checks<DeltaSystem> for DeltaChecks {
         self.calm = true;
     }
 
+    fn is_content(&mut self, setup: &Setup<DeltaSystem>, world: &World<DeltaSystem>) -> bool {
+        let mut findings = Findings::default();
+        if self.calm {
+            self.all_sent(setup, world, &mut findings);
+        }
+        if self.calm && findings.violations.is_empty() {
+            self.settled(setup, world, true, &mut findings);
+        }
+        findings.violations.is_empty()
+    }
+
     fn end(&self, setup: &Setup<DeltaSystem>, world: &World<DeltaSystem>, findings: &mut Findings) {
         if !self.calm {
             return;
         }
+        self.all_sent(setup, world, findings);
+        self.settled(setup, world, false, findings);
+        if self.rests(world) {
+            self.note_rest(findings);
+        }
+    }
+}
+
+impl DeltaChecks {
+    /// Whether nothing waits to be sent.
+    fn all_sent(&self, setup: &Setup<DeltaSystem>, world: &World<DeltaSystem>, findings: &mut Findings) {
         for (id, delta) in running(world) {
             let waits = delta.dirty().next();
             let is_nobody = joins(setup, id) && delta.id().is_none();
@@ -214,10 +254,6 @@ impl Checks<DeltaSystem> for DeltaChecks {
                     violation(ALL_SENT, world.now(), vec![id], "nothing waits to be sent in the end", seen)
                 });
             }
-        }
-        self.settled(setup, world, findings);
-        if self.rests(world) {
-            self.note_rest(findings);
         }
     }
 }
@@ -393,15 +429,50 @@ impl DeltaChecks {
         *known = self.ledger.add(said, known);
     }
 
-    /// Looks at what a replica shows after it has told something.
+    /// Looks at what a replica shows after it has told something. Where that is what it was, and nobody has been told of
+    /// another change meanwhile, there is nothing new to be found.
     fn look(
         &mut self,
         setup: &Setup<DeltaSystem>,
         world: &World<DeltaSystem>,
         id: ReplicaId,
-        picture: &Picture<'_>,
+        delta: &Delta,
         findings: &mut Findings,
     ) {
+        let mut hasher = StableHasher::default();
+        delta.hash_known(&mut hasher);
+        let of = (hasher.finish(), self.ledger.len());
+        let looked = match self.looked.get(&id) {
+            Some(looked) if looked.of == of && looked.is_sound => {
+                self.graves.join(delta.graves());
+                *looked
+            }
+            _ => self.look_at(setup, world, id, of, &Picture::of(delta), findings),
+        };
+        self.looked.insert(id, looked);
+        if looked.conflict {
+            findings.count(CONFLICT, 1);
+        }
+        if looked.meet {
+            findings.count(MEET, 1);
+        }
+        self.spread(world, id, findings);
+    }
+
+    /// Looks at what a replica shows.
+    fn look_at(
+        &mut self,
+        setup: &Setup<DeltaSystem>,
+        world: &World<DeltaSystem>,
+        id: ReplicaId,
+        of: (u64, usize),
+        picture: &Picture<'_>,
+        findings: &mut Findings,
+    ) -> Looked {
+        let complaints = |findings: &Findings| {
+            [ONE_CONTENT, SAME_ENTITY].map(|name| findings.counts.get(name).copied().unwrap_or(0))
+        };
+        let before = complaints(findings);
         let known: BTreeMap<Key, Known> =
             picture.entities().map(|(key, _)| (key.clone(), self.ledger.known(picture, key))).collect();
         let merging = setup.replicas[id.index()].config.design.merging;
@@ -409,16 +480,11 @@ impl DeltaChecks {
         for key in known.keys() {
             self.name(world, id, picture, key, merging, findings);
         }
-        if picture.has_conflicts() {
-            findings.count(CONFLICT, 1);
-        }
         let apart = |one: &usize, two: &usize| one < two && !self.ledger.get(*two).past.contains(one);
         let meet = |known: &Known| known.seen.iter().any(|one| known.seen.iter().any(|two| apart(one, two)));
-        if known.values().any(meet) {
-            findings.count(MEET, 1);
-        }
+        let meet = known.values().any(meet);
         self.known.insert(id, known);
-        self.spread(world, id, findings);
+        Looked { of, conflict: picture.has_conflicts(), meet, is_sound: complaints(findings) == before }
     }
 
     /// Compares the content of a version with what it was elsewhere.

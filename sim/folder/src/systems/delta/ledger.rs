@@ -107,6 +107,11 @@ impl Ledger {
         self.said.is_empty()
     }
 
+    /// How many changes there are.
+    pub(super) fn len(&self) -> usize {
+        self.said.len()
+    }
+
     /// The changes of an entity, in order.
     pub(super) fn of(&self, key: &Key) -> impl DoubleEndedIterator<Item = (usize, &Said)> {
         self.by_key.get(key).into_iter().flatten().map(|at| (*at, &*self.said[*at]))

@@ -17,11 +17,12 @@ use crate::checks::Findings;
 use crate::world::{Presence, Setup, World};
 
 impl DeltaChecks {
-    /// Looks at a world in which everything has come to rest.
+    /// Looks at a world in which everything has come to rest. `any`: no further than to the first violation.
     pub(super) fn settled(
         &self,
         setup: &Setup<DeltaSystem>,
         world: &World<DeltaSystem>,
+        any: bool,
         findings: &mut Findings,
     ) {
         let pictures: Vec<_> = running(world).map(|(id, delta)| (id, Picture::of(delta))).collect();
@@ -35,9 +36,15 @@ impl DeltaChecks {
                     violation(QUIET_AGREE, world.now(), vec![other, *id], "all replicas show the same", seen)
                 });
             }
-            self.kept(world, *id, picture, findings);
-            self.overwritten(world, *id, picture, findings);
-            self.stays_deleted(world, *id, picture, findings);
+            for check in [Self::kept, Self::overwritten, Self::stays_deleted] {
+                if any && !findings.violations.is_empty() {
+                    return;
+                }
+                check(self, world, *id, picture, findings);
+            }
+        }
+        if any && !findings.violations.is_empty() {
+            return;
         }
         if pictures.iter().any(|(id, _)| !joins(setup, *id)) {
             self.same_files(world, &pictures, findings);
