@@ -14,9 +14,10 @@ use crate::show::{ci, html, text};
 pub(crate) fn run<L: Systems>(args: &CheckArgs, json: bool) -> Result<Verdict, Failure> {
     let scenarios = files::scenarios_dir(args.scenarios.as_deref())?;
     let out = Out { dir: &args.out, draw: html::timeline_page };
-    let CheckArgs { quick, seeds, fail_fast, .. } = *args;
+    let CheckArgs { quick, seeds, fail_fast, shard, .. } = *args;
     let system = args.system.as_deref();
-    let order = Order { quick, system, seeds, jobs: workers(args.jobs), scenarios: &scenarios, fail_fast };
+    let jobs = workers(args.jobs);
+    let order = Order { quick, system, seeds, jobs, scenarios: &scenarios, fail_fast, shard };
     let report = check::<L>(order, &out)?;
     let data = files::to_json(&report);
     out.write("report.json", &data)?;

@@ -156,6 +156,9 @@ pub(crate) struct CheckArgs {
     /// How many seeds each swarm gets.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: Option<u64>,
+    /// Only the I-th of N parts, counted from 1; `merge` makes one report of them.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<(u64, u64)>,
     /// How many runs go on side by side; as many as there are cores where it is absent.
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
@@ -229,7 +232,7 @@ pub(crate) struct SwarmArgs {
     /// profile of one's own, which ends with .toml.
     #[arg(long, default_value = "icloud")]
     pub(crate) profile: String,
-    /// The seeds, the last one excluded.
+    /// The seeds, the last one excluded; N stands for 0..N.
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
     pub(crate) seeds: Range<u64>,
     /// Only the I-th of N equal parts of the seeds, counted from 1.
@@ -526,10 +529,11 @@ fn machines(text: &str) -> Result<usize, String> {
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let range = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
-    range
-        .filter(|range: &Range<u64>| !range.is_empty())
-        .ok_or_else(|| "write two numbers, the first seed and the one after the last, such as 0..1000".into())
+    let (from, to) = text.split_once("..").unwrap_or(("0", text));
+    let range = from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..to);
+    range.filter(|range: &Range<u64>| !range.is_empty()).ok_or_else(|| {
+        "write two numbers, the first seed and the one after the last, such as 0..1000, or how many there are".into()
+    })
 }
 
 fn shard(text: &str) -> Result<(u64, u64), String> {
@@ -591,7 +595,8 @@ mod tests {
     #[test]
     fn ranges_and_shards() {
         assert_eq!(seeds("3..7"), Ok(3..7));
-        for bad in ["", "3", "7..3", "3..3", "a..b", "-1..2", "1..=2"] {
+        assert_eq!(seeds("150"), Ok(0..150));
+        for bad in ["", "0", "-3", "..", "3..", "..3", "7..3", "3..3", "a..b", "-1..2", "1..=2"] {
             assert!(seeds(bad).is_err(), "{bad}");
         }
         assert_eq!(shard("2/4"), Ok((2, 4)));

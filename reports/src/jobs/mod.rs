@@ -61,6 +61,20 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// As [`side_by_side`], and what takes longest begins first, so that at the end nobody waits long for the last one.
+pub(crate) fn longest_first<T: Sync, R: Send>(
+    jobs: usize,
+    things: Vec<T>,
+    size: impl Fn(&T) -> u64,
+    each: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let mut sorted: Vec<(usize, T)> = things.into_iter().enumerate().collect();
+    sorted.sort_by_cached_key(|(place, thing)| (std::cmp::Reverse(size(thing)), *place));
+    let mut done = side_by_side(jobs, &sorted, |(place, thing)| (*place, each(thing)));
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +86,12 @@ mod tests {
             assert_eq!(side_by_side(jobs, &things, |n| n * 2), (0..100).map(|n| n * 2).collect::<Vec<_>>());
         }
         assert!(side_by_side(3, &[] as &[u64], |n| *n).is_empty());
+        let order = Mutex::new(Vec::new());
+        let each = |n: &u64| {
+            order.lock().unwrap().push(*n);
+            n * 2
+        };
+        assert_eq!(longest_first(1, vec![2, 7, 5], |n| *n, each), [4, 14, 10]);
+        assert_eq!(order.into_inner().unwrap(), [7, 5, 2]);
     }
 }

@@ -48,6 +48,13 @@ pub(crate) fn files<L: Systems>(scenarios: &Path, wanted: Wanted<'_>) -> Result<
     Ok(found)
 }
 
+/// How many states of a model file's differ, as far as it says that.
+pub(crate) fn size(file: &Path) -> u64 {
+    let table = files::read(file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let states = table.and_then(|table| table.get("unique_states")?.as_integer());
+    states.and_then(|states| u64::try_from(states).ok()).unwrap_or(0)
+}
+
 /// The system that a model file is of.
 ///
 /// # Errors
@@ -148,7 +155,7 @@ impl Work for Explored<'_> {
             (Keep::Beside(out), Some(trace)) => {
                 let stem =
                     self.file.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
-                Some(out.trace(&format!("traces/models/{stem}.jsonl"), trace)?)
+                Some(out.trace(&format!("traces/models/{stem}.jsonl"), trace, None)?)
             }
         };
         Ok(report)

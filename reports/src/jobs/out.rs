@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cloudchamber_folder::System;
-use cloudchamber_folder::trace::Trace;
+use cloudchamber_folder::trace::{Outcome, Trace};
 
 use crate::failure::Failure;
 use crate::files;
@@ -27,9 +27,18 @@ impl Out<'_> {
         Ok(name.to_owned())
     }
 
-    /// Writes a trace, and beside it the page that draws it. Returns the trace's name relative to the report.
-    pub(crate) fn trace<S: System>(&self, name: &str, trace: &Trace<S>) -> Result<String, Failure> {
-        let (timeline, report) = timeline::of(trace, &self.path(name))?;
+    /// Writes a trace, and beside it the page that draws it. `outcome`: how its run ended, where that is known. Returns the
+    /// trace's name relative to the report.
+    pub(crate) fn trace<S: System>(
+        &self,
+        name: &str,
+        trace: &Trace<S>,
+        outcome: Option<&Outcome>,
+    ) -> Result<String, Failure> {
+        let (timeline, report) = match outcome {
+            Some(outcome) => timeline::drawn(trace, outcome, &self.path(name))?,
+            None => timeline::of(trace, &self.path(name))?,
+        };
         self.write(&page_of(name), &(self.draw)(&timeline, &report))?;
         self.write(name, &trace.to_text())
     }

@@ -12,9 +12,17 @@ use crate::report::specification::{SpecificationReport, Tlc};
 /// The system whose documents the specification is one of.
 pub(crate) const SYSTEM: &str = "notes";
 
+/// What stands in the place of a design in its reports.
+pub(crate) const DESIGN: &str = "specification";
+
 /// All constants that TLC has counted; only those that take a few seconds where it is to be quick.
 pub(crate) fn rows(quick: bool) -> Vec<Config> {
     Row::ALL.iter().filter(|row| row.quick || !quick).map(|row| row.config).collect()
+}
+
+/// How many states differ with given constants, as far as TLC has counted them.
+pub(crate) fn size(config: Config) -> u64 {
+    Row::ALL.iter().find(|row| row.config == config).map_or(0, |row| row.distinct)
 }
 
 /// Counts the states with given constants, or so many of them.
@@ -51,7 +59,7 @@ fn report(counted: &Counted, bytes: Option<u64>) -> SpecificationReport {
         file: title(&config),
         about: String::new(),
         system: SYSTEM.into(),
-        design: "specification".into(),
+        design: DESIGN.into(),
         policy: None,
         replicas: config.replicas.into(),
         unique_states,

@@ -8,7 +8,7 @@ use cloudchamber_core::Design;
 use cloudchamber_folder::checks::{Checker, Kind, checkers};
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::systems::{Systems, Work};
-use cloudchamber_folder::trace::{COMMIT, Trace};
+use cloudchamber_folder::trace::{COMMIT, Outcome, Trace};
 use cloudchamber_folder::{Sample, System, find};
 use cloudchamber_host::throughput::{Stage, timed};
 use cloudchamber_sim::{Fault, Harvest, Swarm};
@@ -50,7 +50,7 @@ impl Work for Command<'_> {
                 failed.filter(|verdict| verdict.violated > 0).min_by_key(|verdict| verdict.first_seed)
             && let Some(seed) = first.first_seed
         {
-            files::write(path, &recorded(&swarm, seed).to_text())?;
+            files::write(path, &recorded(&swarm, seed).0.to_text())?;
             first.trace = Some(path.display().to_string());
         }
         Ok(report)
@@ -74,10 +74,10 @@ pub(crate) fn switches(written: &[(String, bool)]) -> Result<BTreeMap<Fault, boo
     Ok(switches)
 }
 
-/// The trace of one seed of a swarm.
-pub(crate) fn recorded<S: System>(swarm: &Swarm<S>, seed: u64) -> Trace<S> {
+/// The trace of one seed of a swarm, and how its run ended.
+pub(crate) fn recorded<S: System>(swarm: &Swarm<S>, seed: u64) -> (Trace<S>, Outcome) {
     let run = cloudchamber_sim::run(&swarm.draw(seed), true);
-    run.trace.expect("a trace was asked for")
+    (run.trace.expect("a trace was asked for"), run.outcome)
 }
 
 /// A swarm as somebody orders it.

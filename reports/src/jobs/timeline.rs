@@ -53,17 +53,29 @@ impl Work for Draw<'_> {
 /// # Errors
 /// Where the world does not allow a choice of the trace.
 pub(crate) fn of<S: System>(trace: &Trace<S>, file: &FilePath) -> Result<(Timeline, RunReport), Failure> {
+    let outcome = trace.replay(|_| {}).map_err(|(index, why)| refused(file, &trace.commit, index, &why))?;
+    drawn(trace, &outcome, file)
+}
+
+/// As [`of`], where it is known how the trace's run ended.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) fn drawn<S: System>(
+    trace: &Trace<S>,
+    outcome: &Outcome,
+    file: &FilePath,
+) -> Result<(Timeline, RunReport), Failure> {
     let not_allowed = |(index, why): (usize, String)| refused(file, &trace.commit, index, &why);
-    let outcome = trace.replay(|_| {}).map_err(not_allowed)?;
-    let timeline = timeline_of(trace, &outcome, file).map_err(not_allowed)?;
+    let timeline = timeline_of(trace, outcome, file).map_err(not_allowed)?;
     let report = RunReport {
         commit: COMMIT.into(),
-        run: judged(&trace.scenario, file, &outcome, reproduce::replay(file), None),
+        run: judged(&trace.scenario, file, outcome, reproduce::replay(file), None),
         profile: trace.scenario.profile.clone(),
         choices: outcome.choices,
         at_ms: outcome.at_ms,
-        counts: outcome.findings.counts,
-        samples: outcome.findings.samples,
+        counts: outcome.findings.counts.clone(),
+        samples: outcome.findings.samples.clone(),
         differs: None,
     };
     Ok((timeline, report))

@@ -5,12 +5,14 @@ mod scenarios;
 pub(crate) mod swarms;
 mod syncthing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cloudchamber_folder::profile::{Profile, Tag};
 use cloudchamber_folder::systems::Systems;
 use cloudchamber_folder::trace::COMMIT;
+use cloudchamber_host::throughput::timed;
+use cloudchamber_model::notecove::Config;
 
 use crate::failure::Failure;
 use crate::files;
@@ -18,8 +20,8 @@ use crate::jobs::benches::{self, Size};
 use crate::jobs::models::{self, Keep, Wanted};
 use crate::jobs::out::Out;
 use crate::jobs::specification;
-use crate::jobs::{progress, side_by_side};
-use crate::report::check::{CheckReport, SCHEMA};
+use crate::jobs::{longest_first, progress, side_by_side};
+use crate::report::check::{CheckReport, Part, SCHEMA, Shards};
 use crate::report::model::ModelReport;
 use crate::report::profile::ProfileReport;
 use crate::report::run::ScenarioReport;
@@ -42,6 +44,33 @@ pub(crate) struct Order<'a> {
     pub(crate) scenarios: &'a Path,
     /// Whether what comes after something that is not as expected is left out.
     pub(crate) fail_fast: bool,
+    /// Only this one of so many equal parts, counted from 1; all where it is absent.
+    pub(crate) shard: Option<(u64, u64)>,
+}
+
+impl Order<'_> {
+    /// What of a list is to be done.
+    fn own<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let (part, of) = self.shard.unwrap_or((1, 1));
+        (0_u64..).zip(all).filter(|(at, _)| at % of == part - 1).map(|(_, one)| one).collect()
+    }
+}
+
+/// Where the time goes.
+#[derive(Default)]
+struct Clock(Vec<Part>);
+
+impl Clock {
+    /// Does a part of a check.
+    fn part<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
+        let (spent, done) = timed("a part", 1, work);
+        let (cpu_s, wall_s) = (spent.cpu.as_secs_f64(), spent.wall.as_secs_f64());
+        match self.0.iter_mut().find(|part| part.name == name) {
+            Some(part) => (part.cpu_s, part.wall_s) = (part.cpu_s + cpu_s, part.wall_s + wall_s),
+            None => self.0.push(Part { name: name.into(), cpu_s, wall_s }),
+        }
+        done
+    }
 }
 
 /// Checks everything.
@@ -58,35 +87,35 @@ pub(crate) fn check<L: Systems>(order: Order<'_>, out: &Out<'_>) -> Result<Check
     let Order { quick, jobs, scenarios: dir, .. } = order;
     let size = usize::from(quick);
     let goes_on = |ok: bool| ok || !order.fail_fast;
-    let scenarios = each_scenario::<L>(dir, &systems, jobs, out)?;
+    let mut clock = Clock::default();
+    let scenarios = clock.part("scenarios", || each_scenario::<L>(&order, &systems, out))?;
     let mut ok = scenarios.iter().all(|report| report.ok);
     let mut regressions = Vec::new();
     if goes_on(ok) {
-        regressions = each_regression::<L>(dir, &has, jobs, out)?;
+        regressions = clock.part("regressions", || each_regression::<L>(&order, &has, out))?;
         ok &= regressions.iter().all(|report| report.ok);
     }
     let mut swarms = Vec::new();
-    for entry in swarms::read(&dir.join("swarms.toml"))?.iter().filter(|entry| has(entry.system())) {
+    let entries = swarms::read(&dir.join("swarms.toml"))?;
+    for entry in order.own(entries.iter().filter(|entry| has(entry.system()))) {
         if goes_on(ok) {
-            swarms.push(swarms::check::<L>(entry, order.seeds.unwrap_or(SEEDS[size]), jobs, out)?);
+            let seeds = order.seeds.unwrap_or(SEEDS[size]);
+            swarms.push(clock.part(&entry.part(), || swarms::check::<L>(entry, seeds, jobs, out))?);
             ok &= swarms.last().is_none_or(|swarm| swarm.missed.is_empty());
         }
     }
     let mut benches = Vec::new();
-    for bench in benches::ALL.iter().filter(|bench| has(bench.system) && goes_on(ok)) {
-        benches.push((bench.run)(&Size { quick, jobs }, out)?);
+    for bench in order.own(benches::ALL.iter().filter(|bench| has(bench.system))) {
+        if goes_on(ok) {
+            benches.push(clock.part("benches", || (bench.run)(&Size { quick, jobs }, out))?);
+        }
     }
-    let syncthing = syncthing::table();
+    let is_first = order.shard.is_none_or(|(part, _)| part == 1);
+    let syncthing = if is_first { clock.part("syncthing", syncthing::table) } else { vec![] };
     ok &= syncthing.iter().all(|row| row.ok);
     let mut models = Vec::new();
     if goes_on(ok) {
-        models = bounded::<L>(dir, &systems, quick, out)?;
-    }
-    if has(specification::SYSTEM) && goes_on(ok) {
-        for config in specification::rows(quick) {
-            let counted = specification::check(config, 1, None)?.model;
-            models.push(ModelReport { bytes_per_state: None, ..counted });
-        }
+        models = clock.part("models", || each_model::<L>(&order, &systems, out))?;
     }
     ok &= models.iter().all(|model| model.ok);
     Ok(CheckReport {
@@ -100,6 +129,11 @@ pub(crate) fn check<L: Systems>(order: Order<'_>, out: &Out<'_>) -> Result<Check
         benches,
         syncthing,
         profiles: profiles(),
+        parts: clock.0,
+        shards: order
+            .shard
+            .map(|(part, of)| Shards { of, parts: vec![part] })
+            .filter(|shards| !shards.is_whole()),
         wall_s: began.elapsed().as_secs_f64(),
         ok,
     })
@@ -124,17 +158,17 @@ fn profiles() -> Vec<ProfileReport> {
 
 /// Every scenario file of some systems.
 fn each_scenario<L: Systems>(
-    dir: &Path,
+    order: &Order<'_>,
     systems: &[&str],
-    jobs: usize,
     out: &Out<'_>,
 ) -> Result<Vec<ScenarioReport>, Failure> {
     let mut paths = Vec::new();
     for system in systems {
-        paths.extend(files::toml_files(&dir.join(system))?);
+        paths.extend(files::toml_files(&order.scenarios.join(system))?);
     }
+    let paths = order.own(paths);
     let bar = progress::bar("scenarios", u64::try_from(paths.len()).expect("a number of files"));
-    let checked = side_by_side(jobs, &paths, |path| {
+    let checked = side_by_side(order.jobs, &paths, |path| {
         let report = scenarios::check::<L>(path, out);
         bar.inc(1);
         report
@@ -145,31 +179,59 @@ fn each_scenario<L: Systems>(
 
 /// Every regression of the systems that are meant.
 fn each_regression<L: Systems>(
-    dir: &Path,
+    order: &Order<'_>,
     is_meant: &impl Fn(&str) -> bool,
-    jobs: usize,
     out: &Out<'_>,
 ) -> Result<Vec<ScenarioReport>, Failure> {
-    let file = dir.join("regressions.toml");
-    let kept = regressions::read(&file)?;
-    let kept = side_by_side(jobs, &kept, |entry| regressions::check::<L>(&file, entry, out));
-    let kept = kept.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(kept.into_iter().filter(|report| is_meant(&report.system)).collect())
-}
-
-/// The bounded models of some systems.
-fn bounded<L: Systems>(
-    scenarios: &Path,
-    systems: &[&str],
-    quick: bool,
-    out: &Out<'_>,
-) -> Result<Vec<ModelReport>, Failure> {
-    let mut reports = Vec::new();
-    for system in systems {
-        let wanted = Wanted { system, design: None, policy: None, quick };
-        for file in models::files::<L>(scenarios, wanted)? {
-            reports.push(models::check::<L>(&file, 1, Keep::Beside(out))?);
+    let file = order.scenarios.join("regressions.toml");
+    let mut kept = Vec::new();
+    for entry in regressions::read(&file)? {
+        if is_meant(&regressions::system(&file, &entry.1)?) {
+            kept.push(entry);
         }
     }
-    Ok(reports)
+    let kept = order.own(kept);
+    let kept = side_by_side(order.jobs, &kept, |entry| regressions::check::<L>(&file, entry, out));
+    kept.into_iter().collect()
+}
+
+/// A model to be checked.
+enum ToCheck {
+    /// One of a file.
+    Bounded(PathBuf),
+    /// The specification with given constants.
+    Specification(Config),
+}
+
+/// The bounded models of some systems, and the specification. Each is checked on one thread, so that what is found does not
+/// depend on how threads meet, and several side by side.
+fn each_model<L: Systems>(
+    order: &Order<'_>,
+    systems: &[&str],
+    out: &Out<'_>,
+) -> Result<Vec<ModelReport>, Failure> {
+    let quick = order.quick;
+    let mut all = Vec::new();
+    for system in systems {
+        let wanted = Wanted { system, design: None, policy: None, quick };
+        all.extend(models::files::<L>(order.scenarios, wanted)?.into_iter().map(ToCheck::Bounded));
+    }
+    if systems.contains(&specification::SYSTEM) {
+        all.extend(specification::rows(quick).into_iter().map(ToCheck::Specification));
+    }
+    let size = |model: &ToCheck| match model {
+        ToCheck::Bounded(file) => models::size(file),
+        ToCheck::Specification(config) => specification::size(*config),
+    };
+    let checked = longest_first(order.jobs, order.own(all), size, |model| match model {
+        ToCheck::Bounded(file) => models::check::<L>(file, 1, Keep::Beside(out)),
+        ToCheck::Specification(config) => specification::check(*config, 1, None).map(|counted| counted.model),
+    });
+    // What is told of memory is told of the whole process.
+    let alone = order.jobs == 1;
+    let weighed = |model: ModelReport| ModelReport {
+        bytes_per_state: model.bytes_per_state.filter(|_| alone && model.design != specification::DESIGN),
+        ..model
+    };
+    checked.into_iter().map(|model| model.map(weighed)).collect()
 }

@@ -120,14 +120,21 @@ pub(crate) fn check<L: Systems>(
     (line, entry): &(usize, Regression),
     out: &Out<'_>,
 ) -> Result<ScenarioReport, Failure> {
-    let system = match (&entry.scenario, &entry.swarm) {
+    with_system::<L, _, _>(&system(file, entry)?, Kept { file, line: *line, entry, out })
+}
+
+/// The system that an entry is of.
+///
+/// # Errors
+/// If the scenario that it names is not there, or is none.
+pub(crate) fn system(file: &Path, entry: &Regression) -> Result<String, Failure> {
+    match (&entry.scenario, &entry.swarm) {
         (Some(scenario), _) => {
             let path = file.with_file_name("").join(scenario);
-            cloudchamber_folder::scenario::system_of(&path, &files::read(&path)?)?
+            Ok(cloudchamber_folder::scenario::system_of(&path, &files::read(&path)?)?)
         }
-        (None, swarm) => swarm.as_ref().map(|swarm| swarm.system.clone()).unwrap_or_default(),
-    };
-    with_system::<L, _, _>(&system, Kept { file, line: *line, entry, out })
+        (None, swarm) => Ok(swarm.as_ref().map(|swarm| swarm.system.clone()).unwrap_or_default()),
+    }
 }
 
 struct Kept<'a> {

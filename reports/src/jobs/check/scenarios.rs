@@ -62,7 +62,7 @@ pub(crate) fn twice<S: System>(
     if let Some(recorded) = &first.trace
         && (!report.ok || !report.violations.is_empty())
     {
-        report.trace = Some(out.trace(trace, recorded)?);
+        report.trace = Some(out.trace(trace, recorded, Some(&first.outcome))?);
     }
     Ok(report)
 }

@@ -1,5 +1,6 @@
 //! A swarm for every profile and design, beside what is expected of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -16,8 +17,10 @@ use crate::files;
 use crate::jobs::check::regressions::SwarmSettings;
 use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
+use crate::jobs::side_by_side;
 use crate::jobs::swarm::{Order, recorded};
-use crate::report::swarm::{SwarmExpect, SwarmReport};
+use crate::report::check::Part;
+use crate::report::swarm::{SwarmExpect, SwarmReport, Verdict};
 
 /// Every how many seeds one runs twice.
 const RECHECK_EVERY: u64 = 10;
@@ -47,6 +50,11 @@ impl Entry {
     /// Which system it is for.
     pub(crate) fn system(&self) -> &str {
         &self.call.system
+    }
+
+    /// The part of a check that it counts to.
+    pub(crate) fn part(&self) -> String {
+        Part::of_swarms(&self.call.system, &self.call.design)
     }
 
     /// Whether it is a swarm of this design.
@@ -124,11 +132,20 @@ impl Work for Judged<'_> {
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;
         let name = report.name().replace([' ', '/', '\\'], "-");
-        for verdict in report.verdicts.iter_mut().filter(|verdict| fails::<S>(&verdict.checker)) {
-            if let Some(seed) = verdict.first_seed {
-                let trace = format!("traces/swarms/{name}-{seed}.jsonl");
-                verdict.trace = Some(self.out.trace(&trace, &recorded(&swarm, seed))?);
-            }
+        // Several checkers may have found something in one run.
+        let failed = |verdict: &&mut Verdict| fails::<S>(&verdict.checker);
+        let seeds: BTreeSet<u64> =
+            report.verdicts.iter_mut().filter(failed).filter_map(|verdict| verdict.first_seed).collect();
+        let seeds: Vec<u64> = seeds.into_iter().collect();
+        let traces = side_by_side(self.jobs, &seeds, |seed| {
+            let trace = format!("traces/swarms/{name}-{seed}.jsonl");
+            let (recorded, outcome) = recorded(&swarm, *seed);
+            self.out.trace(&trace, &recorded, Some(&outcome))
+        });
+        let traces = traces.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let traces: BTreeMap<u64, String> = seeds.into_iter().zip(traces).collect();
+        for verdict in report.verdicts.iter_mut().filter(failed) {
+            verdict.trace = verdict.first_seed.and_then(|seed| traces.get(&seed).cloned());
         }
         report.missed = missed(&report, &self.entry.expect)?;
         report.expect = Some(self.entry.expect.clone());

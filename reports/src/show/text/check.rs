@@ -48,6 +48,15 @@ pub(crate) fn text(report: &CheckReport) -> String {
         });
         text.push_str(&columns(&rows.collect::<Vec<_>>()));
     }
+    let cpu_s: f64 = report.parts.iter().map(|part| part.cpu_s).sum();
+    if cpu_s > 0.0 {
+        put(&mut text, "Where the time went: processor time, its share, real time");
+        let rows = report.parts.iter().map(|part| {
+            let share = format!("{:.0} %", part.cpu_s / cpu_s * 100.0);
+            vec![part.name.clone(), format!("{:.1} s", part.cpu_s), share, format!("{:.1} s", part.wall_s)]
+        });
+        text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    }
     text.push_str(&summary(report));
     text
 }

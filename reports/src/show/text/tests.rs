@@ -11,7 +11,7 @@ use cloudchamber_model::notecove::{Action, Config, Weakness};
 use super::layout::{WIDTH, width};
 use super::{bench, check, claims, journal, models, run, shrink, specification, swarm, throughput};
 use crate::report::bench::{Bench, FailoverBench, TaskBench};
-use crate::report::check::{CheckReport, MeasuredRow, SCHEMA};
+use crate::report::check::{CheckReport, MeasuredRow, Part, SCHEMA};
 use crate::report::claims::{ClaimCell, ClaimTable, DocumentClaim, Value};
 use crate::report::distribution::Distribution;
 use crate::report::failover_times::{BenchReport, Bound, Bounds, Cell, Curve, Figures, Mode, Noticed, Quiet};
@@ -297,6 +297,8 @@ fn a_check_fits_a_terminal() {
         ],
         syncthing: vec![measured],
         profiles: vec![],
+        parts: vec![Part { name: "swarms of failover, hardened".into(), cpu_s: 123_456.7, wall_s: 12_345.6 }],
+        shards: None,
         wall_s: 123_456.7,
         ok: false,
     };
