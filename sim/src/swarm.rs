@@ -24,6 +24,9 @@ use cloudchamber_folder::streams::{Purpose, Stream};
 /// One run of so many lasts for hours or days: it takes as long as all the others together that are drawn for it.
 const LONG_EVERY: u64 = 512;
 
+/// How many times as long it lasts as the others: from six hours to two days.
+const LONG_TIMES: [u64; 2] = [36, 288];
+
 /// One run of so many has a crowd of replicas, and takes several times as long.
 const CROWD_EVERY: u64 = 32;
 
@@ -56,7 +59,8 @@ pub struct Swarm<S: System> {
     pub jobs: usize,
     /// Whether seeds after the first violation are run as well.
     pub keep_going: bool,
-    /// Every how many seeds one is run a second time, under madsim, and its trace hash compared; 0 for none.
+    /// Every how many seeds one is run a second time, under madsim, and its trace hash compared; 0 for none. Of runs that
+    /// last for hours or days so many times fewer are: each takes as long as hundreds of others.
     pub recheck_every: u64,
 }
 
@@ -197,6 +201,13 @@ impl<S: System> Swarm<S> {
         scenario
     }
 
+    /// Whether the run of a seed, which lasts so long until faults stop, is run a second time.
+    fn is_rechecked(&self, seed: u64, run_ms: u64) -> bool {
+        let is_long = run_ms >= LONG_TIMES[0] * DRAWN_MS;
+        let every = if is_long { self.recheck_every.saturating_pow(2) } else { self.recheck_every };
+        every > 0 && seed.is_multiple_of(every)
+    }
+
     /// What happens in few runs, each from a stream of its own: a replica that joins late, a run of days, a clock that
     /// drifts as far as any may, clocks that stand still in sleep, and one that is set by hours or by years.
     fn draw_rare(&self, profile: &Profile, scenario: &mut Scenario<S>, dice: &dyn Fn(u8) -> Stream) {
@@ -209,8 +220,8 @@ impl<S: System> Swarm<S> {
         }
         // Crowds and days are each slow: no run has both.
         if long.chance(1, LONG_EVERY) && u64::try_from(scenario.replica.len()).expect("a few") < CROWD_MIN {
-            // From six hours to two days, with as many faults as in a short run, and longer ones.
-            let times = long.between(36, 288);
+            // With as many faults as in a short run, and longer ones.
+            let times = long.between(LONG_TIMES[0], LONG_TIMES[1]);
             scenario.run_ms *= times;
             for outage in scenario.faults.outages_mut() {
                 outage.every_ms *= times;
@@ -404,8 +415,8 @@ pub fn swarm<S: System>(swarm: &Swarm<S>, progress: &(dyn Fn(u64) + Sync)) -> Ha
                     }
                     let scenario = swarm.draw(seed);
                     let outcome = run(&scenario, false).outcome;
-                    let recheck = swarm.recheck_every > 0 && seed.is_multiple_of(swarm.recheck_every);
-                    let same = recheck.then(|| reference(&scenario) == outcome);
+                    let same =
+                        swarm.is_rechecked(seed, scenario.run_ms).then(|| reference(&scenario) == outcome);
                     let violations = &outcome.findings.violations;
                     let failed = violations.iter().any(|found| breaks::<S>(variant, &found.checker));
                     if failed && !swarm.keep_going {
@@ -454,6 +465,23 @@ mod tests {
     use cloudchamber_folder::systems::journal::JournalSystem;
 
     use super::*;
+
+    #[test]
+    fn runs_of_days_are_rechecked_more_rarely() {
+        let swarm = |recheck_every| Swarm::<JournalSystem> {
+            settings: JournalSystem::settings(Variant::plain(cloudchamber_core::Design::Hardened)),
+            profile: "syncthing".into(),
+            switches: BTreeMap::new(),
+            seeds: 0..1,
+            jobs: 1,
+            keep_going: true,
+            recheck_every,
+        };
+        let count =
+            |every, run_ms| (0..1_000).filter(|seed| swarm(every).is_rechecked(*seed, run_ms)).count();
+        assert_eq!([0, 1, 10].map(|every| count(every, DRAWN_MS)), [0, 1_000, 100]);
+        assert_eq!([0, 1, 10].map(|every| count(every, 36 * DRAWN_MS)), [0, 1_000, 10]);
+    }
 
     #[test]
     fn swarms_draw_what_is_rare_as_well() {

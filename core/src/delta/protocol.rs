@@ -10,11 +10,12 @@ use super::identity;
 use super::import::{self, Imported};
 use super::problem::Problem;
 use super::published::{Item, Local, Next};
-use super::store::{Own, Record, Store, Update};
+use super::store::{Lines, Own, Record, Store, Update};
 use super::sync::{self, Plan};
 use super::vector::{Dot, ReplicaId};
 use super::{Config, Merging};
 use crate::kit::hlc::{Clock, Hybrid};
+use crate::kit::memo::Memo;
 use crate::kit::watermark::Watermarks;
 use crate::{Cx, FsError, Input, Mono, Never, Protocol};
 
@@ -47,6 +48,8 @@ enum How {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Delta {
     store: Store,
+    /// What the store's log held when it was last read.
+    lines: Memo<Lines>,
     /// In the published design: everything.
     local: Option<Local>,
     phase: Phase,
@@ -141,7 +144,7 @@ impl Delta {
             self.start_published(cx);
             return;
         }
-        match Store::read(cx.fs()) {
+        match Store::read_again(cx.fs(), &mut self.lines) {
             Ok(store) => {
                 self.store = store;
                 self.phase = Phase::Ready;
@@ -370,6 +373,7 @@ impl Protocol for Delta {
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         let mut delta = Self {
             store: Store::default(),
+            lines: Memo::default(),
             phase: Phase::Closed,
             queue: VecDeque::new(),
             problems: Vec::new(),
@@ -430,7 +434,7 @@ impl Delta {
             self.queue.clear();
             return;
         }
-        match Store::read(cx.fs()) {
+        match Store::read_again(cx.fs(), &mut self.lines) {
             Ok(mut store) => {
                 // The failed op may have left part of a line.
                 store.log_torn = true;
