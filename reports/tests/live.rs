@@ -1,5 +1,6 @@
 //! Real directories under the command, as a person without Rust uses it.
 
+#![expect(clippy::print_stderr, reason = "a test that tried nothing says so")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it as the test itself may")]
 
 mod common;
