@@ -185,7 +185,7 @@ fn programs_that_people_use_are_tried() {
 #[test]
 fn the_agent_loses_nothing_when_it_is_killed_on_live_folders() {
     let agent = assert_cmd::cargo::cargo_bin!("cloudchamber").with_file_name("cloudchamber-agent");
-    if let Some((status, said)) = application("agent.sh", &[text(&agent)], 3) {
+    if let Some((status, said)) = application("agent.sh", &[text(&agent), "timeout"], 3) {
         assert!(said.contains("; 0 are missing somewhere, 0 machines show something else"), "{said}");
         assert_eq!(status, 0, "{said}");
     }
