@@ -1,6 +1,6 @@
 #!/bin/sh
 # An SQLite database in the folder, with a write-ahead log: the first machine inserts sixty rows, and the
-# others read it.
+# others look at it.
 set -eu
 cd "$(mktemp -d)"
 sqlite3 "$1/db" 'PRAGMA journal_mode = wal; CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)' > /dev/null
@@ -20,11 +20,12 @@ reader() {
   while kill -0 "$writer" 2> /dev/null; do
     # A copy of what lies there: a reader that opened the files themselves would change them.
     rm -rf "copy-$2" && mkdir "copy-$2" && cp "$1"/db* "copy-$2" 2> /dev/null || true
-    now=$(sqlite3 "copy-$2/db" 'SELECT max(n) FROM t' 2>> "errors-$2") || now=
+    now=$(sqlite3 "copy-$2/db" 'SELECT max(n) FROM t' 2> "said-$2") || now=
+    check=$(sqlite3 "copy-$2/db" 'PRAGMA integrity_check' 2>&1) || true
+    # One line a look, whatever it found first.
+    if [ -s "said-$2" ]; then head -n 1 "said-$2" >> "errors-$2"; elif [ "$check" != ok ]; then echo "$check" | head -n 1 >> "errors-$2"; fi
     if [ -n "$now" ] && [ "$now" -lt "$last" ]; then echo "$last to $now" >> "back-$2"; fi
     last=${now:-$last}
-    check=$(sqlite3 "copy-$2/db" 'PRAGMA integrity_check' 2>&1) || true
-    if [ "$check" != ok ]; then echo "$check" >> "errors-$2"; fi
     echo x >> "looks-$2"
     sleep 0.2
   done
