@@ -207,49 +207,6 @@ fn a_restored_backup_goes_on_as_another_instance_and_loses_nothing() {
 }
 
 #[test]
-fn an_older_file_of_an_id_that_was_left_takes_nothing_from_who_comes_later() {
-    for (is_restored, is_gone) in [(false, false), (false, true), (true, false), (true, true)] {
-        let what = format!("restored: {is_restored}, gone: {is_gone}");
-        let place = |host: &str| {
-            Some(Place { host: host.to_owned(), directory: "/home/ann".to_owned(), number: None })
-        };
-        let mut one = Replica::new(Design::Hardened, Kind::Yjs, A);
-        one.config.place = place("mac");
-        one.start();
-        one.create(NOTE, "Hello");
-        let before = one.fs.files.clone();
-        one.append(NOTE, " world");
-        let (path, _) = one.shared().into_iter().find(|(path, _)| path.name().ends_with(".crdtlog")).unwrap();
-        if is_restored {
-            // What it wrote since is in the folder alone.
-            one.fs.files.retain(|path, _| path.root() == Root::Shared);
-            let local = before.iter().filter(|(path, _)| path.root() == Root::Local);
-            one.fs.files.extend(local.map(|(path, content)| (path.clone(), content.clone())));
-        } else {
-            one.config.place = place("other");
-        }
-        one.start();
-        assert_ne!(one.notes().instance(), Some(A), "{what}");
-        // The file of the old id is an older one again, or is gone, while the process runs.
-        match is_gone {
-            true => drop(one.fs.files.remove(&path)),
-            false => drop(one.fs.files.insert(path.clone(), before[&path].clone())),
-        }
-        one.pass(one.config.timing.full_scan_ms + 1);
-        let mut later = Replica::new(Design::Hardened, Kind::Yjs, B);
-        carry(&one, &mut later, |_| true);
-        later.start();
-        assert_eq!(later.text(NOTE).as_deref(), Some("Hello world"), "{what}");
-        // It is written again once.
-        let files = one.shared();
-        one.pass(2 * one.config.timing.full_scan_ms);
-        one.start();
-        assert_eq!(one.shared(), files, "{what}");
-        assert_eq!(one.text(NOTE).as_deref(), Some("Hello world"), "{what}");
-    }
-}
-
-#[test]
 fn a_record_that_is_hinted_at_is_awaited_without_an_end() {
     let mut both = pair(Kind::Yjs);
     both[0].create(NOTE, "Hello");

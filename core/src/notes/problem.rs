@@ -32,6 +32,8 @@ crate::problem_kinds! {
         BadRecord "bad-record" "the record is passed over: restore the file from a machine that still has it";
         /// A number is missing.
         SequenceGap "sequence-gap" "wait for the rest to arrive, or restore the file from a machine that has it";
+        /// The folder has less of a log than was read of it, or nothing.
+        KeptRecords "kept-records" "nothing: what was read counts, and is written again where its owner does not do so";
         /// Two different records of one instance and note have one number.
         SequenceReuse "sequence-reuse" "two installations share an identity: both records count; give one of them a new local directory";
         /// One Yjs client wrote two different things at one place.

@@ -40,6 +40,8 @@ pub struct Held {
     len: u64,
     /// The time that its directory told.
     modified: WallMs,
+    /// Whether the folder had less of it when it was read last.
+    is_more: bool,
 }
 
 /// A log or a snapshot of a note.
@@ -62,6 +64,8 @@ pub struct NoteFiles {
     pub copies: BTreeSet<Path>,
     /// What cannot be read, and why.
     pub unread: BTreeMap<Path, FsError>,
+    /// Logs of others of which the folder has less than was read, or nothing.
+    pub lacking: BTreeSet<Path>,
 }
 
 impl NoteFiles {
@@ -71,6 +75,7 @@ impl NoteFiles {
         snapshots: BTreeMap::new(),
         copies: BTreeSet::new(),
         unread: BTreeMap::new(),
+        lacking: BTreeSet::new(),
     };
 
     /// Numbers that change with the bytes of the files.
@@ -98,6 +103,9 @@ impl NoteFiles {
         let copy =
             |path: &Path| Problem::of(path.name(), ProblemKind::ConflictCopy, "a copy of a note's directory");
         loaded.problems.extend(self.copies.iter().map(copy));
+        let kept =
+            |path: &Path| Problem::of(path.name(), ProblemKind::KeptRecords, "the folder has less of it");
+        loaded.problems.extend(self.lacking.iter().map(kept));
         loaded
     }
 }
@@ -308,6 +316,7 @@ impl Shelf {
             }
         }
         let mut is_whole = true;
+        let mut there: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut folded: BTreeMap<String, String> = BTreeMap::new();
         for entry in directories {
             let Some((note, is_copy)) = note_of(entry.name()).filter(|_| entry.kind == EntryKind::Dir) else {
@@ -342,9 +351,17 @@ impl Shelf {
             }
             changed |= self.look_at_directory(fs, looking, &entry.path, &mut files, look);
             is_whole &= files.unread.is_empty();
+            there.insert(note.clone());
             if changed || !self.notes.contains_key(&note) {
                 look.notes.insert(note.clone());
                 self.notes.insert(note, files);
+            }
+        }
+        if looking.full {
+            for (note, files) in self.notes.iter_mut().filter(|(note, _)| !there.contains(*note)) {
+                if note_lacking(files, looking, &main.join(note).join("logs"), &[]) {
+                    look.notes.insert(note.clone());
+                }
             }
         }
         self.seen.note(&main, digest.filter(|_| is_whole && !look.own));
@@ -376,10 +393,12 @@ impl Shelf {
     ) -> bool {
         let entries = match fs.list(dir) {
             Ok(entries) => entries,
+            Err(FsError::NotFound) if is_log => return note_lacking(files, looking, dir, &[]),
             Err(FsError::NotFound) => return false,
             Err(error) => return note_unread(files, dir, Err(error)),
         };
         let mut changed = note_unread(files, dir, Ok(()));
+        let there: Vec<Path> = entries.iter().map(|entry| entry.path.clone()).collect();
         let named = |name: &str| if is_log { log_name(name) } else { snapshot_name(name) };
         let near = |name: &str| {
             Some(Dated {
@@ -430,7 +449,7 @@ impl Shelf {
                 Err(error) => changed |= note_unread(files, &entry.path, Err(error)),
             }
         }
-        changed
+        changed | (is_log && note_lacking(files, looking, dir, &there))
     }
 
     fn look_at_lines(
@@ -556,12 +575,12 @@ impl Shelf {
         }
         let content = fs.read(&entry.path, 0)?;
         let Some(old) = held else {
-            return Ok(Some(Held { content, len: entry.len, modified: entry.modified }));
+            return Ok(Some(Held { content, len: entry.len, modified: entry.modified, is_more: false }));
         };
         let less =
             !newest && content.len() < old.content.len() && is_part(content.bytes(), old.content.bytes());
         let content = if less || content == old.content { old.content.clone() } else { content };
-        let new = Held { content, len: entry.len, modified: entry.modified };
+        let new = Held { content, len: entry.len, modified: entry.modified, is_more: less };
         Ok(Some(new).filter(|new| new != old))
     }
 }
@@ -599,6 +618,23 @@ fn note_unread(files: &mut Arc<NoteFiles>, path: &Path, result: Result<(), FsErr
             true
         }
     }
+}
+
+/// Takes note of which logs in a directory are less than what was read of them, and says whether that is new. `there` is
+/// what the directory has. The own ones are not counted: their owner writes them again.
+fn note_lacking(files: &mut Arc<NoteFiles>, looking: &Looking<'_>, dir: &Path, there: &[Path]) -> bool {
+    let lacks = |(path, file): &(&Path, &NoteFile)| {
+        let is_others = !file.name.is_copy && !looking.own.contains_key(*path);
+        is_others && path.below(dir).is_some() && (file.held.is_more || !there.contains(*path))
+    };
+    let now = files.logs.iter().filter(lacks).map(|(path, _)| path.clone());
+    let elsewhere = files.lacking.iter().filter(|path| path.below(dir).is_none()).cloned();
+    let all: BTreeSet<Path> = now.chain(elsewhere).collect();
+    let is_new = all != files.lacking;
+    if is_new {
+        Arc::make_mut(files).lacking = all;
+    }
+    is_new
 }
 
 /// What a file that could not be read is called.

@@ -13,8 +13,8 @@
 //! scan, which is slow, and after a wake.
 
 mod hints;
-mod left;
 mod own;
+mod uphold;
 mod write;
 
 use std::collections::btree_map::Entry;
@@ -75,6 +75,8 @@ pub(super) struct Instance {
     open: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Notes of whose files something is missing: a number, a file that cannot be read, or all of them.
     holed: BTreeSet<Arc<str>>,
+    /// Notes of which the folder lacks what was read of others, and since when.
+    lacking: BTreeMap<Arc<str>, Mono>,
     /// The files that the ops of this batch are about.
     writing: Vec<Path>,
     /// Files that could not be written. What can wait is not tried again until the next full scan.
@@ -128,6 +130,7 @@ impl Instance {
             hinted: BTreeMap::new(),
             open: BTreeSet::new(),
             holed: BTreeSet::new(),
+            lacking: BTreeMap::new(),
             writing: Vec::new(),
             blocked: BTreeSet::new(),
             attempts: 0,
@@ -400,6 +403,7 @@ impl Instance {
             }
         }
         self.read_hints(&look.activity, depth);
+        self.note_lacking(depth, cx);
         if (look.own || self.is_outdone(config, look)) && self.phase == Phase::Ready {
             // What stands in an own file is not what was written there.
             self.phase = Phase::Closed;

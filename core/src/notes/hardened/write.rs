@@ -29,14 +29,15 @@ impl Instance {
             self.carry_out(config, command, cx);
         }
         if self.phase == Phase::Ready && self.own.is_some() {
-            let _ = self.hint_again(config, cx)
+            let _ = self.uphold(config, cx)
+                || self.hint_again(config, cx)
                 || self.compact(config, cx)
                 || self.snapshot_by_itself(config, cx)
                 || self.purge(config, cx);
         }
     }
 
-    fn write(&mut self, ops: Vec<FsOp>, events: Vec<Event>, cx: Context<'_, '_>) {
+    pub(super) fn write(&mut self, ops: Vec<FsOp>, events: Vec<Event>, cx: Context<'_, '_>) {
         self.writing = ops.iter().map(|op| op.path().clone()).collect();
         ops.into_iter().for_each(|op| cx.op(op));
         self.phase = Phase::Writing(events);
