@@ -17,7 +17,9 @@ use cloudchamber_core::notes::lines::{
 };
 use cloudchamber_core::notes::load::{Loaded, Log, Snapshot};
 use cloudchamber_core::notes::names::is_id;
-use cloudchamber_core::notes::snapshot::{Seal, SnapshotFile, sealed_snapshot, snapshot as plain_snapshot};
+use cloudchamber_core::notes::snapshot::{
+    SEAL_BYTES, SEAL_MARK, Seal, SnapshotFile, sealed_snapshot, snapshot as plain_snapshot,
+};
 
 /// Has a panic end the process, but for one of the decoder of Yjs: the notes' own code catches that, and has to go on.
 fn only_the_decoder_may_panic() {
@@ -143,6 +145,11 @@ pub fn snapshot(bytes: &[u8]) {
 /// No other bytes that come of a sealed file by a cut, by zeros or by another byte have a sound seal.
 fn is_sound_as_it_is_only(sealed: &[u8], input: &[u8]) {
     let sound = |bytes: &[u8]| SnapshotFile::read(bytes).is_ok_and(|file| file.seal == Seal::Sound);
+    let body = &sealed[..sealed.len() - SEAL_BYTES];
+    if body.windows(SEAL_MARK.len()).any(|part| part == SEAL_MARK) {
+        // An update that has a whole sealed file in it was made to be one, and is that file where it is cut behind it.
+        return;
+    }
     let at = place(input, sealed.len() - 1);
     assert!(!sound(&sealed[..at]), "cut at {at}");
     let mut other = sealed.to_vec();

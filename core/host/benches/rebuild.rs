@@ -11,6 +11,7 @@ use cloudchamber_host::database::{Database, Progress};
 use cloudchamber_host::throughput::{Load, append, sqlite_alone, write};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+#[derive(Debug)]
 struct Silent;
 
 impl Progress for Silent {

@@ -7,6 +7,7 @@ use cloudchamber_host::database::Progress;
 use cloudchamber_host::throughput::{Load, measure};
 
 /// Says on standard error what is being done.
+#[derive(Debug)]
 struct Told;
 
 impl Progress for Told {

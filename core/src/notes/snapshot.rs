@@ -18,7 +18,7 @@ use super::varint::{Varint, read_varint, write_varint};
 pub const SNAPSHOT_HEADER: [u8; 5] = *b"NCSS\x01";
 
 /// What a seal begins with.
-const SEAL_MARK: [u8; 8] = *b"NCSEAL\x01\x00";
+pub const SEAL_MARK: [u8; 8] = *b"NCSEAL\x01\x00";
 
 /// The bytes of a seal: a mark, the length and the digest (XXH3, 64 bits) of what comes before.
 pub const SEAL_BYTES: usize = SEAL_MARK.len() + 16;

@@ -36,6 +36,7 @@ fn row(stage: &Stage) -> StageReport {
 }
 
 /// Tells a bar what is being done.
+#[derive(Debug)]
 struct Told<'a>(&'a ProgressBar);
 
 impl Progress for Told<'_> {

@@ -46,6 +46,7 @@ pub(crate) fn say(line: &str) -> bool {
 }
 
 /// Shows on a terminal how far a long step is; elsewhere nothing.
+#[derive(Debug)]
 pub(crate) struct Bar(RefCell<Option<ProgressBar>>);
 
 impl Bar {
@@ -70,12 +71,16 @@ impl Progress for Bar {
             before.finish_and_clear();
         }
     }
+
+    fn done(&self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
-        }
+        self.done();
     }
 }

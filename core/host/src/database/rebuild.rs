@@ -30,9 +30,12 @@ use crate::clock::now;
 use crate::os::open;
 
 /// Told how far a rebuild is.
-pub trait Progress {
+pub trait Progress: std::fmt::Debug {
     /// A step begins: what it does, and how many files or rows it will take.
     fn step(&self, what: &'static str, size: u64);
+
+    /// The last step that began is over.
+    fn done(&self) {}
 }
 
 /// What a rebuild did.

@@ -124,6 +124,7 @@ pub type Watching<'a> = dyn FnMut(&mut Replica, Result<Synced, DeltaError>) -> C
 pub struct Replica {
     runner: Runner<Delta>,
     place: Place,
+    progress: Box<dyn Progress + Send>,
 }
 
 impl Replica {
@@ -139,25 +140,31 @@ impl Replica {
         let fs = OsFs::new(&place.folder, &place.local);
         let mut told = Vec::new();
         let runner = Runner::open(place.config(), fs, lock, &mut |_, event: &Event| told.push(event.clone()));
-        let mut replica = Self { runner, place };
-        replica.go_on(&mut told, &Silent)?;
+        let mut replica = Self { runner, place, progress: Box::new(Silent) };
+        replica.go_on(&mut told)?;
         Ok(replica)
     }
 
+    /// Tells from now on how far a command is.
+    pub fn show(&mut self, progress: Box<dyn Progress + Send>) {
+        self.progress = progress;
+    }
+
     /// Has it do something, and gives what it told.
-    fn command(&mut self, command: Command, progress: &dyn Progress) -> Result<Vec<Event>, DeltaError> {
+    fn command(&mut self, command: Command) -> Result<Vec<Event>, DeltaError> {
         let mut told = Vec::new();
         self.runner.feed(Input::Command(command), &mut |_, event| told.push(event.clone()));
-        self.go_on(&mut told, progress)?;
-        Ok(told)
+        let done = self.go_on(&mut told);
+        self.progress.done();
+        done.map(|()| told)
     }
 
     /// Applies what is pending.
-    fn go_on(&mut self, told: &mut Vec<Event>, progress: &dyn Progress) -> Result<(), DeltaError> {
+    fn go_on(&mut self, told: &mut Vec<Event>) -> Result<(), DeltaError> {
         let mut failed = None;
         for at in 0.. {
             if at % FILES == 0 && self.runner.pending_ops() > FILES {
-                progress.step("steps to go", self.runner.pending_ops() as u64);
+                self.progress.step("steps to go", self.runner.pending_ops() as u64);
             }
             match self.runner.advance(&mut |_, event| told.push(event.clone())) {
                 Advance::Op(result) => failed = failed.or(result.err()),
@@ -176,7 +183,7 @@ impl Replica {
     /// # Errors
     /// [`DeltaError::Refused`] where a change is none, [`DeltaError::Op`] where it cannot be written.
     pub fn change(&mut self, changes: Vec<Change>) -> Result<Vec<Done>, DeltaError> {
-        let told = self.command(Command::Change(changes), &Silent)?;
+        let told = self.command(Command::Change(changes))?;
         let done = told.into_iter().filter_map(|event| match event {
             Event::Acknowledged { key, dot } => Some(Done { key, dot }),
             Event::Unchanged(key) => Some(Done { key, dot: None }),
@@ -250,7 +257,7 @@ impl Replica {
     }
 
     fn decide(&mut self, command: Command) -> Result<Key, DeltaError> {
-        let told = self.command(command, &Silent)?;
+        let told = self.command(command)?;
         let key = told.into_iter().find_map(|event| match event {
             Event::Acknowledged { key, .. } => Some(key),
             _ => None,
@@ -265,15 +272,7 @@ impl Replica {
     /// was written then. [`Replica::accept`] says that what lacks is meant to.
     /// [`DeltaError::Op`] where a file cannot be written: the next sync does the rest.
     pub fn sync(&mut self) -> Result<Synced, DeltaError> {
-        self.sync_shown(&Silent)
-    }
-
-    /// The same, and tells meanwhile how far it is.
-    ///
-    /// # Errors
-    /// As [`Replica::sync`].
-    pub fn sync_shown(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
-        self.exchange(Command::Sync, progress)
+        self.exchange(Command::Sync)
     }
 
     /// Syncs with the folder as it is: a person says that it was emptied, or lost much of what it
@@ -283,23 +282,15 @@ impl Replica {
     /// # Errors
     /// As [`Replica::sync`], of a folder that is not there.
     pub fn accept(&mut self) -> Result<Synced, DeltaError> {
-        self.accept_shown(&Silent)
-    }
-
-    /// The same, and tells meanwhile how far it is.
-    ///
-    /// # Errors
-    /// As [`Replica::accept`].
-    pub fn accept_shown(&mut self, progress: &dyn Progress) -> Result<Synced, DeltaError> {
         self.runner.fs().accept_folder();
-        self.exchange(Command::Accept, progress)
+        self.exchange(Command::Accept)
     }
 
-    fn exchange(&mut self, command: Command, progress: &dyn Progress) -> Result<Synced, DeltaError> {
-        progress.step("looking at the folder", 0);
+    fn exchange(&mut self, command: Command) -> Result<Synced, DeltaError> {
+        self.progress.step("looking at the folder", 0);
         let before: Vec<String> = self.conflicts().map(|conflict| conflict.id()).collect();
         let mut synced = Synced::default();
-        for event in self.command(command, progress)? {
+        for event in self.command(command)? {
             match event {
                 Event::Synced(report) => synced.report = report,
                 Event::NewIdentity { old, new } => synced.said.push(format!(
@@ -323,7 +314,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::sync`].
     pub fn dry_run(&mut self) -> Result<Report, DeltaError> {
-        let told = self.command(Command::DryRun, &Silent)?;
+        let told = self.command(Command::DryRun)?;
         let report = told.into_iter().find_map(|event| match event {
             Event::DryRun(report) => Some(report),
             _ => None,
@@ -348,7 +339,8 @@ impl Replica {
     }
 
     fn take_over(&mut self, command: Command) -> Result<Imported, DeltaError> {
-        let told = self.command(command, &Silent)?;
+        self.progress.step("reading what is taken over", 0);
+        let told = self.command(command)?;
         let imported = told.into_iter().find_map(|event| match event {
             Event::Imported { found, new, problems } => Some(Imported { found, new, problems }),
             _ => None,
@@ -407,7 +399,7 @@ impl Replica {
         let mut told = Vec::new();
         self.runner.resume(lock);
         self.runner.reopen(&mut |_, event| told.push(event.clone()));
-        self.go_on(&mut told, &Silent)
+        self.go_on(&mut told)
     }
 }
 
@@ -442,6 +434,7 @@ impl Place {
 }
 
 /// Nobody wants to know how far it is.
+#[derive(Debug)]
 struct Silent;
 
 impl Progress for Silent {

@@ -33,14 +33,13 @@ impl How {
 
 pub(super) fn sync(place: &Place, how: How, layout: Option<LayoutName>) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(layout)?;
-    let bar = Bar::new();
+    replica.show(Box::new(Bar::new()));
     let dry_run = how == How::Dry;
     let synced = match how {
-        How::Accepting => replica.accept_shown(&bar)?,
+        How::Accepting => replica.accept()?,
         How::Dry => Synced { report: replica.dry_run()?, ..Synced::default() },
-        How::Usual => replica.sync_shown(&bar)?,
+        How::Usual => replica.sync()?,
     };
-    drop(bar);
     synced.said.iter().for_each(|said| eprintln!("{said}"));
     if place.json {
         let mut document = document(&synced);
@@ -91,8 +90,9 @@ fn document(synced: &Synced) -> Value {
 
 pub(super) fn watch(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(None)?;
+    replica.show(Box::new(Bar::new()));
     if accept {
-        let synced = replica.accept_shown(&Bar::new())?;
+        let synced = replica.accept()?;
         synced.said.iter().for_each(|said| eprintln!("{said}"));
         tell(place, &synced);
     }
@@ -136,6 +136,7 @@ fn tell(place: &Place, synced: &Synced) -> bool {
 
 pub(super) fn import(place: &Place, state: Option<&OsPath>) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(None)?;
+    replica.show(Box::new(Bar::new()));
     let before = replica.conflicts().count();
     let imported = match state {
         Some(file) => {
