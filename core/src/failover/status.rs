@@ -468,7 +468,8 @@ mod tests {
     fn leads(said: &mut Said, beat: u64) {
         (said.role, said.term, said.beat, said.acked) = (Role::Active, 4, beat, 12);
         let successors = [Arc::from("h:/b#1")].into();
-        said.lead = Some(Lead { suspect_ms: 30_000, slot_ms: 60_000, successors, lapsed: None });
+        said.lead =
+            Some(Lead { suspect_ms: 30_000, slot_ms: 60_000, successors, lapsed: None, lease_ms: None });
         let saw = Saw { life: Life { number: 1, nonce: 5 }, beat: 1, term: 0 };
         said.saw = ["h:/b#1", "h:/c#1"].map(|id| (id.into(), saw)).into();
     }

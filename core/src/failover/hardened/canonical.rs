@@ -66,12 +66,12 @@ impl Canonical for Failover {
 impl Said {
     /// Lets a visitor see and change the terms and beats. There are no instants: what is in a file has no clock.
     pub fn visit(&mut self, visit: &mut dyn Visit) {
-        let Self { id, life, beat, lead, vote, saw, .. } = self;
+        let Self { id, life, beat, lead, vote, deferred, saw, .. } = self;
         visit.beat(id, *life, beat);
         if let Some(lapsed) = lead.as_mut().and_then(|lead| lead.lapsed.as_mut()) {
             visit.beat(id, lapsed.life, &mut lapsed.beat);
         }
-        if let Some(vote) = vote {
+        for vote in [vote, deferred].into_iter().flatten() {
             visit.term(&mut vote.term);
             visit.beat(&vote.candidate, vote.life, &mut vote.beat);
         }
@@ -109,7 +109,7 @@ impl Replica {
         said.saw.clear();
         let offers = said.offer.is_some();
         self.evidence.forget_spent();
-        self.lease.forget_spent(said.role, self.acting);
+        self.lease.forget_spent(said.role, self.acting, said.voters.is_some());
         if said.role == Role::Standby {
             self.own.since = Mono(0);
         }

@@ -34,9 +34,10 @@ pub struct Hardened {
     /// How long a candidate outside the order waits for objections ([`Policy::Available`]).
     pub wait_ms: u64,
     /// How long the newest beat that a majority acknowledged lets its sender act, from when it decided to write
-    /// it ([`Policy::Majority`]).
+    /// it ([`Policy::Majority`]): at the longest. A leader that is answered soon asks for less in its beats.
     pub lease_ms: u64,
-    /// How long a voter supports nobody else after it acknowledged a beat ([`Policy::Majority`]).
+    /// How long a voter supports nobody else after it acknowledged a beat ([`Policy::Majority`]), where that beat asks
+    /// for the longest lease; as much shorter as the lease is.
     pub promise_ms: u64,
     /// No update is handed out with less of the lease left.
     pub act_margin_ms: u64,
@@ -282,6 +283,39 @@ impl Hardened {
             Policy::Available => objections_ms,
             Policy::Majority => objections_ms.max(self.suspect_ms_min),
         }
+    }
+
+    /// The shortest lease that a leader asks for under votes, in ms, however soon its beats are acknowledged: it covers a
+    /// beat that was just missed, the bound on propagation for the way there and back, and a moment at both ends.
+    #[must_use]
+    pub(super) fn lease_ms_min(&self) -> u64 {
+        let round_trip_ms =
+            self.propagation_ms.saturating_add(2 * self.look_ms).saturating_add(2 * SLOW_DISK_MS);
+        let least_ms = round_trip_ms.max(2 * self.look_ms + self.act_margin_ms);
+        self.beat.max_ms().saturating_add(least_ms).min(self.lease_ms)
+    }
+
+    /// How long a voter supports nobody else after it acknowledged a beat that lends this lease, in ms; the longest
+    /// where the beat says nothing of it.
+    pub(super) fn promise_for(&self, lease_ms: Option<u64>) -> u64 {
+        let lease_ms = lease_ms.unwrap_or(self.lease_ms).min(self.lease_ms);
+        self.promise_ms - (self.lease_ms - lease_ms)
+    }
+
+    /// How long a vote for one that had not said yet that it wants to lead lets it act, from when it decided to write
+    /// the beat that the vote names, in ms: until the votes for the claim that it makes then can be back.
+    #[must_use]
+    pub fn early_lease_ms(&self) -> u64 {
+        self.lease_ms.saturating_add(self.propagation_ms)
+    }
+
+    /// How long such a vote binds the voter, in ms: longer by what two clocks can come apart meanwhile.
+    #[must_use]
+    pub fn early_promise_ms(&self) -> u64 {
+        let lease_ms = self.early_lease_ms();
+        let beyond_ms = self.promise_ms.saturating_sub(self.lease_ms);
+        let apart_ms = self.drift_ms(lease_ms.saturating_add(beyond_ms).saturating_mul(2));
+        lease_ms.saturating_add(beyond_ms.max(apart_ms))
     }
 
     /// How long after the end of its lease a leader may still get it back, in ms: votes may come late, while others

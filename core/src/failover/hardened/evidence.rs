@@ -7,7 +7,7 @@ use super::clock::{Gap, OwnClock};
 use super::constants::Hardened;
 use super::own::Own;
 use super::peer::Peer;
-use super::record::{Lead, Life, Record, Role, Said, Visit};
+use super::record::{Lead, Life, Record, Role, Said, Visit, Vote};
 use crate::{Mono, Now};
 
 /// What this replica has seen of the others since it last had reason to doubt its own watch.
@@ -140,8 +140,33 @@ impl Evidence {
         let others = self
             .said()
             .flat_map(|said| std::iter::once(said.term).chain(said.saw.values().map(|saw| saw.term)));
-        let voted = own.vote.as_ref().map_or(0, |vote| vote.term);
-        others.fold(own.term.max(voted), u64::max)
+        others.fold(own.term, u64::max)
+    }
+
+    /// Whether the candidate of this vote says that it leads no longer, or no longer wants to, in that term.
+    pub(super) fn has_given_up(&self, vote: &Vote) -> bool {
+        self.get(&vote.candidate).is_some_and(|peer| peer.said.gives_up(vote))
+    }
+
+    /// When the lease is over that a majority's acknowledgement of the beat of this vote lends, on this replica's clock.
+    /// Of a beat that it has read, or a later one of that life, it knows by when it was decided and how long it lends;
+    /// the lease of a later one never ends sooner.
+    fn lease_over(&self, vote: &Vote, hardened: &Hardened, now: Mono) -> Mono {
+        let peer = self.get(&vote.candidate).filter(|peer| peer.heard.0 == vote.life);
+        let sent = peer.filter(|peer| peer.heard.1 >= vote.beat).map_or(now, |peer| peer.sent);
+        let read = peer.map(|peer| &peer.said).filter(|said| said.age() >= (vote.life, vote.beat));
+        sent.plus(hardened.promise_for(read.and_then(|said| said.lease_ms())))
+    }
+
+    /// When the lease is over on this replica's clock after which the deferred vote counts that another tells of now; 0
+    /// where it tells of none. Once known it stays, as long as the same is told.
+    fn deferred_until(&self, said: &Said, hardened: &Hardened, now: Mono) -> Mono {
+        let (Some(vote), Some(deferred)) = (&said.vote, &said.deferred) else { return Mono(0) };
+        let known = self.get(&said.id).filter(|peer| {
+            let before = (&peer.said.vote, peer.said.deferred.as_ref().map(Vote::of));
+            before == (&said.vote, Some(deferred.of()))
+        });
+        known.map_or_else(|| self.lease_over(vote, hardened, now), |peer| peer.deferred_until)
     }
 
     /// The highest update id up to which all are handled, as far as anybody says.
@@ -216,6 +241,7 @@ impl Evidence {
             self.progressed(&id, &Sign { heard, paces: &[], led: true }, own, hardened, now);
         }
         let led = self.peers.get(&said.id).is_some_and(|peer| peer.said.role == Role::Active);
+        let deferred_until = self.deferred_until(said, hardened, now);
         let kept = match self.peers.get_mut(&said.id) {
             Some(peer) if peer.said.age() < said.age() => {
                 let kept = peer.keeps_base(said);
@@ -225,11 +251,13 @@ impl Evidence {
                 }
                 let base = (peer.base, peer.stalled_ms);
                 peer.said = Arc::clone(said);
+                peer.deferred_until = deferred_until;
                 kept.map(|witnessed| (base, witnessed))
             }
             Some(_) => return,
             None => {
-                self.peers.insert(said.id.clone(), Peer::new(&record.name, said, now));
+                let peer = Peer { deferred_until, ..Peer::new(&record.name, said, now) };
+                self.peers.insert(said.id.clone(), peer);
                 None
             }
         };

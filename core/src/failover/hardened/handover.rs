@@ -54,11 +54,14 @@ impl Replica {
         let live = || self.evidence.live(hardened, now);
         let asked = live().map(|(_, peer)| peer.said.wants_ms).max().unwrap_or(0);
         let may_lead = live().filter(|(id, peer)| self.may_other_lead(id, peer, config));
+        let lease_ms =
+            Some(self.lease.asks_ms(hardened, now)).filter(|lease_ms| *lease_ms < hardened.lease_ms);
         Lead {
             suspect_ms: asked.clamp(hardened.suspect_ms_min, hardened.suspect_ms_max),
             slot_ms: hardened.slot_ms,
             successors: may_lead.map(|(id, _)| id.clone()).collect(),
             lapsed: None,
+            lease_ms,
         }
     }
 
@@ -128,6 +131,7 @@ impl Replica {
         lead.successors = std::iter::once(wish.target.clone()).chain(others).collect::<Arc<[_]>>();
         self.release(StandbyBecause::HandedOver, config, cx);
         self.own.said.lead = Some(lead);
+        self.vote_for_successor(&wish.target, config, now);
         self.obey(wish.number);
         cx.event(Event::ActivationWritten { target: name });
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::constants::Policy;
 use super::places::Place as FilePlace;
+use super::promise::Promise;
 use super::record::{Found, Lapsed, Life, Record, Role, Said};
-use super::votes::{self, Promise};
+use super::votes;
 use super::{Context, Replica};
 use crate::failover::records::{Malformed, ProblemKind};
 use crate::failover::{Config, Event};
@@ -91,6 +92,7 @@ impl Replica {
             own.acked = before.acked;
             own.obeyed = before.obeyed;
             own.vote = before.vote.clone();
+            own.deferred = before.deferred.clone();
             if matches!(before.role, Role::Active | Role::Released) {
                 // Its successors are asked to take over, in the order that all have seen.
                 own.lead = before.lead.clone();

@@ -12,6 +12,19 @@ use crate::failover::{Config, StandbyBecause};
 /// How many beats are remembered for acknowledgements that come late. A lease is shorter than these.
 const WRITTEN_MAX: usize = 16;
 
+/// After how many renewals a leader that goes by votes knows how long a lease has to be; before, it asks for the longest.
+const RENEWALS_MIN: u8 = 12;
+
+/// A beat of this replica's.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Written {
+    beat: u64,
+    /// When it was decided.
+    at: Mono,
+    /// How long it lets this replica act where a majority acknowledges it, in ms.
+    lease_ms: u64,
+}
+
 /// A lease.
 ///
 /// *Invariants:* it never reaches beyond what the others' patience ([`Policy::Available`]) or a majority's promises
@@ -26,13 +39,42 @@ pub(super) struct Lease {
     before: Mono,
     /// A beat that may have left this machine late.
     doubtful: Option<u64>,
-    /// The newest beats, and when each was decided.
-    written: VecDeque<(u64, Mono)>,
+    /// The newest beats.
+    written: VecDeque<Written>,
+    /// The last beat before this claim. Of a vote that names one no later the lease is longer: the claim has to reach
+    /// the voters.
+    claimed_after: u64,
+    /// When the newest beat was decided that a majority acknowledged; `None` before the first of the term, and where
+    /// the length of leases is fixed.
+    acknowledged_at: Option<Mono>,
+    /// How often a newer one took its place in this term, at the most [`RENEWALS_MIN`] times.
+    renewals: u8,
+    /// How long a lease has to be by that, in ms: a sixteenth and a look more than the age that such a beat reached, of
+    /// which what exceeds the shortest lease is forgotten by a sixty-fourth with every renewal.
+    needs_ms: u64,
+}
+
+/// What the support of a majority is worth.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Lent {
+    /// Until when it lets this replica act.
+    pub(super) until: Mono,
+    /// When the beat was decided that it is for.
+    pub(super) at: Mono,
 }
 
 impl Lease {
     pub(super) fn none() -> Self {
-        Self { until: Mono(0), before: Mono(0), doubtful: None, written: VecDeque::new() }
+        Self {
+            until: Mono(0),
+            before: Mono(0),
+            doubtful: None,
+            written: VecDeque::new(),
+            claimed_after: 0,
+            acknowledged_at: None,
+            renewals: 0,
+            needs_ms: 0,
+        }
     }
 
     /// Its end.
@@ -55,10 +97,32 @@ impl Lease {
         self.until = at;
     }
 
-    /// Makes ready for a claim: only beats of the new term count.
-    pub(super) fn begin_term(&mut self) {
+    /// Makes ready for a claim after this beat. Where votes decide, one may name a beat from before it; else only beats
+    /// of the new term count.
+    pub(super) fn begin_term(&mut self, last_beat: u64, votes: bool) {
         self.until = Mono(0);
-        self.written.clear();
+        self.claimed_after = last_beat;
+        (self.acknowledged_at, self.renewals, self.needs_ms) = (None, 0, 0);
+        if !votes {
+            self.written.clear();
+        }
+    }
+
+    /// Forgets the beats that were decided before this.
+    pub(super) fn forget_before(&mut self, at: Mono) {
+        self.written.retain(|written| written.at >= at);
+    }
+
+    /// How long a beat that is decided now may let its sender act where a majority acknowledges it, in ms: as long as
+    /// leases have had to be lately, but never so that its lease would end before that of an earlier beat.
+    pub(super) fn asks_ms(&self, hardened: &Hardened, now: Mono) -> u64 {
+        if self.renewals < RENEWALS_MIN {
+            return hardened.lease_ms;
+        }
+        let offered = self.written.iter().filter(|written| written.beat > self.claimed_after);
+        let last_end = offered.map(|written| written.at.plus(written.lease_ms)).max();
+        let least_ms = hardened.lease_ms_min().max(last_end.map_or(0, |end| end.since(now)));
+        self.needs_ms.max(least_ms).min(hardened.lease_ms)
     }
 
     /// Beats of another identity count for nothing.
@@ -72,37 +136,40 @@ impl Lease {
         if !self.is_unbegun() {
             self.until = Mono(self.until.0.saturating_sub(slept_ms).max(1));
         }
-        self.written.retain_mut(|(_, at)| {
+        self.written.retain_mut(|Written { at, .. }| {
             let before = at.0.checked_sub(slept_ms).map(Mono);
             *at = before.unwrap_or(*at);
             before.is_some()
         });
+        self.acknowledged_at = self.acknowledged_at.and_then(|at| at.0.checked_sub(slept_ms).map(Mono));
     }
 
-    /// Remembers when a beat was decided.
-    pub(super) fn remember(&mut self, beat: u64, at: Mono) {
+    /// Remembers when a beat was decided, and how long it lets this replica act where a majority acknowledges it.
+    pub(super) fn remember(&mut self, beat: u64, at: Mono, lease_ms: u64) {
         if self.written.len() == WRITTEN_MAX {
             self.written.pop_front();
         }
-        self.written.push_back((beat, at));
+        self.written.push_back(Written { beat, at, lease_ms });
     }
 
-    /// When the newest beat was decided; `None` before the first of the term.
+    /// When the newest beat was decided; `None` before the first.
     pub(super) fn newest_beat_at(&self) -> Option<Mono> {
-        self.written.back().map(|(_, at)| *at)
+        self.written.back().map(|written| written.at)
     }
 
-    /// When this beat was decided; `None` if that is too long ago, or in another term.
-    pub(super) fn beat_at(&self, beat: u64) -> Option<Mono> {
-        self.written.iter().find(|(number, _)| *number == beat).map(|(_, at)| *at)
+    /// What the support of a majority of voters for this beat is worth; `None` if the beat is too old.
+    pub(super) fn lent(&self, beat: u64, hardened: &Hardened) -> Option<Lent> {
+        let Written { at, lease_ms, .. } = *self.written.iter().find(|written| written.beat == beat)?;
+        let lease_ms = if beat > self.claimed_after { lease_ms } else { hardened.early_lease_ms() };
+        Some(Lent { until: at.plus(lease_ms), at })
     }
 
     /// The times between the newest beats, one that is decided `now` included, newest first, in ms.
     pub(super) fn paces(&self, now: Mono) -> Vec<u64> {
         let mut after = now;
-        let pace = |(_, at): &(u64, Mono)| {
-            let before = std::mem::replace(&mut after, *at);
-            before.since(*at)
+        let pace = |written: &Written| {
+            let before = std::mem::replace(&mut after, written.at);
+            before.since(written.at)
         };
         self.written.iter().rev().take(PACES_MAX).map(pace).collect()
     }
@@ -118,14 +185,28 @@ impl Lease {
         }
     }
 
-    /// A majority acknowledged a beat that was decided at `since`. Says whether that prolongs the lease.
-    pub(super) fn acknowledged(&mut self, since: Mono, hardened: &Hardened, now: Mono) -> bool {
-        let until = since.plus(hardened.lease_ms);
-        let prolongs = until > now && until > self.until;
+    /// A majority supports it. Says whether that prolongs the lease.
+    pub(super) fn acknowledged(&mut self, lent: Lent, hardened: &Hardened, now: Mono) -> bool {
+        let prolongs = lent.until > now && lent.until > self.until;
         if prolongs {
-            self.until = until;
+            self.until = lent.until;
+        }
+        if hardened.lease_ms_min() < hardened.lease_ms
+            && self.acknowledged_at.is_none_or(|at| at < lent.at)
+            && let Some(before) = self.acknowledged_at.replace(lent.at)
+        {
+            self.renewed(now.since(before), hardened);
         }
         prolongs
+    }
+
+    /// A beat by which it acted had become so old, in ms, when a newer one took its place.
+    fn renewed(&mut self, age_ms: u64, hardened: &Hardened) {
+        let beyond_ms = self.needs_ms.saturating_sub(hardened.lease_ms_min());
+        let fading_ms = self.needs_ms - beyond_ms.div_ceil(64);
+        let needs_ms = age_ms.saturating_add(age_ms / 16).saturating_add(hardened.look_ms);
+        self.needs_ms = fading_ms.max(needs_ms).min(hardened.lease_ms);
+        self.renewals = self.renewals.saturating_add(1).min(RENEWALS_MIN);
     }
 
     /// A beat that was on its way out when the leader stalled or slept may have stayed: what it added is void, unless
@@ -164,10 +245,14 @@ impl Lease {
     }
 
     /// Forgets what no later step reads of a replica in this role.
-    pub(super) fn forget_spent(&mut self, role: Role, acting: bool) {
+    pub(super) fn forget_spent(&mut self, role: Role, acting: bool, votes: bool) {
         if !matches!(role, Role::Active | Role::Candidate) {
-            // A claim begins with none.
-            self.written.clear();
+            self.claimed_after = 0;
+            (self.acknowledged_at, self.renewals, self.needs_ms) = (None, 0, 0);
+            if !votes {
+                // A claim begins with none.
+                self.written.clear();
+            }
         }
         if role != Role::Active && !acting {
             (self.until, self.before) = (Mono(0), Mono(0));
@@ -175,14 +260,27 @@ impl Lease {
     }
 
     pub(super) fn visit(&mut self, id: &Arc<str>, life: Life, visit: &mut dyn Visit) {
-        let Self { until, before, doubtful, written } = self;
+        let Self {
+            until,
+            before,
+            doubtful,
+            written,
+            claimed_after,
+            acknowledged_at,
+            renewals: _,
+            needs_ms: _,
+        } = self;
+        visit.beat(id, life, claimed_after);
         visit.instant(until);
         visit.instant(before);
         if let Some(beat) = doubtful {
             visit.beat(id, life, beat);
         }
-        for (beat, at) in written {
+        for Written { beat, at, lease_ms: _ } in written {
             visit.beat(id, life, beat);
+            visit.instant(at);
+        }
+        if let Some(at) = acknowledged_at {
             visit.instant(at);
         }
     }
@@ -271,7 +369,7 @@ mod tests {
         let hardened = Hardened::over(15_000, Policy::Available);
         let patience_ms = hardened.suspect_ms_min;
         let mut lease = Lease::none();
-        lease.remember(1, Mono(100_000));
+        lease.remember(1, Mono(100_000), hardened.lease_ms);
         lease.beaten(Mono(100_000), true, patience_ms, &hardened, Mono(100_400));
         let first = lease.until();
         assert_eq!(first, Mono(100_000 + hardened.lease_under(patience_ms)));
@@ -290,7 +388,7 @@ mod tests {
         let hardened = Hardened::over(15_000, Policy::Available);
         let mut lease = Lease::none();
         for (beat, at) in [(1, 100_000), (2, 111_000)] {
-            lease.remember(beat, Mono(at));
+            lease.remember(beat, Mono(at), hardened.lease_ms);
             lease.beaten(Mono(at), true, hardened.suspect_ms_min, &hardened, Mono(at));
         }
         let second = lease.until();
@@ -300,27 +398,73 @@ mod tests {
     }
 
     #[test]
+    fn a_beat_from_before_a_claim_lends_a_longer_lease() {
+        let hardened = Hardened::over(15_000, Policy::Majority);
+        let mut lease = Lease::none();
+        lease.remember(7, Mono(100_000), hardened.lease_ms);
+        lease.begin_term(7, true);
+        lease.remember(8, Mono(110_000), hardened.lease_ms);
+        let lent = |beat| lease.lent(beat, &hardened).map(|lent| lent.until);
+        assert_eq!(lent(7), Some(Mono(100_000 + hardened.early_lease_ms())));
+        assert_eq!((lent(8), lent(6)), (Some(Mono(110_000 + hardened.lease_ms)), None));
+        lease.begin_term(8, false);
+        assert_eq!(lease.lent(7, &hardened), None, "without votes a claim begins with none");
+    }
+
+    #[test]
     fn what_the_clock_did_not_count_is_taken_back() {
         let hardened = Hardened::over(15_000, Policy::Majority);
         let mut lease = Lease::none();
-        lease.remember(1, Mono(100_000));
-        assert!(lease.acknowledged(Mono(100_000), &hardened, Mono(101_000)));
-        assert!(!lease.acknowledged(Mono(100_000), &hardened, Mono(101_000)), "nothing new");
+        lease.remember(1, Mono(100_000), hardened.lease_ms);
+        let lent = lease.lent(1, &hardened).unwrap();
+        assert_eq!(lent.until, Mono(100_000 + hardened.lease_ms));
+        assert!(lease.acknowledged(lent, &hardened, Mono(101_000)));
+        assert!(!lease.acknowledged(lent, &hardened, Mono(101_000)), "nothing new");
         let until = lease.until();
         lease.slept(30_000);
-        assert_eq!((lease.until(), lease.beat_at(1)), (Mono(until.0 - 30_000), Some(Mono(70_000))));
+        assert_eq!(
+            (lease.until(), lease.lent(1, &hardened).unwrap().at),
+            (Mono(until.0 - 30_000), Mono(70_000))
+        );
     }
 
     #[test]
     fn a_beat_from_before_the_clock_began_is_forgotten() {
         let hardened = Hardened::over(15_000, Policy::Majority);
         let mut lease = Lease::none();
-        lease.remember(1, Mono(40_000));
-        lease.remember(2, Mono(46_000));
-        assert!(lease.acknowledged(Mono(40_000), &hardened, Mono(47_000)));
+        lease.remember(1, Mono(40_000), hardened.lease_ms);
+        lease.remember(2, Mono(46_000), hardened.lease_ms);
+        assert!(lease.acknowledged(lease.lent(1, &hardened).unwrap(), &hardened, Mono(47_000)));
         // It slept for longer than the machine had run.
         lease.slept(80_000);
-        assert_eq!((lease.beat_at(1), lease.beat_at(2), lease.newest_beat_at()), (None, None, None));
+        assert_eq!(
+            (lease.lent(1, &hardened), lease.lent(2, &hardened), lease.newest_beat_at()),
+            (None, None, None)
+        );
         assert!(lease.until() < Mono(47_000) && !lease.is_unbegun(), "it is over, and it was one");
+    }
+
+    #[test]
+    fn a_leader_that_is_answered_soon_asks_for_shorter_leases_and_none_ends_before_another() {
+        let hardened = Hardened::over(15_000, Policy::Majority);
+        let mut lease = Lease::none();
+        let (mut end, mut shortest) = (Mono(0), u64::MAX);
+        for beat in 1..=40_u64 {
+            let at = Mono(100_000 + 27_500 * beat);
+            let lease_ms = lease.asks_ms(&hardened, at);
+            assert!(at.plus(lease_ms) >= end, "beat {beat}");
+            end = at.plus(lease_ms);
+            shortest = shortest.min(lease_ms);
+            lease.remember(beat, at, lease_ms);
+            // Each is answered within 15 s, but for one in the middle.
+            let late = beat == 30;
+            let lent = lease.lent(beat, &hardened).unwrap();
+            lease.acknowledged(lent, &hardened, at.plus(if late { 25_000 } else { 15_000 }));
+            if beat == 31 {
+                assert!(lease.asks_ms(&hardened, at.plus(27_500)) > 53_000, "it learns");
+            }
+        }
+        assert_eq!(shortest, hardened.lease_ms_min().max(42_500 + 42_500 / 16 + hardened.look_ms));
+        assert!(shortest < hardened.lease_ms);
     }
 }

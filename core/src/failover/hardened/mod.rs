@@ -9,7 +9,8 @@
 //! 4. Under the policy `available` the leader acts until just before that patience runs out, counted from when it
 //!    *decided* its last beat (`lease`).
 //! 5. Under `majority` it acts while most voters acknowledged a beat that is younger than the lease, and a voter's
-//!    promise outlasts that lease (`votes`).
+//!    promise outlasts that lease (`votes`, `promise`). A voter that loses patience votes for a successor before its
+//!    promise is over, and says after which beat: the successor waits until the lease of that beat is over.
 //! 6. One that slept, stalled, was copied or was cut off stops, releases its place, and gathers evidence anew (`view`).
 //!
 //! Why no two act, and under which assumptions: `docs/failover.md`.
@@ -18,7 +19,8 @@
 //! A `Replica` is these values, each with an invariant of its own, and the order in which a step asks them
 //! (`Replica::turn`):
 //! - `own`: what its file says, or will say; `evidence` (`peer`, `clock`): what the others said, and when,
-//! - `succession`: when it may claim; `lease`: until when it may act; `votes`: what it promised as a voter,
+//! - `succession`: when it may claim; `lease`: until when it may act,
+//! - `votes`: whom it supports, and who supports it; `promise`: what it promised as a voter,
 //! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
 //! - `requests`: what people asked; `handover`: what a leader does about it; `work`: the updates,
 //! - `view` (`looked`): how files become evidence; `installation`: who it is and which life this is,
@@ -46,6 +48,7 @@ mod outbox;
 mod own;
 mod peer;
 pub(super) mod places;
+mod promise;
 pub mod record;
 mod requests;
 mod succession;
@@ -70,11 +73,11 @@ use self::lease::Lease;
 use self::looked::Looked;
 use self::outbox::Outbox;
 use self::own::Own;
+use self::promise::Promise;
 use self::record::Role;
 use self::requests::Requests;
 use self::succession::Succession;
 use self::troubles::Troubles;
-use self::votes::Promise;
 use self::work::Work;
 use super::{ActiveBecause, Command, Config, Event, Failover, StandbyBecause};
 use crate::{Cx, FsError, Input, Mono, Now, Path};
@@ -156,8 +159,11 @@ impl Replica {
         }
     }
 
+    /// Who leads, as far as files tell: who says so, or whom the votes say that are here.
     pub(super) fn leader(&self) -> Option<&str> {
-        self.evidence.top(&self.own).filter(|top| top.role == Role::Active).map(|top| &**top.name)
+        let elected = || votes::elected(&self.own, &self.evidence, self.promise);
+        let top = || self.evidence.top(&self.own).filter(|top| top.role == Role::Active);
+        elected().or_else(|| top().map(|top| &**top.name))
     }
 
     pub(super) fn is_local_only(&self) -> bool {

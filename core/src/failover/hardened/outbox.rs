@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::constants::Hardened;
+use super::constants::{Hardened, Policy};
 use super::places::{Place, Places};
 use super::record::{Life, Record, Role, Saw, Visit};
 use super::troubles::Troubles;
@@ -279,7 +279,12 @@ impl Replica {
         let gap_ms = hardened.beat_in(role).draw(cx.rng());
         let path = self.outbox.take_place(beat, role, gap_ms, hardened, now.mono);
         cx.op(FsOp::Replace { path, content: record.serialise() });
-        self.lease.remember(beat, now.mono);
+        let lease_ms = self.own.said.lease_ms().unwrap_or(hardened.lease_ms);
+        self.lease.remember(beat, now.mono, lease_ms);
+        if !leads && hardened.policy == Policy::Majority {
+            // Older ones lend nothing, whoever votes for them.
+            self.lease.forget_before(Mono(now.mono.0.saturating_sub(hardened.early_lease_ms())));
+        }
     }
 
     /// Tells other programs who is active. The update id is one that everybody who may succeed has seen, and not

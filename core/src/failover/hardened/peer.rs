@@ -29,6 +29,8 @@ pub(super) struct Peer {
     pub(super) stalled_ms: u64,
     /// Whether it moved on while this replica watched.
     pub(super) moved: bool,
+    /// Where it told of a deferred vote: when the lease before that is over, on this replica's clock.
+    pub(super) deferred_until: Mono,
 }
 
 impl Peer {
@@ -44,6 +46,7 @@ impl Peer {
             witnessed: false,
             stalled_ms: 0,
             moved: false,
+            deferred_until: Mono(0),
         }
     }
 
@@ -98,6 +101,7 @@ impl Peer {
         visit.instant(&mut self.progress);
         visit.instant(&mut self.sent);
         visit.instant(&mut self.base);
+        visit.deadline(&mut self.deferred_until);
     }
 }
 

@@ -117,6 +117,10 @@ pub struct Said {
     /// Whom it supports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Vote>,
+    /// Whom it supports as soon as the lease is over that the beat of its vote lent. It acknowledges no more beats in
+    /// the term of that vote, unless this candidate gives the deferred one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Vote>,
     /// The settings that it runs by; `None` in files of versions that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Rules>,
@@ -162,6 +166,10 @@ pub struct Lead {
     /// on counting as if it were silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<Lapsed>,
+    /// How long this beat lets its sender act where a majority acknowledges it, in ms; `None` for as long as the
+    /// settings say. It never ends sooner than that of an earlier beat of the same term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
 }
 
 /// The last beat of a leader before its lease was over.
@@ -269,6 +277,7 @@ impl Said {
             obeyed: 0,
             voters: None,
             vote: None,
+            deferred: None,
             rules: None,
             saw: BTreeMap::new(),
         }
@@ -280,10 +289,38 @@ impl Said {
         self.rules.zip(other.rules).map(|(own, theirs)| (theirs, own)).filter(|(theirs, own)| theirs != own)
     }
 
+    /// The vote that counts from now on: the deferred one, where there is one.
+    pub(super) fn standing(&self) -> Option<&Vote> {
+        self.deferred.as_ref().or(self.vote.as_ref())
+    }
+
+    /// How long this beat lets its sender act where a majority acknowledges it, in ms; `None` for as long as the settings
+    /// say.
+    pub(super) fn lease_ms(&self) -> Option<u64> {
+        self.lead.as_ref().and_then(|lead| lead.lease_ms)
+    }
+
+    /// Whether it leads or wants to.
+    pub(super) fn wants(&self) -> bool {
+        matches!(self.role, Role::Active | Role::Candidate)
+    }
+
+    /// Whether it says, in the life of this vote for it, that it leads no longer, or no longer wants to, in that term.
+    pub(super) fn gives_up(&self, vote: &Vote) -> bool {
+        self.life == vote.life && self.term >= vote.term && !self.wants()
+    }
+
     /// How new it is: within one life by beat, and a later life is newer.
     #[must_use]
     pub fn age(&self) -> (Life, u64) {
         (self.life, self.beat)
+    }
+}
+
+impl Vote {
+    /// What it says beside the beat: in which term it supports which life of whom.
+    pub(super) fn of(&self) -> (u64, &Arc<str>, Life) {
+        (self.term, &self.candidate, self.life)
     }
 }
 
@@ -343,7 +380,8 @@ mod tests {
         said.acked = 12;
         said.wants_ms = 36_500;
         let successors = Arc::from([Arc::from("h:/b#2e")]);
-        said.lead = Some(Lead { suspect_ms: 36_500, slot_ms: 39_000, successors, lapsed: None });
+        said.lead =
+            Some(Lead { suspect_ms: 36_500, slot_ms: 39_000, successors, lapsed: None, lease_ms: None });
         said.saw.insert("h:/b#2e".into(), Saw { life, beat: 3, term: 0 });
         Record {
             name: "h:/a".into(),

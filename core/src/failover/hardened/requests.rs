@@ -147,7 +147,13 @@ impl Replica {
         self.own.said.leaving = true;
         self.outbox.urge();
         match self.own.said.role {
-            Role::Active => self.release(StandbyBecause::Left, config, cx),
+            Role::Active => {
+                self.release(StandbyBecause::Left, config, cx);
+                let lead = self.own.said.lead.as_ref();
+                if let Some(first) = lead.and_then(|lead| lead.successors.first()).cloned() {
+                    self.vote_for_successor(&first, config, cx.now().mono);
+                }
+            }
             Role::Candidate => self.take_role(Role::Standby, cx.now().mono),
             Role::Released | Role::Standby => {}
         }

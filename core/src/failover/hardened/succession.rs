@@ -274,8 +274,9 @@ impl Replica {
 
     /// Begins a term of its own.
     fn claim(&mut self, role: Role, cx: &mut Context<'_>) {
-        let term = self.evidence.term_max(&self.own.said) + 1;
-        self.lease.begin_term();
+        let Said { id, life, beat, voters, .. } = &self.own.said;
+        let term = votes::next_term(&self.own.said, &self.evidence, id, *life);
+        self.lease.begin_term(*beat, voters.is_some());
         self.own.begin_term(term, role, cx.now().mono);
         self.outbox.announce();
         cx.event(Event::TermClaimed { term });

@@ -4,107 +4,165 @@ use std::sync::Arc;
 
 use super::constants::{Hardened, Policy};
 use super::evidence::Evidence;
-use super::lease::Lease;
+use super::lease::{Lease, Lent};
 use super::own::{Own, stands_for};
 use super::peer::Peer;
-use super::record::{Life, Role, Said, Visit, Vote, Voters};
+use super::promise::{Lends, Promise};
+use super::record::{Life, Role, Said, Vote, Voters};
 use super::{Context, Replica};
 use crate::Mono;
 use crate::failover::{Config, Event, RefusedBecause, VoterChange};
-
-/// What this replica, as a voter, has promised.
-///
-/// *Invariant:* until `until` it supports nobody but the candidate of its vote, and before `from` nobody at all; a
-/// promise is taken back only where that candidate itself gave up in that term.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Promise {
-    /// Until when it supports nobody but the candidate of its vote.
-    until: Mono,
-    /// Before this it votes for nobody: whatever an earlier life promised, and may have forgotten, is over then.
-    from: Mono,
-}
-
-impl Promise {
-    /// That of one that has just started.
-    pub(super) fn new(now: Mono, hardened: &Hardened) -> Self {
-        Self { until: Mono(0), from: now.plus(hardened.promise_ms) }
-    }
-
-    /// Before when it votes for nobody; `None` if it may.
-    pub(super) fn silent_until(&self, now: Mono) -> Option<Mono> {
-        (now < self.from).then_some(self.from)
-    }
-
-    /// Until when it is bound to another than `candidate`; `None` if it is free.
-    pub(super) fn bound_until(&self, vote: Option<&Vote>, candidate: &Arc<str>, now: Mono) -> Option<Mono> {
-        let bound = now < self.until && vote.is_some_and(|vote| vote.candidate != *candidate);
-        bound.then_some(self.until)
-    }
-
-    /// Promises to support nobody else, counted from no sooner than the beat was decided.
-    pub(super) fn give(&mut self, decided_by: Mono, hardened: &Hardened) {
-        self.until = decided_by.plus(hardened.promise_ms);
-    }
-
-    /// One that says in the same life that it leads no longer, or no longer wants to, in the term of the vote needs no
-    /// promise any more: it stopped before it wrote that, and begins another term before it leads again. (A later
-    /// life proves nothing: it may be a copy's.)
-    pub(super) fn take_back_if_given_up(&mut self, own: &Said, evidence: &Evidence) {
-        let Some(vote) = &own.vote else { return };
-        let given_up = |said: &Said| {
-            let wants = matches!(said.role, Role::Active | Role::Candidate);
-            said.life == vote.life && said.term >= vote.term && !wants
-        };
-        let candidate = evidence.get(&vote.candidate).map(|peer| &*peer.said);
-        let candidate = candidate.or_else(|| (vote.candidate == own.id).then_some(own));
-        if candidate.is_some_and(given_up) {
-            self.until = Mono(0);
-        }
-    }
-
-    pub(super) fn visit(&mut self, visit: &mut dyn Visit) {
-        let Self { until, from } = self;
-        visit.deadline(until);
-        visit.deadline(from);
-    }
-}
 
 /// The others that a member of the voters stands for.
 pub(super) fn holders<'a>(evidence: &'a Evidence, member: &'a str) -> impl Iterator<Item = &'a Peer> {
     evidence.peers().filter(move |(id, peer)| stands_for(member, id, &peer.name)).map(|(_, peer)| peer)
 }
 
-/// Whom this voter would support, and the latest time at which its newest beat can have been decided: the highest that
-/// leads or wants to, is heard of, carries no older voters than this replica does, and asks for a term in which nobody
-/// else was supported. `None` if there is none.
-pub(super) fn choice(
-    own: &Own,
-    evidence: &Evidence,
-    hardened: &Hardened,
-    now: Mono,
-) -> Option<(Arc<Said>, Mono)> {
-    let stamp = own.said.voters.as_deref().map(Voters::stamp);
-    let voted = own.said.vote.as_ref();
+/// Support that a voter may give: the acknowledgement of a beat.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Support {
+    vote: Vote,
+    /// The latest time at which that beat can have been decided.
+    sent: Mono,
+    /// What lease it lends.
+    lends: Lends,
+}
+
+impl Support {
+    /// For the newest beat of one that leads or wants to.
+    fn for_claim(peer: &Peer) -> Self {
+        let Said { term, ref id, life, beat, .. } = *peer.said;
+        Self {
+            vote: Vote { term, candidate: id.clone(), life, beat },
+            sent: peer.sent,
+            lends: Lends::Ms(peer.said.lease_ms()),
+        }
+    }
+
+    /// For the newest beat of one that is to lead in this term.
+    fn early(peer: &Peer, term: u64) -> Self {
+        let Self { vote, sent, .. } = Self::for_claim(peer);
+        Self { vote: Vote { term, ..vote }, sent, lends: Lends::Early }
+    }
+}
+
+/// Whether another runs by the same settings, and carries no older voters than this replica does.
+fn counts_alike(own: &Said, other: &Said) -> bool {
+    let stamp = |said: &Said| said.voters.as_deref().map(Voters::stamp);
+    own.at_odds(other).is_none() && stamp(other) >= stamp(own)
+}
+
+/// Whom this voter would support: the highest that leads or wants to, is heard of, carries no older voters than this
+/// replica does, and asks for a term in which nobody else was supported. `None` if there is none.
+fn choice(own: &Own, evidence: &Evidence, hardened: &Hardened, now: Mono) -> Option<Support> {
+    let voted = own.said.standing();
     let claims = evidence.peers().filter(|(id, peer)| {
         let said = &peer.said;
-        let wants = matches!(said.role, Role::Active | Role::Candidate) && !said.leaving;
+        let wants = said.wants() && !said.leaving;
         let heard = now.since(peer.progress) <= hardened.suspect_ms_max;
-        let agrees = own.said.at_odds(said).is_none();
-        let current = said.voters.as_deref().map(Voters::stamp) >= stamp;
         let free = voted
             .is_none_or(|vote| said.term > vote.term || (said.term == vote.term && vote.candidate == **id));
         // One that leads or wants to itself supports nobody below it.
-        let above = !matches!(own.said.role, Role::Active | Role::Candidate) || (said.term, *id) > own.rank();
-        wants && heard && agrees && current && free && above
+        let above = !own.said.wants() || (said.term, *id) > own.rank();
+        wants && heard && counts_alike(&own.said, said) && free && above
     });
     // A leader that is not silent stays, whoever suspects it.
     let stays = |(id, peer): &(&Arc<str>, &Peer)| {
-        let patience_ms = peer.said.lead.as_ref().map_or(0, |lead| lead.suspect_ms);
         let supported = voted.is_some_and(|vote| vote.candidate == **id && vote.life == peer.said.life);
-        supported && peer.said.role == Role::Active && now < peer.base.plus(patience_ms)
+        supported && peer.said.role == Role::Active && now < gone_at(peer)
     };
     let highest = claims.max_by_key(|found| (stays(found), found.1.said.term, found.0.clone()));
-    highest.map(|(_, peer)| (Arc::clone(&peer.said), peer.sent))
+    highest.map(|(_, peer)| Support::for_claim(peer))
+}
+
+/// When one that leads or led counts as gone, by what its file tells.
+fn gone_at(peer: &Peer) -> Mono {
+    let patience_ms = peer.said.lead.as_ref().map_or(0, |lead| lead.suspect_ms);
+    if peer.said.role == Role::Released { peer.base } else { peer.base.plus(patience_ms) }
+}
+
+/// For whom this voter votes before that one asks for it: the first whom the leader that it supports named, once that
+/// leader is gone. `None` if that is this replica itself, or one that has shown no sign of life since.
+fn successor(own: &Own, evidence: &Evidence, hardened: &Hardened, now: Mono) -> Option<Support> {
+    let (said, vote) = (&own.said, own.said.vote.as_ref()?);
+    let top = evidence.top_peer()?;
+    let leader = evidence.get(top.id)?;
+    let supported = vote.of() == (top.term, top.id, top.said.life) && said.deferred.is_none();
+    let lead = top.lead?;
+    let first = lead.successors.first().filter(|first| **first != said.id)?;
+    let peer = evidence.get(first)?;
+    // What is on its way to this replica may be held up as a whole: then it is the leader's silence that deceives.
+    let heard = (top.role == Role::Released || peer.progress >= leader.progress)
+        && now.since(peer.sent) <= lead.suspect_ms.saturating_add(hardened.propagation_ms);
+    let able = peer.said.role == Role::Standby
+        && !peer.said.leaving
+        && counts_alike(said, &peer.said)
+        && own.counts_as_voter(first, &peer.name);
+    let due = said.role == Role::Standby && supported && now >= gone_at(leader);
+    let term = || next_term(said, evidence, first, peer.said.life);
+    (due && able && heard).then(|| Support::early(peer, term()))
+}
+
+/// Whether the candidate of this vote may still lead by it, as far as its silence tells. One whose process was started
+/// anew does not.
+fn may_still_lead(evidence: &Evidence, vote: &Vote, hardened: &Hardened, now: Mono) -> bool {
+    evidence.get(&vote.candidate).filter(|peer| peer.said.life == vote.life).is_some_and(|peer| {
+        match peer.said.role {
+            Role::Active => now < gone_at(peer),
+            Role::Candidate => now < peer.progress.plus(hardened.candidacy_ms()),
+            Role::Released | Role::Standby => false,
+        }
+    })
+}
+
+/// All votes that are known of, deferred ones among them.
+fn all_votes<'a>(own: &'a Said, evidence: &'a Evidence) -> impl Iterator<Item = &'a Vote> {
+    let all = std::iter::once(own).chain(evidence.said().map(|said| &**said));
+    all.flat_map(|said| said.vote.iter().chain(&said.deferred))
+}
+
+/// The highest term in which anybody supports this life of this replica; 0 if nobody ever did.
+fn asked_term(own: &Said, evidence: &Evidence, id: &Arc<str>, life: Life) -> u64 {
+    let votes = all_votes(own, evidence).filter(|vote| vote.candidate == *id && vote.life == life);
+    votes.map(|vote| vote.term).max().unwrap_or(0)
+}
+
+/// The next term for this life of this replica: one in which it is asked to lead, or one that nobody has claimed or is
+/// asked to claim.
+pub(super) fn next_term(own: &Said, evidence: &Evidence, id: &Arc<str>, life: Life) -> u64 {
+    let others = all_votes(own, evidence).filter(|vote| vote.candidate != *id || vote.life != life);
+    let taken = others.map(|vote| vote.term).fold(evidence.term_max(own), u64::max);
+    asked_term(own, evidence, id, life).max(taken + 1)
+}
+
+/// The device id of whom a majority of the voters supports in a later term than that of who leads or led, by the votes
+/// that are here: it may act as soon as they have reached it as well. `None` if there is nobody.
+pub(super) fn elected<'a>(own: &'a Own, evidence: &'a Evidence, promise: Promise) -> Option<&'a str> {
+    let voters = own.said.voters.as_deref()?;
+    let led = evidence.top(own).map_or(0, |top| top.term);
+    let at = evidence.clock().last();
+    let term = |id: &Arc<str>, said: &Said| {
+        let claimed = if said.wants() { said.term } else { 0 };
+        claimed.max(asked_term(&own.said, evidence, id, said.life))
+    };
+    let open = evidence.peers().filter(|(id, peer)| {
+        let (term, said) = (term(id, &peer.said), &peer.said);
+        term > led && !said.leaving && (said.term < term || said.wants())
+    });
+    let elected = open.filter(|(id, peer)| {
+        let whom = (term(id, &peer.said), *id, peer.said.life);
+        let for_it = |vote: &Option<Vote>| vote.as_ref().is_some_and(|vote| vote.of() == whom);
+        let says = |said: &Said, over: bool| for_it(&said.vote) || (over && for_it(&said.deferred));
+        let supports = |member: &&Arc<str>| {
+            let itself = stands_for(member, id, &peer.name) && peer.said.wants() && peer.said.term == whom.0;
+            let others = || holders(evidence, member);
+            itself
+                || (own.is(member) && says(&own.said, promise.is_vote_over(at)))
+                || others().any(|other| says(&other.said, at >= other.deferred_until))
+        };
+        voters.members.iter().filter(supports).count() > voters.members.len() / 2
+    });
+    elected.max_by_key(|(id, peer)| term(id, &peer.said)).map(|(_, peer)| &*peer.name)
 }
 
 /// Whether voters support others in this candidate's term, or a later one, and those who show signs of life and do
@@ -112,7 +170,7 @@ pub(super) fn choice(
 pub(super) fn is_outvoted(own: &Own, evidence: &Evidence, hardened: &Hardened, now: Mono) -> bool {
     let Some(voters) = own.said.voters.as_deref() else { return false };
     let elsewhere = |said: &Said| {
-        let vote = said.vote.as_ref();
+        let vote = said.standing();
         vote.is_some_and(|vote| vote.term >= own.said.term && vote.candidate != own.said.id)
     };
     let (mut lost, mut left) = (false, 0);
@@ -125,58 +183,55 @@ pub(super) fn is_outvoted(own: &Own, evidence: &Evidence, hardened: &Hardened, n
     lost && left <= voters.members.len() / 2
 }
 
-/// When the newest beat was decided that a majority of the voters acknowledged, this replica included if it is one and
-/// is free to. `None` if there is no such beat.
-pub(super) fn supported_since(
+/// What the support of a majority of the voters is worth, this replica included if it is one and is free to. `None` if
+/// there is no majority.
+fn support_of_majority(
     own: &Own,
     evidence: &Evidence,
     lease: &Lease,
     promise: Promise,
+    hardened: &Hardened,
     now: Mono,
-) -> Option<Mono> {
+) -> Option<Lent> {
     let voters = own.said.voters.as_deref()?;
-    let mut beats: Vec<Mono> = Vec::with_capacity(voters.members.len());
+    let mut all: Vec<Lent> = Vec::with_capacity(voters.members.len());
     for member in &voters.members {
-        beats.extend(match own.is(member) {
-            true => own_support(own, evidence, lease, promise, member, now),
-            false => support_of(own, evidence, lease, member),
-        });
+        let beat = match own.is(member) {
+            true => own_support(own, evidence, promise, member, now),
+            false => support_of(own, evidence, member, now),
+        };
+        all.extend(beat.and_then(|beat| lease.lent(beat, hardened)));
     }
-    // The newest first: the one at the majority's place is acknowledged by a majority.
-    beats.sort_unstable_by(|one, other| other.cmp(one));
-    beats.get(voters.members.len() / 2).copied()
+    // The latest first: until the one at the majority's place a majority lets it act.
+    all.sort_unstable_by(|one, other| other.cmp(one));
+    all.get(voters.members.len() / 2).copied()
 }
 
-/// When the newest beat was decided that this replica supports as the voter `member`.
-fn own_support(
-    own: &Own,
-    evidence: &Evidence,
-    lease: &Lease,
-    promise: Promise,
-    member: &str,
-    now: Mono,
-) -> Option<Mono> {
+/// The newest beat that this replica supports as the voter `member`.
+fn own_support(own: &Own, evidence: &Evidence, promise: Promise, member: &str, now: Mono) -> Option<u64> {
     // Somebody else who lives under its name makes the member ambiguous.
     let alone = !holders(evidence, member).any(|peer| peer.moved);
-    let vote = own.said.vote.as_ref();
-    let free = promise.silent_until(now).is_none() && promise.bound_until(vote, &own.said.id, now).is_none();
-    lease.newest_beat_at().filter(|_| alone && free)
+    let free =
+        promise.silent_until(now).is_none() && promise.bound_until(&own.said, &own.said.id, now).is_none();
+    Some(own.said.beat).filter(|_| alone && free)
 }
 
-/// When the newest beat was decided that the voter `member`, another replica, acknowledged.
-fn support_of(own: &Own, evidence: &Evidence, lease: &Lease, member: &str) -> Option<Mono> {
+/// The newest beat that the voter `member`, another replica, acknowledged.
+fn support_of(own: &Own, evidence: &Evidence, member: &str, now: Mono) -> Option<u64> {
     let mut living = holders(evidence, member).filter(|peer| peer.moved);
     let peer = living.next()?;
-    if living.next().is_some() {
-        return None;
-    }
     // By other settings its promise may be shorter than this lease.
-    let vote = peer.said.vote.as_ref().filter(|_| own.said.at_odds(&peer.said).is_none())?;
-    let own: (u64, &Arc<str>, Life) = (own.said.term, &own.said.id, own.said.life);
-    if (vote.term, &vote.candidate, vote.life) != own {
+    if living.next().is_some() || own.said.at_odds(&peer.said).is_some() {
         return None;
     }
-    lease.beat_at(vote.beat)
+    let said = &peer.said;
+    let own = (own.said.term, &own.said.id, own.said.life);
+    let for_it = |vote: &&Vote| vote.of() == own;
+    // What was deferred counts once the lease before it is over, by time or by its holder's own word.
+    let over =
+        now >= peer.deferred_until || said.vote.as_ref().is_some_and(|before| evidence.has_given_up(before));
+    let deferred = said.deferred.as_ref().filter(|_| over);
+    said.vote.iter().chain(deferred).find(for_it).map(|vote| vote.beat)
 }
 
 /// The voters of the configuration, until others are heard of; `None` if votes decide nothing.
@@ -208,39 +263,102 @@ impl Replica {
         }
     }
 
-    /// Acknowledges the newest beat of whom it supports, or supports another once it is free to.
+    /// Acknowledges the newest beat of whom it supports, or supports another.
     fn vote(&mut self, config: &Config, now: Mono) {
         let hardened = &config.hardened;
         if self.own.said.leaving || !self.own.is_voter() {
             return;
         }
-        self.promise.take_back_if_given_up(&self.own.said, &self.evidence);
+        self.promise.take_back_if_given_up(&mut self.own.said, &self.evidence);
         if let Some(from) = self.promise.silent_until(now) {
             self.decide_at(from);
             return;
         }
-        let Some((choice, sent)) = choice(&self.own, &self.evidence, hardened, now) else { return };
-        if let Some(until) = self.promise.bound_until(self.own.said.vote.as_ref(), &choice.id, now) {
-            self.decide_at(until);
+        let chosen = choice(&self.own, &self.evidence, hardened, now);
+        let goes_on = |support: &Support| {
+            self.own.said.standing().is_some_and(|vote| vote.candidate == support.vote.candidate)
+        };
+        let support = match chosen {
+            Some(support) if !goes_on(&support) => Some(support),
+            chosen => successor(&self.own, &self.evidence, hardened, now).or(chosen),
+        };
+        if let Some(support) = support {
+            self.support(support, hardened, now);
+        }
+    }
+
+    /// Gives support, where no promise to another stands against it. Before a promise to a leader that is gone is over,
+    /// the vote is deferred: whom it is for learns from it after whose lease it counts.
+    fn support(&mut self, support: Support, hardened: &Hardened, now: Mono) {
+        let Support { vote, sent, lends } = support;
+        let said = &mut self.own.said;
+        if said.standing() == Some(&vote) {
             return;
         }
-        let vote =
-            Vote { term: choice.term, candidate: choice.id.clone(), life: choice.life, beat: choice.beat };
-        if self.own.said.vote.as_ref() != Some(&vote) {
+        let is_deferred = said.deferred.as_ref().is_some_and(|before| before.candidate == vote.candidate);
+        if is_deferred && !self.promise.is_vote_over(now) {
+            self.promise.defer(sent, lends, hardened);
+            said.deferred = Some(vote);
+        } else if is_deferred {
+            self.promise.promote(said);
+            self.promise.give(sent, lends, hardened);
+            said.vote = Some(vote);
+        } else if let Some(until) = self.promise.bound_until(said, &vote.candidate, now) {
+            let leads = |before: &Vote| {
+                before.candidate == said.id || may_still_lead(&self.evidence, before, hardened, now)
+            };
+            let binds = said.deferred.is_some() || said.vote.as_ref().is_none_or(leads);
+            if said.role != Role::Standby || binds || !self.promise.may_defer(now) {
+                self.decide_at(until);
+                return;
+            }
+            self.promise.defer(sent, lends, hardened);
+            said.deferred = Some(vote);
+        } else {
+            if said.vote.as_ref().is_some_and(|before| before.candidate != vote.candidate) {
+                self.promise.put_aside();
+            }
+            self.promise.give(sent, lends, hardened);
+            self.decline_below(&vote);
             self.own.said.vote = Some(vote);
-            // The lease counts from when the beat was decided; this is on the late side of that.
-            self.promise.give(sent, hardened);
-            self.outbox.urge();
+        }
+        self.outbox.urge();
+    }
+
+    /// One that acknowledges a leader gives back the votes that others gave it for a later term in the meantime: they
+    /// are free again, and it never leads in that term.
+    fn decline_below(&mut self, vote: &Vote) {
+        let leads = self.evidence.get(&vote.candidate).is_some_and(|peer| peer.said.role == Role::Active);
+        let said = &mut self.own.said;
+        let asked = asked_term(said, &self.evidence, &said.id, said.life);
+        if leads && said.role == Role::Standby && asked > vote.term {
+            said.term = said.term.max(asked);
+        }
+    }
+
+    /// The vote of a leader that has stopped, for the one whom it names first: that one need not ask for it.
+    pub(super) fn vote_for_successor(&mut self, first: &Arc<str>, config: &Config, now: Mono) {
+        let able = self.own.is_voter()
+            && self.promise.silent_until(now).is_none()
+            && self.promise.bound_until(&self.own.said, &self.own.said.id, now).is_none();
+        let said = &mut self.own.said;
+        if let Some(peer) = self.evidence.get(first).filter(|_| able) {
+            let term = next_term(said, &self.evidence, first, peer.said.life);
+            let Support { vote, sent, lends } = Support::early(peer, term);
+            self.promise.put_aside();
+            self.promise.give(sent, lends, &config.hardened);
+            (said.vote, said.deferred) = (Some(vote), None);
         }
     }
 
     /// Counts acknowledgements and moves the lease.
     fn count_votes(&mut self, config: &Config, now: Mono) {
-        if !matches!(self.own.said.role, Role::Active | Role::Candidate) {
+        if !self.own.said.wants() {
             return;
         }
-        let since = supported_since(&self.own, &self.evidence, &self.lease, self.promise, now);
-        if !since.is_some_and(|since| self.lease.acknowledged(since, &config.hardened, now)) {
+        let hardened = &config.hardened;
+        let lent = support_of_majority(&self.own, &self.evidence, &self.lease, self.promise, hardened, now);
+        if !lent.is_some_and(|lent| self.lease.acknowledged(lent, hardened, now)) {
             return;
         }
         if self.own.said.role == Role::Candidate {
@@ -251,10 +369,13 @@ impl Replica {
                 Arc::make_mut(voters).term = term;
             }
         }
-        if self.own.is_voter() {
+        let free = self.promise.silent_until(now).is_none()
+            && self.promise.bound_until(&self.own.said, &self.own.said.id, now).is_none();
+        if self.own.is_voter() && free {
             let Said { term, life, beat, ref id, .. } = self.own.said;
-            self.own.said.vote = Some(Vote { term, candidate: id.clone(), life, beat });
-            self.promise.give(now, &config.hardened);
+            let vote = Vote { term, candidate: id.clone(), life, beat };
+            (self.own.said.vote, self.own.said.deferred) = (Some(vote), None);
+            self.promise.give(now, Lends::Ms(None), hardened);
         }
     }
 
@@ -294,26 +415,5 @@ impl Replica {
         cx.event(Event::VotersWritten { change: next.change });
         self.own.said.voters = Some(Arc::new(next));
         self.outbox.urge();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_promise_binds_to_one_candidate_until_it_is_over() {
-        let hardened = Hardened::over(15_000, Policy::Majority);
-        let mut promise = Promise::new(Mono(0), &hardened);
-        let started = Mono(hardened.promise_ms);
-        assert_eq!(promise.silent_until(Mono(1)), Some(started), "an earlier life may have promised");
-        assert_eq!(promise.silent_until(started), None);
-        let (one, other): (Arc<str>, Arc<str>) = ("h:/a#1".into(), "h:/b#2".into());
-        let vote = Vote { term: 1, candidate: one.clone(), life: Life::default(), beat: 3 };
-        promise.give(started, &hardened);
-        let over = started.plus(hardened.promise_ms);
-        assert_eq!(promise.bound_until(Some(&vote), &one, started), None);
-        assert_eq!(promise.bound_until(Some(&vote), &other, started), Some(over));
-        assert_eq!(promise.bound_until(Some(&vote), &other, over), None);
     }
 }

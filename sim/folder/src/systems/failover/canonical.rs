@@ -69,7 +69,7 @@ fn memory_ms(config: &Config) -> u64 {
     let voters = u64::try_from(hardened.voters.len()).unwrap_or(u64::MAX);
     let slots_ms = hardened.slot_ms.saturating_mul(voters);
     let claim_ms = hardened.suspect_ms_max.saturating_mul(2).saturating_add(slots_ms);
-    let votes_ms = (hardened.promise_ms.saturating_add(hardened.propagation_ms)).saturating_mul(3);
+    let votes_ms = (hardened.early_promise_ms().saturating_add(hardened.propagation_ms)).saturating_mul(3);
     let live_ms = 2 * (hardened.live_ms() + hardened.look_ms);
     let longest = claim_ms.max(votes_ms).max(live_ms).max(hardened.lease_ms).max(hardened.wait_ms);
     // Who was not heard of for long is forgotten, unless that is never.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cloudchamber_core::Path;
+use cloudchamber_core::failover::hardened::record::Role;
 use cloudchamber_core::failover::{Command, Config, Design, Event, Failover, Policy};
 
 use super::FailoverSystem;
-use super::overlap::Overlap;
+use super::overlap::{self, Overlap};
 use super::settings::Bounds;
 use super::updates::Updates;
 use crate::ReplicaId;
@@ -62,8 +63,8 @@ pub struct FailoverChecks {
     disagreed_ms: Option<u64>,
     /// Since when there has been none active although somebody could be, ms.
     without_ms: Option<u64>,
-    /// A hand-over that was accepted: to whom, until when it is due.
-    hand_over: Option<(ReplicaId, u64)>,
+    /// A hand-over that was accepted and is not over.
+    hand_over: Option<HandOver>,
     /// When each replica was last in trouble, ms, as far as a hand-over to it may not know of that.
     troubled_ms: BTreeMap<ReplicaId, u64>,
     /// Whose client has forgotten what it had synced, or took for changes made here what somebody else did to the files,
@@ -77,6 +78,20 @@ pub struct FailoverChecks {
     updates: Updates,
     /// Ids written before faults stopped; all of them have to be handled in the end.
     due_ids: Option<i64>,
+}
+
+/// A hand-over on its way.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct HandOver {
+    /// To whom.
+    target: ReplicaId,
+    /// The replica id of the one that led.
+    from: Arc<str>,
+    /// Until when it is due, ms.
+    due: u64,
+    /// Who claimed a later term without having read that it has a successor, one bit a replica: if one of these wins, the
+    /// wish is spent.
+    crossed: u32,
 }
 
 impl FailoverChecks {
@@ -193,7 +208,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
             name: ACTIVATION,
             kind: Kind::Liveness,
             about: "A replica that was made active by hand, and whose machine stays well, is active in bounded time, if \
-                    under the policy majority the voters for that run and are connected meanwhile.",
+                    under the policy majority the voters for that run and are connected meanwhile, unless one that \
+                    had not read of it claims a later term and wins.",
         },
         Checker {
             name: NO_FILE_CONFLICT,
@@ -375,7 +391,7 @@ impl FailoverChecks {
                 self.healthy_since.remove(&id);
                 self.beats.remove(&id);
             }
-            if self.hand_over.is_some_and(|(target, _)| target == id) {
+            if self.hand_over.as_ref().is_some_and(|hand_over| hand_over.target == id) {
                 self.hand_over = None;
             }
             if self.bounds.unknown_ms_max > 0 {
@@ -383,7 +399,7 @@ impl FailoverChecks {
             }
         }
         // A candidate that came forward meanwhile in a later term may win when the voters are back.
-        if self.hand_over.is_some_and(|(target, _)| !has_voters(setup, world, target)) {
+        if self.hand_over.as_ref().is_some_and(|hand_over| !has_voters(setup, world, hand_over.target)) {
             self.hand_over = None;
         }
         if let Some(replica) = choice.replica().filter(|_| choice.is_taken_for_a_change()) {
@@ -409,7 +425,7 @@ impl FailoverChecks {
         let active = self.active;
         for id in bits(active & !before) {
             if let Some((&healthy, _)) = self.healthy_since.iter().find(|(other, _)| **other != id)
-                && self.hand_over.is_none_or(|(target, _)| target != id)
+                && self.hand_over.as_ref().is_none_or(|hand_over| hand_over.target != id)
             {
                 findings.violated(KEEPS_PLACE, || {
                     let seen = format!("{id} took over from {healthy}, {}", cause(setup, world, id, healthy));
@@ -451,9 +467,10 @@ impl FailoverChecks {
                 findings.count(FAILOVER_HAPPENS, 1);
             }
         }
-        if let Some((target, _)) = self.hand_over
-            && active >> target.0 & 1 == 1
-        {
+        let ends = |hand_over: &HandOver| {
+            active >> hand_over.target.0 & 1 == 1 || active & !before & hand_over.crossed != 0
+        };
+        if self.hand_over.as_ref().is_some_and(ends) {
             self.hand_over = None;
         }
     }
@@ -484,10 +501,7 @@ impl FailoverChecks {
         } else {
             self.without_ms = Some(now);
         }
-        if let Some((target, due)) = self.hand_over
-            && now > due
-        {
-            self.hand_over = None;
+        if let Some(HandOver { target, .. }) = self.hand_over.take_if(|hand_over| now > hand_over.due) {
             findings.violated(ACTIVATION, || {
                 let bound = self.bounds.hand_over_ms_max;
                 let seen = format!("it is not {bound} ms after the request was accepted");
@@ -508,9 +522,23 @@ impl FailoverChecks {
                         let at = self.troubled_ms.get(id);
                         at.is_some_and(|at| look.now - at <= self.bounds.unknown_ms_max)
                     };
-                    self.hand_over = target
-                        .filter(|id| self.active >> id.0 & 1 == 0 && !lately(id))
-                        .map(|id| (id, look.now + self.bounds.hand_over_ms_max));
+                    let from = look.world.replica(me).protocol().and_then(Failover::id).cloned();
+                    let due = look.now + self.bounds.hand_over_ms_max;
+                    let hand_over =
+                        |target| HandOver { target, from: from.unwrap_or_default(), due, crossed: 0 };
+                    self.hand_over =
+                        target.filter(|id| self.active >> id.0 & 1 == 0 && !lately(id)).map(hand_over);
+                }
+                Event::TermClaimed { .. } => {
+                    // One that has read of the hand-over claims only what its leader leaves to it.
+                    let has_read = |hand_over: &HandOver| {
+                        overlap::said(look, &hand_over.from, me)
+                            .is_some_and(|said| said.role == Role::Released)
+                    };
+                    let crosses = |hand_over: &&mut HandOver| hand_over.target != me && !has_read(hand_over);
+                    if let Some(hand_over) = self.hand_over.as_mut().filter(crosses) {
+                        hand_over.crossed |= 1 << me.0;
+                    }
                 }
                 Event::HeartbeatWritten { path } if path.below(&Path::shared("devices")).is_some() => {
                     self.beat(me, look, findings);

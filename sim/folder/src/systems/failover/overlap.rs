@@ -243,7 +243,7 @@ fn is_watched(look: &Look<'_>, id: ReplicaId) -> bool {
 }
 
 /// The newest that the replica of this id says, as far as a disk shows it.
-fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Arc<Said>> {
+pub(super) fn said(look: &Look<'_>, id: &str, on: ReplicaId) -> Option<Arc<Said>> {
     let files = look.world.replica(on).disk().here_below(&DEVICES);
     let records = files.filter_map(|content| match &*content.parsed(Record::parse) {
         Found::Record(record, _) if *record.coordination.id == *id => Some(Arc::clone(&record.coordination)),

@@ -200,7 +200,7 @@ impl Settings {
         let votes = match hardened.policy {
             Policy::Available => 0,
             // A voter that has just started, a candidate that gave up, and one that came through.
-            Policy::Majority => 4 * (hardened.promise_ms + hardened.propagation_ms),
+            Policy::Majority => 4 * (hardened.early_promise_ms() + hardened.propagation_ms),
         };
         let failover = succession + votes + 2 * travel + 5_000;
         Bounds {
