@@ -64,10 +64,12 @@ fn in_endless_time_whatever_comes_again_behaves_as_it_did() {
 
 #[test]
 fn what_nobody_can_read_any_more_makes_no_difference() {
-    for (name, least) in [("majority-quick", 10), ("majority-drift", 100), ("majority-sleep", 100)] {
+    let models =
+        [("majority-quick", 20_000, 10), ("majority-drift", 100_000, 100), ("majority-sleep", 20_000, 100)];
+    for (name, states_max, least) in models {
         let mut spec = named(name);
         spec.economy.alike = true;
-        let (_, differed) = compare(spec, 20_000);
+        let (_, differed) = compare(spec, states_max);
         assert!(differed > least, "{name}: {differed} differed");
     }
 }

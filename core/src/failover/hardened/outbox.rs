@@ -206,11 +206,16 @@ impl Outbox {
 
     /// Whether a look has to find a file of its own: one was written in this life, and that did not fail.
     pub(super) fn expects_own(&self, troubles: &Troubles) -> bool {
+        self.is_on_disk_after(0, troubles)
+    }
+
+    /// Whether a file of its own with a later beat than this is on its disk, as far as writes tell.
+    pub(super) fn is_on_disk_after(&self, beat: u64, troubles: &Troubles) -> bool {
         let under_way = |path: &Path| {
             self.batch.iter().any(|did| matches!(did, Did::Own { path: other, .. } if other == path))
         };
         let failed = |path: &Path| matches!(troubles.of(path), Some(ProblemKind::Unwritten(_)));
-        let written = |place: &Place| place.beat > 0 && !failed(&place.path) && !under_way(&place.path);
+        let written = |place: &Place| place.beat > beat && !failed(&place.path) && !under_way(&place.path);
         self.places.iter().any(written)
     }
 

@@ -356,12 +356,17 @@ impl Replica {
         if !self.own.said.wants() {
             return;
         }
+        // Votes may be there before it asked for them. It does not act before its own file says in which term.
+        let is_candidate = self.own.said.role == Role::Candidate;
+        if is_candidate && !self.outbox.is_on_disk_after(self.lease.claimed_after(), &self.troubles) {
+            return;
+        }
         let hardened = &config.hardened;
         let lent = support_of_majority(&self.own, &self.evidence, &self.lease, self.promise, hardened, now);
         if !lent.is_some_and(|lent| self.lease.acknowledged(lent, hardened, now)) {
             return;
         }
-        if self.own.said.role == Role::Candidate {
+        if is_candidate {
             let term = self.own.said.term;
             self.take_role(Role::Active, now);
             // The set of voters is confirmed in the new term before anybody may change it.
