@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cloudchamber_core::delta::merge::join;
-use cloudchamber_core::delta::{Command, Config, Design, Dot, Entity, Event, Key, Layout, ReplicaId, Vector};
+use cloudchamber_core::delta::{
+    Command, Config, Conflict, Design, Dot, Entity, Event, Key, Layout, Reason, ReplicaId, Vector,
+};
 use cloudchamber_core::kit::hlc::Hybrid;
 use cloudchamber_core::kit::json::Json;
 use cloudchamber_core::{Content, MemoryFs, Path, Root};
@@ -60,11 +62,18 @@ fn states(deeds: &[(u8, Deed)]) -> Vec<Entity> {
                 let conflicts = entity.conflicts(&key);
                 if !conflicts.is_empty() {
                     let conflict = index.get(&conflicts);
-                    match deed {
+                    let settled = match deed {
                         Deed::Restore(_) => entity.restore(conflict, &dot, at(&200)),
                         _ => entity.dismiss(conflict, &dot, at(&200)),
+                    };
+                    let left = entity.conflicts(&key);
+                    let is_it = |known: &Conflict| known.id() == conflict.id();
+                    assert!(!left.iter().any(is_it), "{conflict:?} is settled");
+                    assert_eq!(settled.contains(&conflict.dot), conflict.reason == Reason::Deleted);
+                    if matches!(deed, Deed::Dismiss(_)) && conflict.reason == Reason::Deleted {
+                        let others = conflicts.iter().filter(|known| !is_it(known));
+                        others.for_each(|other| assert!(left.contains(other), "{other:?} is another one"));
                     }
-                    assert!(!entity.conflicts(&key).contains(conflict), "{conflict:?} is settled");
                 }
             }
             Deed::Hear(index) => entity = join(&entity, index.get(&all)),
@@ -349,12 +358,16 @@ impl Room {
                 self.write((*on).into(), change.into(), &[*key], &[0, 1], None);
             }
             Step::Settle { on, index, restore } => {
-                let conflicts: Vec<_> =
-                    self.sites[usize::from(*on)].delta().conflicts().map(|conflict| conflict.id()).collect();
+                let conflicts: Vec<_> = self.sites[usize::from(*on)].delta().conflicts().collect();
                 if !conflicts.is_empty() {
-                    let id = index.get(&conflicts).clone();
+                    let conflict = index.get(&conflicts).clone();
+                    // Only what it says may go, and of a living entity what else was said of these fields.
+                    let keys: Vec<u8> = (0..3).filter(|key| *id(*key) == *conflict.key.id).collect();
+                    let is_said = |name: &u8| *restore || conflict.fields.contains_key(field(*name));
+                    let fields: Vec<u8> = (0..2).filter(is_said).collect();
+                    let id = conflict.id();
                     let command = if *restore { Command::Restore(id) } else { Command::Dismiss(id) };
-                    self.write((*on).into(), command, &[0, 1, 2], &[0, 1], None);
+                    self.write((*on).into(), command, &keys, &fields, None);
                 }
             }
             Step::Sync { on, ops } => {

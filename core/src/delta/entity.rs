@@ -11,7 +11,9 @@
 //!   the elder life counts, within one life the later stamp, and then the larger replica id.
 //! - Every other value is a [`Conflict`], unless it is the same value. It stays until a write has seen it: a put of
 //!   the field, a restore or a dismissal.
-//! - **Delete wins.** A write to a life that somebody ended without having seen it is a conflict.
+//! - **Delete wins.** A write to a life that somebody ended without having seen it is a conflict. Where another life goes
+//!   on, that is so of a field that it unset, too.
+//! - A decision on a write to an ended life is about that write alone: what its replica wrote there before is another one.
 //! - A put after a deletion that was seen begins a new life, without the fields of the old one.
 //! - Two replicas that made one id without having heard of each other made two lives: both count, the fields are
 //!   merged, and a device that comes with defaults of its own does not overwrite what was there before.
@@ -367,30 +369,38 @@ impl Entity {
         if self.writes.len() < 2 && self.deaths.is_empty() {
             return Vec::new();
         }
-        let winners = self.winners(|write| self.lives_on(write));
-        let value = |name: &Arc<str>| winners.get(name).and_then(|(_, write)| write.fields[name].as_ref());
-        let mut conflicts = Vec::new();
-        for (dot, write) in &self.writes {
-            let reason = match self.deaths.get(&write.life) {
-                Some(death) if death.seen.covers(dot) => continue,
-                Some(_) => Reason::Deleted,
-                None => Reason::SameField,
-            };
-            let lost = write.fields.iter().filter(|(name, said)| match (value(name), said) {
-                (Some(one), Some(two)) => !one.same(two),
-                (None, None) => false,
-                // Where the entity is gone, there is nothing to unset.
-                (_, None) => reason == Reason::SameField,
-                (None, Some(_)) => true,
-            });
-            let fields: BTreeMap<_, _> = lost.map(|(name, said)| (name.clone(), said.clone())).collect();
+        let mut conflicts: Vec<Conflict> = Vec::new();
+        for (dot, reason, fields) in self.lost() {
             // Of several writes that said the same the first one says enough.
             let same = |known: &Conflict| known.reason == reason && known.fields == fields;
-            if !fields.is_empty() && !conflicts.iter().any(same) {
-                conflicts.push(Conflict { key: key.clone(), dot: dot.clone(), at: write.at, reason, fields });
+            if !conflicts.iter().any(same) {
+                let at = self.writes[dot].at;
+                conflicts.push(Conflict { key: key.clone(), dot: dot.clone(), at, reason, fields });
             }
         }
         conflicts
+    }
+
+    /// What of each write does not count, and why.
+    fn lost(&self) -> impl Iterator<Item = (&Dot, Reason, BTreeMap<Arc<str>, Option<Json>>)> {
+        let winners = self.winners(|write| self.lives_on(write));
+        self.writes.iter().filter_map(move |(dot, write)| {
+            let reason = match self.deaths.get(&write.life) {
+                Some(death) if death.seen.covers(dot) => return None,
+                Some(_) => Reason::Deleted,
+                None => Reason::SameField,
+            };
+            let value =
+                |name: &Arc<str>| winners.get(name).and_then(|(_, write)| write.fields[name].as_ref());
+            let lost = write.fields.iter().filter(|(name, said)| match (value(name), said) {
+                (Some(one), Some(two)) => !one.same(two),
+                // Where nothing is shown, as in an entity that is gone, there is nothing to unset.
+                (None, None) => false,
+                _ => true,
+            });
+            let fields: BTreeMap<_, _> = lost.map(|(name, said)| (name.clone(), said.clone())).collect();
+            (!fields.is_empty()).then_some((dot, reason, fields))
+        })
     }
 
     /// Whether [`Entity::conflicts`] finds any.
@@ -400,8 +410,8 @@ impl Entity {
     }
 
     /// Brings back what a conflict says. Of one whose entity was deleted that is the whole entity as its writer had
-    /// it, in a new life if none goes on; of another one its fields.
-    pub fn restore(&mut self, conflict: &Conflict, dot: &Dot, at: Hybrid) {
+    /// it, in a new life if none goes on; of another one its fields. Returns the writes to ended lives that are decided on.
+    pub fn restore(&mut self, conflict: &Conflict, dot: &Dot, at: Hybrid) -> Vec<Dot> {
         let mut fields = BTreeMap::new();
         if conflict.reason == Reason::Deleted
             && let Some(life) = self.writes.get(&conflict.dot).map(|write| write.life.clone())
@@ -412,14 +422,18 @@ impl Entity {
             fields.extend(kept.filter(|(_, value)| value.is_some()));
         }
         fields.extend(conflict.fields.clone());
-        self.settle(conflict, dot);
+        // What else is brought back with it is settled too.
+        let is_brought =
+            |said: &BTreeMap<Arc<str>, _>| said.iter().all(|(name, value)| fields.get(name) == Some(value));
+        let settled = self.settle(conflict, is_brought);
         let life = self.alive().next().cloned();
         self.write(dot, at, life, fields);
+        settled
     }
 
-    /// Says that what a conflict says is not wanted.
-    pub fn dismiss(&mut self, conflict: &Conflict, dot: &Dot, at: Hybrid) {
-        self.settle(conflict, dot);
+    /// Says that what a conflict says is not wanted. Returns the writes to ended lives that are decided on.
+    pub fn dismiss(&mut self, conflict: &Conflict, dot: &Dot, at: Hybrid) -> Vec<Dot> {
+        let settled = self.settle(conflict, |said| *said == conflict.fields);
         if conflict.reason == Reason::SameField {
             let winners = self.winners(|write| self.lives_on(write));
             let kept = winners.into_iter().filter(|(name, _)| conflict.fields.contains_key(*name));
@@ -429,17 +443,23 @@ impl Entity {
         } else {
             self.seen.see(&dot.replica, dot.count);
         }
+        settled
     }
 
-    /// A write to a life that ended was seen by now, and so were those that said the same.
-    fn settle(&mut self, conflict: &Conflict, dot: &Dot) {
-        let Some(said) = self.writes.get(&conflict.dot).map(|write| write.fields.clone()) else { return };
-        for (at, write) in self.writes.iter().filter(|(_, write)| write.fields == said) {
-            if let Some(death) = self.deaths.get_mut(&write.life) {
-                death.seen.see(&at.replica, at.count);
-                death.seen.see(&dot.replica, dot.count);
-            }
+    /// Takes a conflict's write to a life that ended away, and others of which the same can be said: they were seen by now. The
+    /// vector of what the deletion had seen stays as it is, as it would cover what their writers had written before.
+    fn settle(
+        &mut self,
+        conflict: &Conflict,
+        is_said: impl Fn(&BTreeMap<Arc<str>, Option<Json>>) -> bool,
+    ) -> Vec<Dot> {
+        if conflict.reason != Reason::Deleted {
+            return Vec::new();
         }
+        let lost = self.lost().filter(|(_, reason, said)| *reason == conflict.reason && is_said(said));
+        let settled: Vec<Dot> = lost.map(|(dot, ..)| dot.clone()).collect();
+        settled.iter().for_each(|dot| drop(self.writes.remove(dot)));
+        settled
     }
 
     /// Whether a replica wrote any of it.

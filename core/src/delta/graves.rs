@@ -4,6 +4,14 @@
 //! registered replica has, its name (the dot that began it) goes among the graves, which are ranges of numbers and
 //! take a few bytes, and everything else of it is dropped. Whatever comes late with a life from a grave stays dead; a
 //! write to it that nobody had seen is kept as a conflict.
+//!
+//! # What was seen at a burial
+//! A grave does not say which writes had been seen when it was made. What is said instead:
+//! - *The vector of whoever names the grave.* It only grows, so it covers what came after the burial too.
+//! - *What came after it is marked as late* ([`Death::late`]) by everybody who names the grave, each in a file of its own,
+//!   before its vector covers that. So whoever has all that one of them published has the marks that belong to its vector.
+//! - *Late writes that somebody restored or dismissed have graves of their own.* The decision itself goes with the rest of
+//!   the life, perhaps before others have heard of it, and no vector says it to those that hold the write for late.
 
 use std::collections::BTreeSet;
 
@@ -14,49 +22,42 @@ use crate::kit::watermark::Watermarks;
 /// Somebody who says which lives are in graves.
 #[derive(Clone, Copy, Debug)]
 pub struct Declarer<'a> {
-    /// The lives, by the replica that began them.
+    /// The lives, by the replica that began them, and late writes that somebody decided on.
     pub graves: &'a Watermarks<ReplicaId>,
     /// The writes it had seen.
     pub seen: &'a Vector,
 }
 
-/// What is left of an entity.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Buried {
-    /// The entity without the lives that are in graves. It is nothing at all if it has no life left.
-    pub entity: Entity,
-    /// Whether writes turned up that nobody had seen when their life was buried.
-    pub is_late: bool,
+impl Declarer<'_> {
+    fn names(&self, dot: &Dot) -> bool {
+        self.graves.contains(&dot.replica, dot.count)
+    }
 }
 
-/// Takes the lives that are in graves out of an entity; `None` if it has none of them.
+/// Takes the lives that are in graves out of an entity; `None` if that changes nothing. What is left is nothing at all if it
+/// has no other life.
 ///
-/// A write to such a life is dropped if those who deleted had seen it, or those who buried. Any other is late: it is
-/// marked so, for good, and its life stays as an ended one with a conflict. A vector of what somebody has seen only
-/// grows, so it says what was seen at a burial only to whoever has everything that its owner published: what the owner
-/// saw later is marked there.
+/// A write to such a life is dropped if those who deleted had seen it, or those who buried, or if somebody has decided on
+/// it. Any other is late: it is marked so, for good, and its life stays as an ended one with a conflict.
 #[must_use]
-pub fn bury(entity: &Entity, declarers: &[Declarer<'_>]) -> Option<Buried> {
-    let is_dead = |life: &Dot, declarer: &Declarer<'_>| declarer.graves.contains(&life.replica, life.count);
-    let is_in_grave = |life: &&Dot| declarers.iter().any(|declarer| is_dead(life, declarer));
-    let dead: Vec<&Dot> = entity.births.keys().filter(is_in_grave).collect();
+pub fn bury(entity: &Entity, declarers: &[Declarer<'_>]) -> Option<Entity> {
+    let is_in_grave = |dot: &Dot| declarers.iter().any(|declarer| declarer.names(dot));
+    let dead: Vec<&Dot> = entity.births.keys().filter(|life| is_in_grave(life)).collect();
     if dead.is_empty() {
         return None;
     }
     let mut left = entity.clone();
-    let mut is_late = false;
     for life in dead {
         let death = entity.deaths.get(life);
         let was_seen = |dot: &Dot| {
-            let at_burial = declarers.iter().filter(|declarer| is_dead(life, declarer));
-            let mut at_burial = at_burial.map(|declarer| declarer.seen);
-            death.is_some_and(|death| death.seen.covers(dot))
+            let mut at_burial = declarers.iter().filter(|declarer| declarer.names(life));
+            is_in_grave(dot)
+                || death.is_some_and(|death| death.seen.covers(dot))
                 || death.is_none_or(|death| !death.late.contains(dot))
-                    && at_burial.any(|seen| seen.covers(dot))
+                    && at_burial.any(|declarer| declarer.seen.covers(dot))
         };
-        let writes = entity.writes.iter().filter(|(_, write)| write.life == *life);
-        let unseen: BTreeSet<Dot> =
-            writes.map(|(dot, _)| dot).filter(|dot| !was_seen(dot)).cloned().collect();
+        let of_life = entity.writes.iter().filter(|(_, write)| write.life == *life).map(|(dot, _)| dot);
+        let (seen, unseen): (BTreeSet<&Dot>, BTreeSet<&Dot>) = of_life.partition(|dot| was_seen(dot));
         if unseen.is_empty() {
             left.births.remove(life);
             left.deaths.remove(life);
@@ -69,13 +70,15 @@ pub fn bury(entity: &Entity, declarers: &[Declarer<'_>]) -> Option<Buried> {
             seen: Vector::default(),
             late: BTreeSet::new(),
         });
-        for (dot, _) in
-            entity.writes.iter().filter(|(dot, write)| write.life == *life && !unseen.contains(*dot))
-        {
-            end.seen.see(&dot.replica, dot.count);
+        for dot in seen {
+            let hides = |late: &&Dot| late.replica == dot.replica && late.count < dot.count;
+            if is_in_grave(dot) || unseen.iter().any(hides) {
+                left.writes.remove(dot);
+            } else {
+                end.seen.see(&dot.replica, dot.count);
+            }
         }
-        is_late |= !end.late.is_superset(&unseen);
-        end.late.extend(unseen);
+        end.late.extend(unseen.into_iter().cloned());
     }
-    (left != *entity).then_some(Buried { entity: left, is_late })
+    (left != *entity).then_some(left)
 }

@@ -8,7 +8,8 @@
 //! one side has and the other lacks is new to the other if its vector does not cover it; if it does, the other has
 //! seen it and overwritten it.
 //!
-//! Dismissals of writes to ended lives ([`Death::seen`]) only grow, and join by maximum.
+//! What a deletion had seen ([`Death::seen`]) only grows, and joins by maximum. A write to an ended life that somebody
+//! decided on is overwritten like any other.
 
 use std::collections::BTreeMap;
 

@@ -294,10 +294,13 @@ impl Delta {
         let mut own = self.store.own.clone();
         let Some((dot, at)) = Self::tick(&mut own, config, cx) else { return };
         let mut record = Record::clone(&self.store.records[&conflict.key]);
-        if wanted {
-            record.entity.restore(&conflict, &dot, at);
-        } else {
-            record.entity.dismiss(&conflict, &dot, at);
+        let settled = match wanted {
+            true => record.entity.restore(&conflict, &dot, at),
+            false => record.entity.dismiss(&conflict, &dot, at),
+        };
+        // They are named right away: the life may be buried before anybody has heard of this.
+        for dot in settled {
+            own.graves.add(&dot.replica, dot.count..=dot.count);
         }
         let key = conflict.key;
         let events = vec![Event::Acknowledged { key: key.clone(), dot: Some(dot) }];

@@ -18,9 +18,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codec::SCHEMA;
-use super::entity::{Entity, Key};
+use super::entity::{Death, Entity, Key};
 use super::event::{Event, Report};
-use super::graves::{Buried, Declarer, bury};
+use super::graves::{Declarer, bury};
 use super::lack;
 use super::layout::{entities_dir, entity_file_name, is_entity_file_name, part_to, replica_dir};
 use super::look::{self, Away, Found, Listings, Members, Reading};
@@ -462,6 +462,7 @@ impl Sync<'_> {
         for meta in metas {
             self.own.graves.join(&meta.graves);
         }
+        self.say_late();
         if self.own.graves != known {
             self.note_burial();
         }
@@ -474,16 +475,35 @@ impl Sync<'_> {
                 Some((key.clone(), bury(&record.entity, declarers)?, record.published))
             })
             .collect();
-        for (key, Buried { mut entity, is_late }, published) in buried {
+        for (key, entity, published) in buried {
             if entity.births.is_empty() {
                 self.report.collected += 1;
             }
-            if is_late {
-                // It is said by this replica, so that whoever comes later hears of it.
-                self.own.head += 1;
-                entity.seen.see(&self.id, self.own.head);
-            }
             self.changed.insert(key, Record { entity, published });
+        }
+    }
+
+    /// Says what came late to lives that this replica names among the graves, whoever has said so before: its vector covers
+    /// it from now on, and has nothing else beside it that tells a late write from one that was seen at the burial.
+    fn say_late(&mut self) {
+        let is_said = |key: &Key, life: &Dot, death: &Death| {
+            let before = self.store.records.get(key).and_then(|record| record.entity.deaths.get(life));
+            self.store.own.graves.contains(&life.replica, life.count)
+                && before.is_some_and(|before| before.late.is_superset(&death.late))
+        };
+        let is_new = |key: &Key, (life, death): (&Dot, &Death)| {
+            let is_late = !death.late.is_empty() && self.own.graves.contains(&life.replica, life.count);
+            is_late && !is_said(key, life, death)
+        };
+        let unsaid = self.records().filter(|(key, record)| {
+            let mut deaths = record.entity.deaths.iter();
+            deaths.any(|death| is_new(key, death))
+        });
+        let unsaid: Vec<(Key, Record)> = unsaid.map(|(key, record)| (key.clone(), record.clone())).collect();
+        for (key, mut record) in unsaid {
+            self.own.head += 1;
+            record.entity.seen.see(&self.id, self.own.head);
+            self.changed.insert(key, record);
         }
     }
 
