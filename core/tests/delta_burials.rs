@@ -228,3 +228,48 @@ fn a_field_unset_in_a_life_that_ended_is_listed_where_another_life_shows_it() {
     rest(&mut [&mut a, &mut b]);
     assert_eq!((a.show("task", "t1"), a.conflicts()), (b.show("task", "t1"), vec![]));
 }
+
+#[test]
+fn a_file_that_no_meta_tells_of_is_seen_by_those_that_know_an_older_one() {
+    let (mut a, mut b) = (site("a"), site("b"));
+    a.put("task", "t1", r#"{"x":1}"#);
+    rest(&mut [&mut a, &mut b]);
+    // `a` dies for good between the entity's file and its meta file.
+    a.put("task", "t1", r#"{"y":2}"#);
+    a.feed(Command::Sync);
+    let meta = file(&mut a, "meta.json");
+    while !a.shared().values().any(|content| String::from_utf8_lossy(content.bytes()).contains("\"y\":2")) {
+        assert!(!a.settle(1));
+    }
+    assert_eq!(file(&mut a, "meta.json"), meta);
+    a.crash();
+    carry(&mut a, &mut b);
+    b.sync();
+    assert_eq!(b.show("task", "t1"), r#"{"x":1,"y":2}"#);
+    // It is read once.
+    b.fs.opened.set(0);
+    b.sync();
+    let once = b.fs.opened.get();
+    carry(&mut a, &mut b);
+    b.fs.opened.set(0);
+    b.sync();
+    assert_eq!(b.fs.opened.get(), once);
+
+    // An older one that comes back says nothing new, and is read once as well.
+    let (mut a, mut b) = (site("a"), site("b"));
+    a.put("task", "t1", r#"{"x":1}"#);
+    rest(&mut [&mut a, &mut b]);
+    let old = file(&mut a, "entities/task_t1.json");
+    a.put("task", "t1", r#"{"x":2}"#);
+    rest(&mut [&mut a, &mut b]);
+    b.fs.opened.set(0);
+    b.sync();
+    let usual = b.fs.opened.get();
+    bring(old, &mut b);
+    b.fs.opened.set(0);
+    b.sync();
+    assert_eq!(b.fs.opened.get(), usual + 1);
+    b.fs.opened.set(0);
+    b.sync();
+    assert_eq!((b.fs.opened.get(), b.show("task", "t1")), (usual, r#"{"x":2}"#.to_owned()));
+}

@@ -1,8 +1,8 @@
 //! What is wrong with the files of all replicas of a folder, for whoever only looks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::look::{Found, Reading, listed, listings, members};
+use super::look::{Expected, Found, Reading, listed, listings, members};
 use super::problem::{Problem, ProblemKind};
 use super::store::Store;
 use crate::Fs;
@@ -25,7 +25,7 @@ pub fn examine(fs: &dyn Fs) -> Vec<Problem> {
     for copy in &members.copies {
         found.problems.push(Problem::of(copy.name(), ProblemKind::ConflictCopy, "no replica's directory"));
         match listed(fs, copy) {
-            Ok(files) => reading.strays(&files, &BTreeSet::new(), &mut found),
+            Ok(files) => reading.strays(&files, &Expected::new(), &mut found),
             Err(error) => {
                 found.problems.push(Problem::of(copy.name(), ProblemKind::Unreadable, error.to_string()));
             }

@@ -3,10 +3,10 @@
 //! Nothing follows from what is not there: a file that is missing, evicted, torn or of a later format is not known,
 //! and is neither deleted nor empty. It is named as a problem, and asked for again at the next sync.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Layout;
-use super::codec::{Wrong, parse_entity_file, parse_list_file};
+use super::codec::{Wrong, parse_entity_file, parse_list_file, says_write};
 use super::entity::{Entity, Key};
 use super::layout::{
     deltas_dir, entities_dir, entity_file_name, is_entity_file_name, is_replica_id, meta_path, part_to,
@@ -247,6 +247,10 @@ pub(super) fn listed(fs: &dyn Fs, dir: &Path) -> Result<Vec<Entry>, FsError> {
     Ok(files)
 }
 
+/// Files that need not be read to find out what they are: for those that were read before, the owner's last write in them.
+/// An owner that died before its meta file was written has left others than its meta file tells of.
+pub(super) type Expected = BTreeMap<Path, Option<u64>>;
+
 /// What is there of one other replica, and how far that brings its reader.
 pub(super) struct Reading<'a> {
     pub(super) fs: &'a dyn Fs,
@@ -273,11 +277,11 @@ impl Reading<'_> {
             }
             None => &[],
         };
-        let mut expected: BTreeSet<Path> = BTreeSet::new();
+        let mut expected = Expected::new();
         let entities = entities_dir(&dir);
         for (key, record) in &self.store.records {
             if record.entity.is_of(id) {
-                expected.insert(entities.join(&self.names[key]));
+                expected.insert(entities.join(&self.names[key]), Some(record.entity.seen.get(&id.0)));
             }
         }
         let Some(meta) = meta else {
@@ -297,9 +301,15 @@ impl Reading<'_> {
             Layout::Split => self.all(listed, applied, meta, found),
         };
         if by_name || meta.layout == Layout::SplitLite {
-            expected.extend(changes.into_iter().map(|(_, _, path)| path));
+            for (count, _, path) in changes {
+                let write = expected.entry(path).or_insert(None);
+                if count > applied {
+                    // It was read just now, if it was not known.
+                    *write = None;
+                }
+            }
             let parts = meta.snapshot.iter().chain(&meta.deltas);
-            expected.extend(parts.map(|part| dir.join(&part.name)));
+            expected.extend(parts.map(|part| (dir.join(&part.name), None)));
             self.strays(listed, &expected, found);
         }
         reached
@@ -373,9 +383,13 @@ impl Reading<'_> {
         applied
     }
 
-    /// Reads files that nobody lists: copies, and whatever else is there. Each once.
-    pub(super) fn strays(&self, listed: &[Entry], expected: &BTreeSet<Path>, found: &mut Found) {
-        for entry in listed.iter().filter(|entry| !expected.contains(&entry.path)) {
+    /// Reads files that nobody lists: copies, those that are not as they are known, and whatever else is there. Each once.
+    pub(super) fn strays(&self, listed: &[Entry], expected: &Expected, found: &mut Found) {
+        let is_expected = |entry: &&Entry| {
+            let write = expected.get(&entry.path);
+            write.is_some_and(|write| write.is_none_or(|count| says_write(entry.len, count)))
+        };
+        for entry in listed.iter().filter(|entry| !is_expected(entry)) {
             let known = self.store.base.read_once.get(entry.path.name()) == Some(&entry.len);
             let from = found.entities.len();
             let is_read = known && !self.whole || entity(self.fs, &entry.path, found);

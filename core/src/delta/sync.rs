@@ -23,7 +23,7 @@ use super::event::{Event, Report};
 use super::graves::{Declarer, bury};
 use super::lack;
 use super::layout::{entities_dir, entity_file_name, is_entity_file_name, part_to, replica_dir};
-use super::look::{self, Away, Found, Listings, Members, Reading};
+use super::look::{self, Away, Expected, Found, Listings, Members, Reading};
 use super::merge::absorb;
 use super::meta::Meta;
 use super::problem::{Problem, ProblemKind};
@@ -169,7 +169,7 @@ impl Sync<'_> {
                 "a copy of a replica's directory",
             ));
             let listed = look::listed(self.fs, dir).unwrap_or_default();
-            reading.strays(&listed, &BTreeSet::new(), &mut found);
+            reading.strays(&listed, &Expected::new(), &mut found);
         }
         self.absorb(&mut found);
         self.found = found;
@@ -267,7 +267,7 @@ impl Sync<'_> {
         let listings = self.listings;
         let reading = Reading { fs: self.fs, store: self.store, listings, names, whole: false };
         let mut found = Found::default();
-        reading.strays(&strays, &BTreeSet::new(), &mut found);
+        reading.strays(&strays, &Expected::new(), &mut found);
         self.leftovers.retain(|path| found.read_once.contains_key(path.name()));
         // What a copy of an own file says more is published again by whose file it is.
         let taught: Vec<Key> = found
