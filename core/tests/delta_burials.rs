@@ -8,7 +8,7 @@ mod replicas;
 use std::collections::BTreeSet;
 
 use cloudchamber_core::delta::{Change, Command, Config, Design, Event, Key};
-use cloudchamber_core::{Content, Path};
+use cloudchamber_core::{Content, FsError, Path};
 use replicas::Site;
 
 fn site(name: &str) -> Site {
@@ -265,7 +265,12 @@ fn a_file_that_no_meta_tells_of_is_seen_by_those_that_know_an_older_one() {
     b.fs.opened.set(0);
     b.sync();
     let usual = b.fs.opened.get();
-    bring(old, &mut b);
+    bring(old.clone(), &mut b);
+    // One that is elsewhere is nothing to wait for: what it said is known.
+    b.fs.disk.unreadable.insert(old.0.clone(), FsError::NotLocal);
+    let report = b.sync();
+    assert_eq!((report.waiting, report.problems), (0, vec![]));
+    b.fs.disk.unreadable.clear();
     b.fs.opened.set(0);
     b.sync();
     assert_eq!(b.fs.opened.get(), usual + 1);

@@ -192,13 +192,11 @@ pub(super) fn own_meta_copies(fs: &dyn Fs, id: &ReplicaId) -> Vec<Meta> {
 pub(super) fn entity(fs: &dyn Fs, path: &Path, found: &mut Found) -> bool {
     match fs.read(path, 0) {
         Ok(content) => take(path, &content, found),
-        // It may have gone since it was listed, or not have come yet.
-        Err(FsError::NotFound) => {
-            found.waiting += 1;
-            false
-        }
         Err(error) => {
-            found.problems.push(unreadable(path, error));
+            // It may have gone since it was listed, or not have come yet.
+            if error != FsError::NotFound {
+                found.problems.push(unreadable(path, error));
+            }
             found.waiting += 1;
             false
         }
@@ -392,8 +390,12 @@ impl Reading<'_> {
         for entry in listed.iter().filter(|entry| !is_expected(entry)) {
             let known = self.store.base.read_once.get(entry.path.name()) == Some(&entry.len);
             let from = found.entities.len();
-            let is_read = known && !self.whole || entity(self.fs, &entry.path, found);
-            if is_read {
+            let mut read = || match expected.contains_key(&entry.path) {
+                // Of what was read before nothing lacks where it is elsewhere now, and a stub has a length of its own.
+                true => self.fs.read(&entry.path, 0).is_ok_and(|content| take(&entry.path, &content, found)),
+                false => entity(self.fs, &entry.path, found),
+            };
+            if known && !self.whole || read() {
                 found.read_once.insert(entry.path.name().to_owned(), entry.len);
             }
             let mut keys = found.entities[from..].iter().map(|(key, _)| entity_file_name(key));
