@@ -116,6 +116,13 @@ pub trait System: Clone + Copy + Debug + Eq + Hash + Send + Sync + 'static {
         None
     }
 
+    /// Whether people say that also some minutes after files came back from an earlier time: a client may take those for
+    /// changes and remove what is later everywhere, and then there is as much to accept as after a folder was emptied.
+    #[must_use]
+    fn accepts_older() -> bool {
+        false
+    }
+
     /// Equal digests have equal futures, whenever they are reached; `None` turns this reduction of a model's states
     /// off. `dies` says whether processes may still die.
     #[must_use]

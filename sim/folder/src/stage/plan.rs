@@ -152,17 +152,19 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     });
 }
 
-/// After a folder was emptied everywhere people say to each replica that they meant it: one that has not heard of it yet has
-/// nothing to accept, so they say it several times, and for the last time when every machine is there again.
+/// After a folder was emptied everywhere, or is everywhere as it was earlier, people say to each replica that it is to go on
+/// from there: one that has not heard of it yet has nothing to accept, so they say it several times, and for the last time
+/// when every machine is there again.
 fn accepted<S: System>(scenario: &Scenario<S>, deeds: &mut Vec<(u64, Deed<S>)>) {
     const AFTER_MS: [u64; 4] = [60_000, 120_000, 240_000, 480_000];
-    let is_wipe = |deed: &Deed<S>| matches!(deed, Deed::Take(Choice::Wipe { .. }));
-    let wiped: Vec<u64> = deeds.iter().filter(|(_, deed)| is_wipe(deed)).map(|(ms, _)| *ms).collect();
-    let Some(command) = S::acceptance().filter(|_| scenario.faults.wipe.is_some() && !wiped.is_empty())
-    else {
-        return;
+    let is_loss = |deed: &Deed<S>| match deed {
+        Deed::Take(Choice::Wipe { .. }) => scenario.faults.wipe.is_some(),
+        Deed::Restore { .. } => S::accepts_older(),
+        _ => false,
     };
-    let mut times: Vec<u64> = wiped.iter().flat_map(|ms| AFTER_MS.map(|after_ms| ms + after_ms)).collect();
+    let lost: Vec<u64> = deeds.iter().filter(|(_, deed)| is_loss(deed)).map(|(ms, _)| *ms).collect();
+    let Some(command) = S::acceptance().filter(|_| !lost.is_empty()) else { return };
+    let mut times: Vec<u64> = lost.iter().flat_map(|ms| AFTER_MS.map(|after_ms| ms + after_ms)).collect();
     times.extend(AFTER_MS.map(|after_ms| scenario.run_ms + after_ms));
     for ms in times {
         for replica in ReplicaId::all(scenario.replica.len()) {
@@ -245,6 +247,7 @@ mod tests {
 
     use super::super::tests::played;
     use super::*;
+    use crate::systems::delta::DeltaSystem;
     use crate::systems::failover::FailoverSystem;
 
     #[test]
@@ -311,5 +314,26 @@ mod tests {
             assert!(ReplicaId::all(2).all(|id| accepted(id, *ms)));
         }
         assert!(count > 0 && ReplicaId::all(2).all(|id| accepted(id, scenario.run_ms)));
+    }
+
+    #[test]
+    fn people_accept_an_earlier_folder_where_much_that_lacks_stops_a_replica() {
+        fn commands<S: System>() -> (usize, usize) {
+            let text = format!(
+                "system = '{}'\nrun_ms = 600000\nsettle_ms = 900000\nreplica = [{{}}, {{}}]\n\
+                 [faults]\nolder = {{ every_ms = 100000, for_ms = [1000, 1000] }}\n",
+                S::NAME
+            );
+            let scenario = Scenario::<S>::parse(Path::new("a.toml"), &text).unwrap();
+            let deeds = plan(&scenario);
+            let back = deeds.iter().filter(|(_, deed)| matches!(deed, Deed::Restore { .. })).count();
+            let said = deeds.iter().filter(|(_, deed)| matches!(deed, Deed::Take(Choice::Command { .. })));
+            (back, said.count())
+        }
+        let (back, said) = commands::<DeltaSystem>();
+        assert!(back > 0);
+        assert_eq!(said, 2 * 4 * (back + 1));
+        let (back, said) = commands::<FailoverSystem>();
+        assert_eq!((back > 0, said), (true, 0));
     }
 }

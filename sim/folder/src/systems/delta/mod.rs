@@ -84,6 +84,10 @@ impl System for DeltaSystem {
         Some(Command::Accept)
     }
 
+    fn accepts_older() -> bool {
+        true
+    }
+
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         settings::draw(scenario, rng);
     }
