@@ -13,7 +13,7 @@ use super::settings::Bounds;
 use super::updates::Updates;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind, Violation};
-use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
+use crate::world::{Choice, ChoiceOf, Effects, Replica, Setup, World};
 
 /// The checkers' names, so that no text is written twice.
 pub mod name {
@@ -201,8 +201,8 @@ impl Checks<FailoverSystem> for FailoverChecks {
         Checker {
             name: NEVER_LONG_WITHOUT,
             kind: Kind::Liveness,
-            about: "There is never nobody active for longer than the bound while a replica could be: one runs and is connected, \
-                    and under the policy majority the voters for it as well.",
+            about: "There is never nobody active for longer than the bound while a replica could be: one runs, is connected and \
+                    can write, and under the policy majority the voters for it as well.",
         },
         Checker {
             name: ACTIVATION,
@@ -478,7 +478,7 @@ impl FailoverChecks {
     /// How long there has been nobody, and whether a hand-over is overdue.
     fn absence(&mut self, look: &Look<'_>, findings: &mut Findings) {
         let Look { world, now, .. } = *look;
-        let mut able = world.replicas().filter(|(_, replica)| replica.runs() && replica.syncs());
+        let mut able = world.replicas().filter(|(_, replica)| is_well(replica));
         let could = self.active == 0 && able.any(|(id, _)| has_voters(look.setup, world, id));
         let is_change = matches!(look.choice, Choice::Command { command: Command::Voters { .. }, .. });
         if !could || is_change || troubles(look.choice) {
@@ -591,7 +591,12 @@ impl FailoverChecks {
     }
 }
 
-/// Whether as many replicas run and are connected as it takes to make this one active. While the voters are being changed
+/// Whether a replica runs, is connected, and can write: on a full disk it can neither claim nor vote.
+fn is_well(replica: &Replica<Failover>) -> bool {
+    replica.runs() && replica.syncs() && !replica.machine().disk_full
+}
+
+/// Whether as many replicas are well as it takes to make this one active. While the voters are being changed
 /// there are several sets that somebody counts by, and each needs a majority.
 fn has_voters(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one: ReplicaId) -> bool {
     let Config { design, hardened, .. } = config(setup, one);
@@ -606,7 +611,7 @@ fn has_voters(setup: &Setup<FailoverSystem>, world: &World<FailoverSystem>, one:
     };
     let is_able = |member: &&Arc<str>| {
         world.replicas().any(|(id, replica)| {
-            let process = replica.protocol().filter(|_| replica.runs() && replica.syncs());
+            let process = replica.protocol().filter(|_| is_well(replica));
             process.is_some_and(|failover| stands_for(id, failover, member))
         })
     };
