@@ -141,7 +141,7 @@ impl Checks<NotesSystem> for NotesChecks {
         Checker {
             name: RESTORED_STAYS,
             kind: CheckerKind::Safety,
-            about: "No instance empties its trash of a note in which others had written again before its time was over.",
+            about: "No instance empties its trash of a note in which others that it knows of had written again before its time was over.",
         },
         Checker {
             name: WRITES_AGAIN,
@@ -495,8 +495,11 @@ impl NotesChecks {
         let has_read = |record: &Record| record.read.contains(&id);
         let read = self.of(note).filter(|(_, record)| has_read(record));
         let newest = read.map(|(_, record)| record.time_ms).max().unwrap_or(0);
-        let unread = self.of(note).find(|(_, record)| {
-            !has_read(record) && record.data.is_some() && record.time_ms < newest.saturating_add(trash_ms)
+        // Nobody can wait for one of whom nothing has ever come.
+        let is_known = |instance: &str| seen::knows_of(world.replica(id).disk(), instance);
+        let unread = self.of(note).find(|((_, instance, ..), record)| {
+            let in_time = record.time_ms < newest.saturating_add(trash_ms);
+            !has_read(record) && record.data.is_some() && in_time && is_known(instance)
         });
         if let Some(((_, instance, seq, _), record)) = unread {
             findings.violated(RESTORED_STAYS, || {

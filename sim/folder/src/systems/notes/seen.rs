@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use cloudchamber_core::notes::checked::CheckedLog;
 use cloudchamber_core::notes::names::{
-    NOTES, log_name, logs_dir, note_of, shadows, snapshot_name, snapshots_dir,
+    NOTES, line_log_name, log_name, logs_dir, note_of, shadows, snapshot_name, snapshots_dir,
 };
 use cloudchamber_core::notes::snapshot::SnapshotFile;
 use cloudchamber_core::notes::{Config, Kind};
-use cloudchamber_core::{Content, Path};
+use cloudchamber_core::{Content, Path, Root};
 
 use super::NotesSystem;
 use crate::ReplicaId;
@@ -56,6 +56,16 @@ pub(super) fn is_on_disk(disk: &Disk, kind: Kind, note: &str, data: &Content) ->
     logs(disk, &logs_dir(note))
         .iter()
         .any(|(_, log)| records(kind, log).iter().any(|found| found.data == *data))
+}
+
+/// Whether anything in the folder on a disk is an instance's.
+pub(super) fn knows_of(disk: &Disk, instance: &str) -> bool {
+    let owner = |name: &str| {
+        let dated = log_name(name).or_else(|| snapshot_name(name)).map(|name| name.owner);
+        dated.or_else(|| line_log_name(name).map(|name| name.owner))
+    };
+    let shared = disk.slots().map(|(path, _)| path).filter(|path| path.root() == Root::Shared);
+    shared.into_iter().any(|path| owner(path.file_name()).is_some_and(|owner| owner.instance == instance))
 }
 
 /// The note and the instance that a path is a log of; `None` if it is none.
