@@ -27,7 +27,8 @@ use cloudchamber_host::options;
                   cloudchamber-agent notes new --folder ~/Sync/notes 'Shopping'\n  \
                   cloudchamber-agent delta put --folder ~/Sync/tasks task t1 title='Buy milk'\n  \
                   cloudchamber-agent delta sync --folder ~/Sync/tasks\n  \
-                  cloudchamber-agent doctor --folder ~/Sync/team\n\n\
+                  cloudchamber-agent doctor --folder ~/Sync/team\n  \
+                  cloudchamber-agent probe --folder ~/Sync/probe --name laptop\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
 )]
 struct Agent {
@@ -51,6 +52,7 @@ enum Group {
     Delta(cli::delta::Delta),
     /// What is wrong with a folder that a sync client copies, whoever wrote into it. Nothing is changed.
     Doctor(cli::doctor::Doctor),
+    Probe(cli::probe::Probe),
     Service(cli::service::Service),
     #[command(after_help = "Example:\n  cloudchamber-agent completions zsh > ~/.zfunc/_cloudchamber-agent")]
     Completions(cli::complete::Completions),
@@ -116,6 +118,7 @@ fn run(agent: Agent) -> anyhow::Result<ExitCode> {
         Group::Notes(notes) => notes.run(),
         Group::Delta(delta) => delta.run(),
         Group::Doctor(doctor) => doctor.run(),
+        Group::Probe(probe) => probe.run(),
         Group::Service(service) => service.run(agent.config.as_deref()),
         Group::Completions(completions) => completions.run(Agent::command()),
         Group::Man(man) => man.run(Agent::command()),

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod failover;
 pub(crate) mod journal;
 pub(crate) mod notes;
+pub(crate) mod probe;
 pub(crate) mod service;
 
 use std::cell::RefCell;

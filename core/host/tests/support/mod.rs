@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings are not what it needs")]
 
+pub(crate) mod copier;
 pub(crate) mod disk;
 pub(crate) mod syncthing;
 
