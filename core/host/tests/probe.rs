@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use cloudchamber_folder::profile::{
     CreateConflict, DeleteConflict, EditConflict, Mtime, Naming, Profile, Tag, Temporary, Visible,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::copier::{self, Copier};
 use support::{agent, files, json, said};
@@ -166,6 +167,64 @@ fn without_another_probe_it_ends_and_says_what_to_do() {
     assert!(said.contains("no other probe was seen for 1 s: start one in the same folder"), "{said}");
     assert_eq!(json(&output)["ok"], false);
     assert_eq!(files(dir.path()).len(), 0);
+}
+
+/// Ends a probe that waits for others by what is done to it, and gives what it said.
+fn ended_by(done: impl FnOnce(&Path, &Child)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let child = start(dir.path(), "one", &["--patience", "60"]);
+    let begun = dir.path().join("cloudchamber-probe/one");
+    let from = Instant::now();
+    // Its first message.
+    while !begun.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        assert!(from.elapsed() < Duration::from_secs(60), "it has not begun");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    done(dir.path(), &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(files(dir.path()).len(), 0);
+    said(&output)
+}
+
+#[test]
+fn a_folder_that_is_lost_and_a_wish_to_end_are_told() {
+    let lost = ended_by(|folder, _| std::fs::remove_dir_all(folder.join("cloudchamber-probe")).unwrap());
+    assert!(lost.contains("is not there any more: see whether the folder is mounted"), "{lost}");
+    let asked = ended_by(|_, child| {
+        let pid = Pid::from_child(child);
+        kill_process(pid, Signal::TERM).unwrap();
+    });
+    assert!(asked.contains("it was asked to end, and has removed what it wrote"), "{asked}");
+}
+
+#[test]
+fn three_measure_six_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = two(dir.path());
+    let c = dir.path().join("c");
+    std::fs::create_dir(&c).unwrap();
+    // What goes from the first to the last takes twice as long.
+    let copiers = [Copier::start([&a, &b], DELAY), Copier::start([&b, &c], DELAY)];
+    let args = |with| ["--rounds", "1", "--with", with, "--max-minutes", "0"];
+    let one = start(&a, "one", &args("three,two"));
+    let two = start(&b, "two", &args("one,three"));
+    let three = start(&c, "three", &args("two,one"));
+    let [one, two, three] = [one, two, three].map(ended);
+    expect_nothing_left([&a, &b]);
+    expect_nothing_left([&b, &c]);
+    drop(copiers);
+    assert!(one["results"] == two["results"] && two["results"] == three["results"]);
+    // No phase began once the time was over.
+    assert_eq!(one["results"]["phases"], serde_json::json!(["steps"]));
+    let ways = one["results"]["ways"].as_array().unwrap();
+    assert_eq!(ways.len(), 6);
+    for way in ways {
+        let is_far = way["from"] != "two" && way["to"] != "two";
+        let least = if is_far { 600 } else { 300 };
+        let median = ms(&way["new"]["median_us"]);
+        assert!((least..least + OFF_MAX * 2).contains(&median), "{way:#}");
+    }
 }
 
 fn refused(args: &[&str], folder: &Path) -> String {

@@ -58,7 +58,7 @@ pub(super) enum Edit {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Delete {
     EditWins,
-    DeleteWins,
+    RemovalWins,
     NewerWins,
     EachKeeps,
     Differs,
@@ -183,7 +183,7 @@ fn delete(all: &[&Conflict]) -> Option<Delete> {
     Some(match there[..] {
         [] => return None,
         _ if there.iter().all(|one| *one == Some(true)) => Delete::EditWins,
-        _ if there.iter().all(|one| *one == Some(false)) => Delete::DeleteWins,
+        _ if there.iter().all(|one| *one == Some(false)) => Delete::RemovalWins,
         _ if there.iter().all(Option::is_none) => Delete::EachKeeps,
         [Some(true), Some(false)] if all[0].file.ends_with('0') => Delete::NewerWins,
         _ => Delete::Differs,
@@ -293,7 +293,7 @@ mod tests {
         let left: Left<'_> = &[("delete-N.txt", &["b"])];
         let told = |left: [Left<'_>; 2]| conflicts(&reports("delete", left, true)).delete.unwrap();
         assert_eq!(told([left, left]), Delete::EditWins);
-        assert_eq!(told([&[], &[]]), Delete::DeleteWins);
+        assert_eq!(told([&[], &[]]), Delete::RemovalWins);
         assert_eq!(told([&[], left]), Delete::EachKeeps);
         // There where the edit was the later one, and gone where the removal was.
         let mut reports = reports("delete", [left, left], true);

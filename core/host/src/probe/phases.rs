@@ -57,7 +57,7 @@ pub(super) fn run(session: &mut Session<'_>, draws: &mut Draws) -> Step<()> {
                     "steps" => steps(&session.plan, draws),
                     "hot" => hot(&session.plan),
                     "mixed" => mixed(&session.plan),
-                    _ => large(&session.plan),
+                    _ => large(&session.plan, draws),
                 };
                 session.act(&schedule)?;
                 session.settle(phase)?;
@@ -86,9 +86,14 @@ fn write(file: impl Into<String>, how: How, len: u64) -> Act {
     Act::Write { file: file.into(), how, len }
 }
 
+/// Half as long as the mean to one and a half times as long: writes in step with a client's timer would all wait for the
+/// same time.
+fn pause_us(mean_us: i64, draws: &mut Draws) -> i64 {
+    mean_us / 2 + i64::try_from(draws.below(u64::try_from(mean_us).unwrap_or(0))).unwrap_or(0)
+}
+
 /// In each round a new file, one that is replaced, one that is rewritten, one that is appended to, and one that is
-/// removed, in an order and after pauses that are drawn: writes in step with a client's timer would all wait for the same
-/// time.
+/// removed, in an order and after pauses that are drawn.
 fn steps(plan: &Plan, draws: &mut Draws) -> Vec<(i64, Act)> {
     let mut schedule = Vec::new();
     let mut at_us = 0;
@@ -105,8 +110,7 @@ fn steps(plan: &Plan, draws: &mut Draws) -> Vec<(i64, Act)> {
         }
         draws.shuffle(&mut acts);
         for act in acts {
-            let gap_us = u64::try_from(plan.gap_us).unwrap_or(0);
-            at_us += plan.gap_us / 2 + i64::try_from(draws.below(gap_us)).unwrap_or(0);
+            at_us += pause_us(plan.gap_us, draws);
             schedule.push((at_us, act));
         }
     }
@@ -127,7 +131,7 @@ fn hot(plan: &Plan) -> Vec<(i64, Act)> {
 fn batch(plan: &Plan, draws: &mut Draws) -> Vec<(i64, Act)> {
     let mut names: Vec<u32> = (0..plan.batch).collect();
     draws.shuffle(&mut names);
-    let len = |name: u32| if name % 7 == 0 { 30_000 } else { 200 + u64::from(name % 5) * 700 };
+    let len = |name: u32| if name.is_multiple_of(7) { 30_000 } else { 200 + u64::from(name % 5) * 700 };
     names.into_iter().map(|name| (0, write(format!("batch-{name:04}"), How::New, len(name)))).collect()
 }
 
@@ -140,7 +144,7 @@ fn mixed(plan: &Plan) -> Vec<(i64, Act)> {
 }
 
 /// Files of 64 KiB are replaced and rewritten often, and such of 1 MiB and the largest twice.
-fn large(plan: &Plan) -> Vec<(i64, Act)> {
+fn large(plan: &Plan, draws: &mut Draws) -> Vec<(i64, Act)> {
     let sizes = [("mid", 64 << 10, plan.rounds), ("big", 1 << 20, 2), ("huge", plan.largest_bytes, 2)];
     let mut schedule = Vec::new();
     let mut at_us = 0;
@@ -149,7 +153,7 @@ fn large(plan: &Plan) -> Vec<(i64, Act)> {
             schedule.push((at_us, write(format!("{name}-replaced"), How::Replace, len)));
             schedule.push((at_us, write(format!("{name}-rewritten"), How::Rewrite, len)));
             // A large one takes its time.
-            at_us += if len > 1 << 19 { plan.typical_us * 3 } else { plan.gap_us };
+            at_us += pause_us(if len > 1 << 19 { plan.typical_us * 3 } else { plan.gap_us }, draws);
         }
         at_us += plan.typical_us;
     }

@@ -163,7 +163,7 @@ fn rules(draft: &mut Draft<'_>, results: &Results) {
     }
     let delete = conflicts.delete.and_then(|delete| match delete {
         Delete::EditWins => Some(("edit-wins", "the file stayed, also where it was removed later")),
-        Delete::DeleteWins => Some(("delete-wins", "the file went, also where it was edited later")),
+        Delete::RemovalWins => Some(("delete-wins", "the file went, also where it was edited later")),
         Delete::NewerWins => {
             Some(("newer-wins", "it stayed where it was edited later, and went where it was removed later"))
         }
@@ -200,7 +200,7 @@ fn visible(draft: &mut Draft<'_>, results: &Results) {
     let versions: u64 = results.ways.iter().map(|way| way.small.versions).sum();
     draft.set("rules.visible", value, &format!("what the system told of {versions} versions"));
     let gathers = matches!(visible, Visible::TempAndRename | Visible::UnlinkThenRename);
-    let names: Vec<(&String, &String)> = results.ways.iter().flat_map(|way| &way.temporary).collect();
+    let names: Vec<&(String, String)> = results.ways.iter().flat_map(|way| &way.temporary).collect();
     let known = |by: &str| match by {
         "Syncthing" => Some("syncthing"),
         "rclone" => Some("partial"),

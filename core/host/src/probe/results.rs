@@ -49,8 +49,8 @@ pub(super) struct Way {
     /// How long after a look that showed a file the notice of it came; 0 where it came before.
     pub(super) notice: Option<Spread>,
     pub(super) without_notice: u64,
-    /// Names that were there for a while, and whose they are; "" where nobody known has such names.
-    pub(super) temporary: BTreeMap<String, String>,
+    /// Names that were there for a while, and whose they are: one of each program; "" where nobody known has such names.
+    pub(super) temporary: Vec<(String, String)>,
     /// Files that nobody wrote, and that stayed.
     pub(super) strange: Vec<String>,
     pub(super) odd: Vec<(String, String)>,
@@ -220,9 +220,7 @@ fn way((from, sent): (&str, &Report), (to, received): (&str, &Report), between: 
         mtime_is_late: joined.iter().any(|(_, one)| one.mtime_first_ns != one.mtime_ns),
         notice: Spread::of(notices.iter().filter_map(later).collect()),
         without_notice: notices.iter().filter(|one| one.notice_us.is_none()).count() as u64,
-        temporary: strange(received, from, false)
-            .map(|name| (shape(name), unfinished(name).unwrap_or_default().to_owned()))
-            .collect(),
+        temporary: temporary(received, from),
         strange: strange(received, from, true).map(str::to_owned).collect(),
         odd: odd(sent, received, from),
         missing: own.clone().filter(|one| !has_come(one)).count() as u64,
@@ -239,6 +237,17 @@ fn strange<'a>(received: &'a Report, from: &str, stays: bool) -> impl Iterator<I
     // A probe's own file before it is renamed, where a client was fast enough to copy it.
     let all = all.filter(|one| one.name != super::place::TEMPORARY);
     all.filter(move |one| one.stays == stays).map(|one| &*one.name)
+}
+
+/// Names that were there for a while: the first of each program, and of each form that nobody known has.
+fn temporary(received: &Report, from: &str) -> Vec<(String, String)> {
+    let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for name in strange(received, from, false) {
+        let by = unfinished(name).unwrap_or_default().to_owned();
+        let form = if by.is_empty() { shape(name) } else { by.clone() };
+        found.entry(form).or_insert((name.to_owned(), by));
+    }
+    found.into_values().collect()
 }
 
 /// A name without what differs from file to file.
@@ -498,12 +507,17 @@ mod tests {
         reports.get_mut("a").unwrap().odd_written = vec!["a colon".into()];
         let b = reports.get_mut("b").unwrap();
         let strange = |name: &str, stays| Strange { name: name.into(), first_us: 0, last_us: 1, stays };
-        let all = [(".syncthing.new-0012.dat.tmp", false), ("new-1 2.dat", true), (".next", false)];
+        let all = [
+            (".syncthing.new-0012.dat.tmp", false),
+            (".syncthing.new-0013.dat.tmp", false),
+            ("new-1 2.dat", true),
+            (".next", false),
+        ];
         b.strange.insert("a".into(), all.map(|(name, stays)| strange(name, stays)).to_vec());
         let odd = |what: &str| Odd { what: what.into(), came: "missing".into() };
         b.odd.insert("a".into(), vec![odd("a colon"), odd("a name in NFD")]);
         let way = ways(&reports).ways.remove(0);
-        assert_eq!(way.temporary, BTreeMap::from([(".syncthing.new-0.dat.tmp".into(), "Syncthing".into())]));
+        assert_eq!(way.temporary, [(".syncthing.new-0012.dat.tmp".to_owned(), "Syncthing".to_owned())]);
         assert_eq!(way.strange, ["new-1 2.dat"]);
         assert_eq!(way.odd[0].1, "missing");
         assert_eq!(way.odd[1].1, "refused where it was written");

@@ -50,7 +50,7 @@ pub(super) fn inverted_percent<T: Ord>(series: &[T]) -> u64 {
     let later =
         series.iter().enumerate().map(|(at, one)| series[at + 1..].iter().filter(|other| *other < one));
     let wrong: usize = later.map(Iterator::count).sum();
-    if pairs == 0 { 0 } else { u64::try_from(wrong * 100 / pairs).unwrap_or(100) }
+    (wrong * 100).checked_div(pairs).map_or(0, |percent| u64::try_from(percent).unwrap_or(100))
 }
 
 #[cfg(test)]

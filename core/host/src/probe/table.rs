@@ -91,7 +91,9 @@ fn of_way(way: &Way, lines: &mut Vec<String>) {
     for (file, of) in &way.large {
         lines.push(spread(file, Some(*of)));
     }
-    lines.push(spread("name gone, as notices tell", way.small.gap));
+    if way.small.gap.is_some() {
+        lines.push(spread("name gone, by notices", way.small.gap));
+    }
     if let Some(hot) = way.hot {
         lines.push(format!(
             "  written every second: {} of {} versions seen, the first after {}, what was seen up to {} old",
@@ -158,7 +160,7 @@ fn of_names(way: &Way, lines: &mut Vec<String>) {
         lines.push(format!("  time of modification: {}{late}", text.replace(['{', '}', '"'], "")));
     }
     if !way.temporary.is_empty() {
-        let names: Vec<&str> = way.temporary.keys().map(String::as_str).take(4).collect();
+        let names: Vec<&str> = way.temporary.iter().map(|(name, _)| &**name).take(4).collect();
         lines.push(format!("  temporary names: {}", names.join(", ")));
     }
     if !way.strange.is_empty() {

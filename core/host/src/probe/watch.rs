@@ -18,7 +18,7 @@ use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use super::clock::{Sample, Steady};
 use super::content::{self, Look};
 use super::place::mtime_ns;
-use super::wire::{self, Broken, Message, Notices, Seen, Shared, Sighting, Strange};
+use super::wire::{self, Broken, Message, Notices, Seen, SeenOf, Shared, Sighting, Strange, StrangeOf};
 use crate::os::bounded::within;
 
 /// The time between two looks.
@@ -302,15 +302,15 @@ impl Watch {
     }
 
     /// All that was seen, by peer: of files, and of names that no probe wrote.
-    pub(super) fn seen(&self) -> (BTreeMap<String, BTreeMap<String, Seen>>, BTreeMap<String, Vec<Strange>>) {
-        let mut seen: BTreeMap<String, BTreeMap<String, Seen>> = BTreeMap::new();
+    pub(super) fn seen(&self) -> (SeenOf, StrangeOf) {
+        let mut seen: SeenOf = BTreeMap::new();
         for ((peer, name), track) in &self.tracks {
             let mut one = track.seen.clone();
             one.gone_us = track.missing_us;
             let file = name.trim_end_matches(".dat").to_owned();
             seen.entry(peer.clone()).or_default().insert(file, one);
         }
-        let mut strange: BTreeMap<String, Vec<Strange>> = BTreeMap::new();
+        let mut strange: StrangeOf = BTreeMap::new();
         for ((peer, _), one) in &self.strange {
             strange.entry(peer.clone()).or_default().push(one.clone());
         }

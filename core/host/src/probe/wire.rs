@@ -224,6 +224,11 @@ pub(super) struct Seen {
     pub(super) broken: Broken,
 }
 
+/// What was seen of each peer's files.
+pub(super) type SeenOf = BTreeMap<String, BTreeMap<String, Seen>>;
+/// The names in each peer's directory that no probe wrote.
+pub(super) type StrangeOf = BTreeMap<String, Vec<Strange>>;
+
 /// A name that no probe wrote: a client's.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Strange {
@@ -261,8 +266,8 @@ pub(super) struct Report {
     pub(super) wrote: Vec<Wrote>,
     pub(super) removed: Vec<Removed>,
     /// By peer and file.
-    pub(super) seen: BTreeMap<String, BTreeMap<String, Seen>>,
-    pub(super) strange: BTreeMap<String, Vec<Strange>>,
+    pub(super) seen: SeenOf,
+    pub(super) strange: StrangeOf,
     /// After everything has come to rest.
     pub(super) shared: Vec<Shared>,
     /// By peer, what came of its odd files.
