@@ -176,7 +176,9 @@ fn edit(conflict: &Conflict) -> Edit {
 /// In the first of two the removal is the earlier, and in the second the edit.
 fn delete(all: &[&Conflict]) -> Option<Delete> {
     let is_there = |one: &Conflict| {
-        let sides: Vec<bool> = one.left.values().map(|side| !side.is_empty()).collect();
+        // git may take another file for the one that was removed, and put the edit into that.
+        let has = |side: &BTreeMap<String, Vec<String>>| side.keys().any(|name| name.contains(&one.file));
+        let sides: Vec<bool> = one.left.values().map(has).collect();
         agreed(sides.into_iter().map(Some), None).flatten()
     };
     let there: Vec<Option<bool>> = all.iter().map(|one| is_there(one)).collect();

@@ -4,6 +4,7 @@
 //! So a reader tells a whole version from a part of one, from two versions mixed, and from bytes that are not there.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The shortest version of a file, in bytes: its first line fits in.
 pub(super) const LEN_MIN: u64 = 200;
@@ -37,8 +38,11 @@ pub(super) enum Look {
     Whole(u64),
 }
 
-fn letter(version: u64) -> u8 {
-    b'A' + u8::try_from(version % 26).unwrap_or(0)
+/// Another one for the next version, and for most other files: git takes a file that is much like one that is gone for
+/// the same.
+fn letter(header: &Header) -> u8 {
+    let of_file = xxh3_64(header.file.as_bytes()).wrapping_add(xxh3_64(header.probe.as_bytes()));
+    b'A' + u8::try_from(of_file.wrapping_add(header.version) % 26).unwrap_or(0)
 }
 
 /// One version of a file. A file that is appended to has several, one after another.
@@ -48,7 +52,7 @@ pub(super) fn make(run: &str, file: &str, version: u64, len: u64) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
     bytes.push(b'\n');
     let whole = usize::try_from(len).unwrap_or(usize::MAX).max(bytes.len() + 1);
-    bytes.resize(whole - 1, letter(version));
+    bytes.resize(whole - 1, letter(&header));
     bytes.push(b'\n');
     bytes
 }
@@ -67,7 +71,7 @@ pub(super) fn judge(run: &str, file: &str, len: u64, head: &[u8], parts: &[Vec<u
     if header.probe != run || header.file != file {
         return Look::Foreign;
     }
-    let fill = letter(header.version);
+    let fill = letter(&header);
     let after = head[end + 1..].iter().chain(parts.iter().flatten());
     let mut is_other = false;
     for byte in after {

@@ -48,6 +48,11 @@ pub(super) fn near(like: Option<&str>, client: &str) -> anyhow::Result<&'static 
     Ok(text)
 }
 
+/// Up to how many of a hundred pairs may come in another order: some files travel beside each other.
+const ORDERED_PERCENT_MAX: u64 = 10;
+/// From how many removals on their median is compared with that of new files.
+const LAG_FROM: usize = 5;
+
 /// A profile in the making.
 struct Draft<'a> {
     table: Table,
@@ -244,10 +249,10 @@ fn timing(draft: &mut Draft<'_>, results: &Results) {
         results.ways.iter().filter_map(|way| way.batch).filter(|batch| batch.arrived > 9).collect();
     if let Some(largest) = batches.iter().map(|batch| batch.against_names_percent).max() {
         let files: u64 = batches.iter().map(|batch| batch.arrived).sum();
-        let is_as_written = batches.iter().all(|batch| batch.against_writing_percent == 0);
+        let is_as_written = batches.iter().all(|batch| batch.against_writing_percent <= ORDERED_PERCENT_MAX);
         let how = format!("of {files} files, up to {largest} % of the pairs against their names");
         match largest {
-            0 => draft.set("timing.batch_order", "sorted", &how),
+            0..=ORDERED_PERCENT_MAX => draft.set("timing.batch_order", "sorted", &how),
             // In the order of writing, which a profile cannot say.
             _ if is_as_written => {}
             _ => draft.set("timing.batch_order", "random", &how),
@@ -270,8 +275,9 @@ fn timing(draft: &mut Draft<'_>, results: &Results) {
         };
         draft.set("timing.removals", value, "4 removals and 5 new files at one instant");
     }
+    let is_enough = |way: &&Way| way.removed.is_some_and(|removed| removed.n >= LAG_FROM);
     let lag = |way: &Way| Some((way.removed?.median_us - way.new?.median_us, way.removed?.n));
-    if let Some((lag_us, n)) = results.ways.iter().filter_map(lag).max() {
+    if let Some((lag_us, n)) = results.ways.iter().filter(is_enough).filter_map(lag).max() {
         draft.set(
             "timing.removal_lag_ms",
             ms(lag_us),

@@ -40,6 +40,8 @@ pub(super) struct Way {
     /// When removals come that were made together with new files.
     pub(super) removals: Option<Removals>,
     pub(super) removals_after_us: Option<Spread>,
+    /// Files that were removed, and were still there when nothing more was waited for.
+    pub(super) not_removed: u64,
     pub(super) small: Arrivals,
     pub(super) large_arrivals: Arrivals,
     pub(super) appended_broken: Broken,
@@ -212,6 +214,7 @@ fn way((from, sent): (&str, &Report), (to, received): (&str, &Report), between: 
         hot: hot(sent, seen.get("hot"), &delay),
         batch: batch(&joined, sent, &delay),
         removals: removals.as_ref().map(|(order, _)| *order),
+        not_removed: sent.removed.iter().filter(|one| stays(seen, &one.file)).count() as u64,
         removals_after_us: removals.and_then(|(_, after)| Spread::of(after)),
         small: arrivals(seen, &["replaced", "rewritten", "hot"]),
         large_arrivals: arrivals(seen, &LARGE),
@@ -237,6 +240,11 @@ fn strange<'a>(received: &'a Report, from: &str, stays: bool) -> impl Iterator<I
     // A probe's own file before it is renamed, where a client was fast enough to copy it.
     let all = all.filter(|one| one.name != super::place::TEMPORARY);
     all.filter(move |one| one.stays == stays).map(|one| &*one.name)
+}
+
+/// Whether a file of a probe's own was seen, and has not gone.
+fn stays(seen: &BTreeMap<String, Seen>, file: &str) -> bool {
+    seen.get(file).is_some_and(|seen| !seen.sightings.is_empty() && seen.gone_us.is_none())
 }
 
 /// Names that were there for a while: the first of each program, and of each form that nobody known has.
@@ -295,10 +303,14 @@ fn hot(sent: &Report, seen: Option<&Seen>, delay: &dyn Fn(i64, i64) -> i64) -> O
     })
 }
 
+/// A look goes through the files by name, so the order is that of the notices where there are any.
 fn batch(joined: &[(&Wrote, &Sighting)], sent: &Report, delay: &dyn Fn(i64, i64) -> i64) -> Option<Batch> {
     let is_of = |wrote: &Wrote| wrote.file.starts_with("batch-");
-    let mut came: Vec<(i64, &Wrote)> =
-        joined.iter().filter(|(wrote, _)| is_of(wrote)).map(|(wrote, one)| (one.at_us, *wrote)).collect();
+    let mut came: Vec<(i64, &Wrote)> = joined
+        .iter()
+        .filter(|(wrote, _)| is_of(wrote))
+        .map(|(wrote, one)| (one.notice_us.map_or(one.at_us, |at_us| at_us.min(one.at_us)), *wrote))
+        .collect();
     came.sort_by_key(|(at_us, wrote)| (*at_us, wrote.at_us));
     let delays: Vec<i64> = came.iter().map(|(at_us, wrote)| delay(wrote.at_us, *at_us)).collect();
     let files: Vec<&str> = came.iter().map(|(_, wrote)| &*wrote.file).collect();
@@ -463,6 +475,7 @@ mod tests {
             b.seen.get_mut("a").unwrap().get_mut("batch-1").unwrap().gone_us = Some(at_us);
         };
         reports.get_mut("a").unwrap().removed.push(Removed { file: "batch-1".into(), at_us: 5 * S });
+        assert_eq!((ways(&reports).ways[0].removals, ways(&reports).ways[0].not_removed), (None, 1));
         gone(&mut reports, 46 * S);
         let way = ways(&reports).ways.remove(0);
         let batch = way.batch.unwrap();

@@ -122,6 +122,9 @@ fn of_way(way: &Way, lines: &mut Vec<String>) {
         };
         lines.push(format!("  removals made together with new files come {order}"));
     }
+    if way.not_removed > 0 {
+        lines.push(format!("  {} files that were removed were still there, or there again", way.not_removed));
+    }
     lines.push(arrivals("small files", &way.small));
     lines.push(arrivals("large files", &way.large_arrivals));
     if way.appended_broken.prefix > 0 {
@@ -155,7 +158,8 @@ fn arrivals(what: &str, arrivals: &Arrivals) -> String {
 fn of_names(way: &Way, lines: &mut Vec<String>) {
     let mtime = way.mtime.and_then(|mtime| serde_json::to_value(mtime).ok());
     if let Some(mtime) = mtime {
-        let late = if way.mtime_is_late { ", set after the file could be seen" } else { "" };
+        let late =
+            if way.mtime_is_late && mtime.is_object() { ", set after the file could be seen" } else { "" };
         let text = mtime.as_str().map_or_else(|| mtime.to_string(), str::to_owned);
         lines.push(format!("  time of modification: {}{late}", text.replace(['{', '}', '"'], "")));
     }
