@@ -24,18 +24,22 @@ use super::{VIOLATED, print_json, say};
 /// is never touched.
 #[derive(Args)]
 #[command(
-    after_help = "Measured: the delays of each way (new, replaced, rewritten, appended and removed files), a file that is\n\
-    rewritten every second, batches and their order, how a version becomes visible and whether half files are seen,\n\
-    large files, times of modification, names, links and modes, and what two leave behind that write at once.\n\n\
+    after_help = "Measured: the delays of each way (new, replaced, rewritten, appended and removed files), a file\n\
+    that is rewritten every second, batches and their order, how a version becomes visible and\n\
+    whether half files are seen, large files, times of modification, names, links and modes, and\n\
+    what two leave behind that write at once.\n\n\
     Two machines, Syncthing between them, each with its own name:\n  \
-    laptop$ cloudchamber-agent probe --folder ~/Sync/probe --name laptop --client 'Syncthing 1.29.2'\n  \
-    server$ cloudchamber-agent probe --folder ~/Sync/probe --name server --client 'Syncthing 1.29.2'\n\n\
+    laptop$ cloudchamber-agent probe --folder ~/Sync/probe --name laptop --client 'Syncthing 1.29'\n  \
+    server$ cloudchamber-agent probe --folder ~/Sync/probe --name server --client 'Syncthing 1.29'\n\n\
     Three, with a profile for the simulator:\n  \
-    cloudchamber-agent probe --folder ~/Dropbox/probe --name a --with b,c --client 'Dropbox 223' --profile dropbox-223.toml\n\n\
+    cloudchamber-agent probe --folder ~/Dropbox/probe --name a --with b,c \\\n    \
+    --client 'Dropbox 223' --profile dropbox-223.toml\n\n\
     Two folders of one machine, in two terminals, and quickly:\n  \
-    cloudchamber-agent probe --folder ~/one --name one --rounds 3 --client 'rclone 1.75.2 bisync, every minute'\n\n\
-    Clocks: how a round trip is divided between its ways cannot be measured through the folder; the table says what\n\
-    remains uncertain. --clocks-within 50 says that both clocks are set to within 50 ms, such as by NTP.\n\n\
+    cloudchamber-agent probe --folder ~/one --name one --rounds 3 --client 'rclone 1.75.2 bisync'\n  \
+    cloudchamber-agent probe --folder ~/two --name two --rounds 3 --client 'rclone 1.75.2 bisync'\n\n\
+    Clocks: how a round trip is divided between its ways cannot be measured through the folder; the\n\
+    table says what remains uncertain. --clocks-within 50 says that both clocks are set to within\n\
+    50 ms, such as by NTP.\n\n\
     Exit: 0 measured, 1 the other probes were not seen or the folder was lost, 2 usage."
 )]
 pub(crate) struct Probe {

@@ -60,7 +60,7 @@ pub(super) struct Sample {
 /// How far one clock is ahead of another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub(super) struct Offset {
-    /// Of the first clock, when this begins to hold.
+    /// Of the first clock, when this begins to hold; 0 for the first of all.
     pub(super) from_us: i64,
     /// The second clock minus the first.
     pub(super) ahead_us: i64,
@@ -86,7 +86,7 @@ impl Between {
     pub(super) fn estimate(known: Known, there: &[Sample], back: &[Sample]) -> Self {
         let one = |ahead_us, error_us| Self {
             known,
-            offsets: vec![Offset { from_us: i64::MIN, ahead_us, error_us }],
+            offsets: vec![Offset { from_us: 0, ahead_us, error_us }],
         };
         if known == Known::Same {
             return one(0, 0);
@@ -102,7 +102,7 @@ impl Between {
             .map(|n| first + n * WINDOW_US)
             .map(|from_us| within(known, (from_us, from_us + WINDOW_US), there, back))
             .collect();
-        offsets[0].from_us = i64::MIN;
+        offsets[0].from_us = 0;
         Self { known, offsets }
     }
 
