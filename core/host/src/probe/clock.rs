@@ -84,10 +84,8 @@ const WINDOW_SAMPLES_MIN: usize = 5;
 impl Between {
     /// From the files that went from A to B (`there`), and back.
     pub(super) fn estimate(known: Known, there: &[Sample], back: &[Sample]) -> Self {
-        let one = |ahead_us, error_us| Self {
-            known,
-            offsets: vec![Offset { from_us: 0, ahead_us, error_us }],
-        };
+        let one =
+            |ahead_us, error_us| Self { known, offsets: vec![Offset { from_us: 0, ahead_us, error_us }] };
         if known == Known::Same {
             return one(0, 0);
         }

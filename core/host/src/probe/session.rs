@@ -253,12 +253,22 @@ impl<'a> Session<'a> {
                 )));
             }
         }
-        for peer in self.watch.others() {
-            let is_wanted = self.fixed.with.contains(&peer)
-                || self.fixed.with.is_empty()
-                    && (self.watch.peers.is_empty() || self.watch.peers.contains_key(&peer));
+        let mut wanted = self.fixed.with.to_vec();
+        if wanted.is_empty() {
+            // One that is dead may have left its files: whoever began last is there.
+            let began = |peer: &String| {
+                let all = hellos(&self.place.root.join(peer)).into_iter();
+                all.map(|(_, hello)| hello.started_us).max()
+            };
+            wanted.extend(
+                self.watch.others().into_iter().filter(|peer| began(peer).is_some()).max_by_key(began),
+            );
+            self.watch.peers.retain(|peer, _| wanted.contains(peer));
+            self.hellos.retain(|peer, _| wanted.contains(peer));
+        }
+        for peer in wanted {
             let newest = hellos(&self.place.root.join(&peer)).into_iter().max_by_key(|one| one.1.started_us);
-            let Some((run, hello)) = newest.filter(|_| is_wanted) else { continue };
+            let Some((run, hello)) = newest else { continue };
             if hello.machine == self.fixed.hello.machine && hello.folder == self.fixed.hello.folder {
                 return Err(Stopped::Failed(anyhow::anyhow!(
                     "{peer} works in this very directory, so nothing is copied: give each probe a folder of its own that the \
