@@ -175,12 +175,18 @@ fn edit(conflict: &Conflict) -> Edit {
 
 /// In the first of two the removal is the earlier, and in the second the edit.
 fn delete(all: &[&Conflict]) -> Option<Delete> {
+    // git may take another file for the one that was removed, and put the edit into that.
+    let has = |side: &BTreeMap<String, Vec<String>>, one: &Conflict| {
+        side.keys().any(|name| name.contains(&one.file))
+    };
     let is_there = |one: &Conflict| {
-        // git may take another file for the one that was removed, and put the edit into that.
-        let has = |side: &BTreeMap<String, Vec<String>>| side.keys().any(|name| name.contains(&one.file));
-        let sides: Vec<bool> = one.left.values().map(has).collect();
+        let sides: Vec<bool> = one.left.values().map(|side| has(side, one)).collect();
         agreed(sides.into_iter().map(Some), None).flatten()
     };
+    let is_elsewhere = |one: &&Conflict| one.left.values().any(|side| !side.is_empty() && !has(side, one));
+    if all.iter().any(is_elsewhere) {
+        return Some(Delete::Differs);
+    }
     let there: Vec<Option<bool>> = all.iter().map(|one| is_there(one)).collect();
     Some(match there[..] {
         [] => return None,
@@ -297,6 +303,8 @@ mod tests {
         assert_eq!(told([left, left]), Delete::EditWins);
         assert_eq!(told([&[], &[]]), Delete::RemovalWins);
         assert_eq!(told([&[], left]), Delete::EachKeeps);
+        let elsewhere: Left<'_> = &[("create-N.txt", &["b"])];
+        assert_eq!(told([elsewhere, elsewhere]), Delete::Differs);
         // There where the edit was the later one, and gone where the removal was.
         let mut reports = reports("delete", [left, left], true);
         reports.values_mut().for_each(|report| report.shared.retain(|shared| shared.name == "delete-0.txt"));

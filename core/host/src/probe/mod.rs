@@ -3,8 +3,8 @@
 //! A probe runs on each of them, in a folder that the client copies. They find each other through the folder, write and
 //! watch by one plan, tell each other what they saw, and each puts the reports of all together: the delays of each way,
 //! in which order and by which steps files arrive, what is seen meanwhile, and what is left where two write at once.
-//! Everything that is judged is judged from reports ([`results`], [`conflict`], [`profile`]), apart from whoever writes
-//! and looks ([`session`], [`phases`], [`watch`]).
+//! Everything that is judged is judged from reports (`results`, `conflict`, `profile`), apart from whoever writes and
+//! looks (`session`, `phases`, `watch`).
 
 mod clock;
 mod conflict;

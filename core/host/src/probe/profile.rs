@@ -140,7 +140,12 @@ fn rules(draft: &mut Draft<'_>, results: &Results) {
     let conflicts = &results.conflicts;
     let mut copies =
         conflicts.copies.iter().flat_map(|(file, names)| names.iter().map(move |name| (file, name)));
-    let naming = copies.find_map(|(file, name)| Some((naming(copy_of(name, file)?.by)?, name)));
+    // rclone 1.60 has another form than later ones, which a profile has no word for.
+    let is_other = |name: &str| name.contains("..path");
+    let naming = copies.find_map(|(file, name)| {
+        let naming = naming(copy_of(name, file)?.by)?;
+        (!is_other(name)).then_some((naming, name))
+    });
     if let Some((naming, name)) = naming {
         draft.set("rules.conflict_naming", naming, &format!("a copy was called {name}"));
     }
