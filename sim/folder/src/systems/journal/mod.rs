@@ -67,6 +67,10 @@ impl System for JournalSystem {
         Some(Command::Manage(Manage::Accept))
     }
 
+    fn accepts_older() -> bool {
+        true
+    }
+
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         let every_ms = [5_000, 20_000, 60_000][usize::try_from(rng.up_to(2)).expect("0 to 2")];
         scenario.settings.append_every_ms = Some(scenario.stretched(every_ms));
