@@ -395,3 +395,31 @@ fn a_look_reads_only_what_it_must() {
     assert_eq!(b.text("note-209").as_deref(), Some("x"));
     assert_eq!(count(&mut b, Input::Command(Command::Sync)), 211);
 }
+
+/// Whoever deletes has a clock that is behind: what others write afterwards has a later time all the same, so the trash is
+/// not emptied as long as that may be on its way.
+#[test]
+fn times_are_in_the_order_of_what_had_seen_what() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut both = pair(Kind::Records);
+    for replica in &mut both {
+        replica.config.timing.trash_ms = Some(600_000);
+    }
+    let [a, b] = &mut both;
+    // What was written before its clock is set back is later than anything that comes next.
+    a.create("other", "words");
+    a.now.wall = a.now.wall.plus(-HOUR_MS);
+    a.create(NOTE, "Hello");
+    carry(a, b, |_| true);
+    b.now.wall = b.now.wall.plus(-2 * HOUR_MS);
+    b.sync();
+    b.command(Command::Delete { note: note(NOTE) });
+    // The other one writes again, and that does not come.
+    a.append(NOTE, " again");
+    b.now.wall = b.now.wall.plus(2 * HOUR_MS);
+    b.pass(660_000);
+    assert!(!b.events.iter().any(|event| matches!(event, Event::Deleted { .. })), "{:?}", b.events);
+    carry(a, b, |_| true);
+    b.sync();
+    assert_eq!(b.text(NOTE).as_deref(), Some("Hello again"));
+}

@@ -64,7 +64,7 @@ pub struct NoteFiles {
     pub copies: BTreeSet<Path>,
     /// What cannot be read, and why.
     pub unread: BTreeMap<Path, FsError>,
-    /// Logs of others of which the folder has less than was read, or nothing.
+    /// Logs of which the folder has less than was read, or nothing.
     pub lacking: BTreeSet<Path>,
 }
 
@@ -359,7 +359,7 @@ impl Shelf {
         }
         if looking.full {
             for (note, files) in self.notes.iter_mut().filter(|(note, _)| !there.contains(*note)) {
-                if note_lacking(files, looking, &main.join(note).join("logs"), &[]) {
+                if note_lacking(files, &main.join(note).join("logs"), &[]) {
                     look.notes.insert(note.clone());
                 }
             }
@@ -393,7 +393,7 @@ impl Shelf {
     ) -> bool {
         let entries = match fs.list(dir) {
             Ok(entries) => entries,
-            Err(FsError::NotFound) if is_log => return note_lacking(files, looking, dir, &[]),
+            Err(FsError::NotFound) if is_log => return note_lacking(files, dir, &[]),
             Err(FsError::NotFound) => return false,
             Err(error) => return note_unread(files, dir, Err(error)),
         };
@@ -449,7 +449,7 @@ impl Shelf {
                 Err(error) => changed |= note_unread(files, &entry.path, Err(error)),
             }
         }
-        changed | (is_log && note_lacking(files, looking, dir, &there))
+        changed | (is_log && note_lacking(files, dir, &there))
     }
 
     fn look_at_lines(
@@ -621,11 +621,11 @@ fn note_unread(files: &mut Arc<NoteFiles>, path: &Path, result: Result<(), FsErr
 }
 
 /// Takes note of which logs in a directory are less than what was read of them, and says whether that is new. `there` is
-/// what the directory has. The own ones are not counted: their owner writes them again.
-fn note_lacking(files: &mut Arc<NoteFiles>, looking: &Looking<'_>, dir: &Path, there: &[Path]) -> bool {
+/// what the directory has.
+fn note_lacking(files: &mut Arc<NoteFiles>, dir: &Path, there: &[Path]) -> bool {
     let lacks = |(path, file): &(&Path, &NoteFile)| {
-        let is_others = !file.name.is_copy && !looking.own.contains_key(*path);
-        is_others && path.below(dir).is_some() && (file.held.is_more || !there.contains(*path))
+        let is_here = path.below(dir).is_some() && !file.name.is_copy;
+        is_here && (file.held.is_more || !there.contains(*path))
     };
     let now = files.logs.iter().filter(lacks).map(|(path, _)| path.clone());
     let elsewhere = files.lacking.iter().filter(|path| path.below(dir).is_none()).cloned();

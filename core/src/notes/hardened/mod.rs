@@ -509,6 +509,11 @@ impl Instance {
             let detail = format!("number {seq} of {instance} cannot be applied");
             problems.push(Problem::of(name.as_str(), ProblemKind::BadRecord, detail));
         }
+        let files = self.shelf.notes.get(id).into_iter();
+        let kept = files.flat_map(|files| self.lacking_of(files)).map(|(path, _)| {
+            Problem::of(path.name(), ProblemKind::KeptRecords, "the folder has less of it than was read")
+        });
+        problems.extend(kept);
         problems.sort();
         problems.dedup();
         let id: Arc<str> = id.into();

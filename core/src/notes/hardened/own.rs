@@ -89,6 +89,8 @@ pub(super) struct Own {
     /// The Yjs client of this process.
     pub(super) client: u64,
     pub(super) notes: BTreeMap<Arc<str>, OwnNote>,
+    /// The latest time that a record of its own has, in ms since 1970.
+    pub(super) latest_ms: u64,
     /// Whether the local folder says that something was written to the shared one.
     has_begun: bool,
     /// Notes that the own deletion log names.
@@ -188,6 +190,7 @@ pub(super) fn settle(opening: &Opening<'_>, rng: &mut dyn Rng) -> Result<Settled
         identity,
         client,
         notes: BTreeMap::new(),
+        latest_ms: 0,
         has_begun: fs.read(&begun_path(), 0).is_ok(),
         told_deleted: BTreeSet::new(),
         activity_gap: false,
@@ -264,6 +267,8 @@ impl Own {
                 let Some(content) = whole_shadow(&shadow, &content, repair) else { continue };
                 let file = LogFile::read(content.bytes());
                 own.seq = own.seq.max(file.records.iter().map(|record| record.seq).max().unwrap_or(0));
+                let latest_ms = file.records.iter().map(|record| record.time_ms).max().unwrap_or(0);
+                self.latest_ms = self.latest_ms.max(latest_ms);
                 let name = shadow.file_name().to_owned();
                 let path = logs_dir(&note).join(&name);
                 let gone = (repair.opening.is_gone)(&note);
@@ -412,6 +417,7 @@ impl Own {
     pub(super) fn append(&mut self, profile: &str, note: &Arc<str>, data: &[u8], wall: WallMs) -> Appended {
         let time_ms = u64::try_from(wall.0).unwrap_or(0);
         let shadow_dir = shadows(&self.identity.instance).join(note);
+        self.latest_ms = self.latest_ms.max(time_ms);
         let own = self.notes.entry(note.clone()).or_default();
         own.seq += 1;
         own.since_snapshot = own.since_snapshot.saturating_add(1);

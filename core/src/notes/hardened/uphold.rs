@@ -135,9 +135,19 @@ impl Instance {
             return;
         }
         let now = cx.now().mono;
-        let lacking = self.shelf.notes.iter().filter(|(_, files)| !files.lacking.is_empty());
+        let lacking = self.shelf.notes.iter().filter(|(_, files)| self.lacking_of(files).next().is_some());
         let since = |note: &Arc<str>| self.lacking.get(note).copied().unwrap_or(now);
         self.lacking = lacking.map(|(note, _)| (note.clone(), since(note))).collect();
+    }
+
+    /// The logs of others in a note of which the folder lacks something. The own ones are written again at once.
+    pub(super) fn lacking_of<'a>(
+        &'a self,
+        files: &'a NoteFiles,
+    ) -> impl Iterator<Item = (&'a Path, &'a NoteFile)> {
+        let mine = |instance: &str| self.own.as_ref().is_none_or(|own| own.is_mine(instance));
+        let lacking = files.lacking.iter().filter_map(|path| files.logs.get_key_value(path));
+        lacking.filter(move |(_, file)| !mine(&file.name.owner.instance))
     }
 
     /// Says again what the folder has lacked of others' logs for long. Says whether it writes.
@@ -149,13 +159,13 @@ impl Instance {
         if due.is_empty() || Limit::USUAL.lack(self.others_logs()).is_some() {
             return false;
         }
-        let Some(own) = &mut self.own else { return false };
         for note in due {
             self.lacking.insert(note.clone(), now);
             let Some(files) = self.shelf.notes.get(&note) else { continue };
+            let logs = self.lacking_of(files);
             let kind = config.kind;
-            let logs = files.lacking.iter().filter_map(|path| files.logs.get_key_value(path));
             let remembered = logs.flat_map(|(path, file)| records(path, &file.held.content, kind)).collect();
+            let Some(own) = &mut self.own else { return false };
             // What cannot be read now may be what lacks: it is looked at again after the same time.
             let again = own.say_again(cx.fs(), config, &note, Some(files), remembered);
             let Ok(again) = again else { continue };
@@ -185,7 +195,7 @@ impl Instance {
         let mine = |instance: &str| self.own.as_ref().is_some_and(|own| own.is_mine(instance));
         let logs = self.shelf.notes.values().flat_map(|files| files.logs.values());
         let known = logs.filter(|file| !file.name.is_copy && !mine(&file.name.owner.instance)).count();
-        let older = self.shelf.notes.values().map(|files| files.lacking.len()).sum::<usize>();
+        let older = self.shelf.notes.values().map(|files| self.lacking_of(files).count()).sum::<usize>();
         Tally { known: known as u64, gone: 0, older: older as u64 }
     }
 }

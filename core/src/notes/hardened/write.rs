@@ -14,9 +14,12 @@ use crate::notes::names::{ACTIVITY, DELETED, Owner, is_id, new_id, snapshot_file
 use crate::notes::problem::ProblemKind;
 use crate::notes::protocol::{Command, Done, Event};
 use crate::notes::snapshot::{ClockEntry, Seal, SnapshotFile, sealed_snapshot};
-use crate::{Content, FsOp};
+use crate::{Content, FsOp, WallMs};
 
 use super::own::tombstones_path;
+
+/// How far ahead of this machine's clock a time may be, in ms: a day, as for journals and entities.
+const AHEAD_MS_MAX: u64 = 86_400_000;
 
 impl Instance {
     /// Does what is to be done next, if it can write and nothing else is going on.
@@ -98,7 +101,7 @@ impl Instance {
         if self.gone.contains_key(note) {
             return Self::refuse(format!("{note} is deleted for good: make another note"), cx);
         }
-        let now = cx.now().wall;
+        let now = self.stamp(config, note, cx.now().wall);
         let Some(own) = &self.own else { return };
         let seq = own.next_seq(note);
         let author = Author {
@@ -134,6 +137,21 @@ impl Instance {
         ops.extend(own.begin());
         self.known.entry(note.clone()).or_default().entry(instance.to_string()).or_default().insert(seq);
         self.write(ops, vec![Event::Written { done, note: note.clone(), instance, seq }], cx);
+    }
+
+    /// When a record is written, as it is told: no earlier than any before it of this instance, nor than what is here of
+    /// the note. So times are in the order of what had seen what, also where a clock was set back or is behind the others'.
+    /// A time more than a day ahead is followed by nobody.
+    fn stamp(&self, config: &Config, note: &Arc<str>, wall: WallMs) -> WallMs {
+        let files = self.shelf.notes.get(note);
+        let logs = files.into_iter().flat_map(|files| files.logs.values());
+        let read = logs.flat_map(|file| {
+            let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
+            checked.good().map(|record| record.time_ms).max()
+        });
+        let own = self.own.as_ref().map(|own| own.latest_ms);
+        let known = read.chain(own).filter(|ms| *ms <= ahead_ms(wall)).max().unwrap_or(0);
+        WallMs(wall.0.max(i64::try_from(known).unwrap_or(0)))
     }
 
     /// Deletes a note for good.
@@ -334,7 +352,7 @@ impl Instance {
             let Some(modified) = document.modified_ms.filter(|ms| document.is_trashed && *ms < before) else {
                 continue;
             };
-            if self.is_caught_up(config, modified.saturating_add(trash_ms)) {
+            if self.is_caught_up(config, modified.saturating_add(trash_ms), cx.now().wall) {
                 self.delete(config, &note, cx);
                 return true;
             }
@@ -344,7 +362,7 @@ impl Instance {
 
     /// Whether of every other instance of the folder all is here that it has hinted at, and something that it wrote at
     /// `since_ms` or later: then what it did before has come as well, since its hints stand in the order of its records.
-    fn is_caught_up(&self, config: &Config, since_ms: u64) -> bool {
+    fn is_caught_up(&self, config: &Config, since_ms: u64, wall: WallMs) -> bool {
         let Some(own) = &self.own else { return false };
         let mine = |instance: &str| own.is_mine(instance);
         let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
@@ -357,7 +375,8 @@ impl Instance {
             }
             for file in files.logs.values() {
                 let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
-                let time_ms = checked.good().map(|record| record.time_ms).max().unwrap_or(0);
+                let times = checked.good().map(|record| record.time_ms);
+                let time_ms = times.filter(|ms| *ms <= ahead_ms(wall)).max().unwrap_or(0);
                 let newest = newest.entry(&file.name.owner.instance).or_default();
                 *newest = time_ms.max(*newest);
             }
@@ -371,4 +390,9 @@ impl Instance {
             newest >= since_ms && !gap(instance) && awaited.iter().all(|(_, other, _)| **other != *instance)
         })
     }
+}
+
+/// The latest time that is taken for one, in ms since 1970.
+fn ahead_ms(wall: WallMs) -> u64 {
+    u64::try_from(wall.0).unwrap_or(0).saturating_add(AHEAD_MS_MAX)
 }
