@@ -83,7 +83,7 @@ fn readers_of_a_log(kind: Kind) -> (Replica, Replica, Path, Content) {
     let mut gone = Replica::started(Design::Hardened, kind, A);
     gone.create(NOTE, "Hello");
     let (path, before) =
-        gone.shared().into_iter().find(|(path, _)| path.name().ends_with(".crdtlog")).unwrap();
+        gone.shared().into_iter().find(|(path, _)| path.name().ends_with(".crdtlog")).expect("it has a log");
     gone.append(NOTE, " world");
     let mut readers = [B, C].map(|id| {
         let mut reader = Replica::new(Design::Hardened, kind, id);
