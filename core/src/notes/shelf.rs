@@ -103,9 +103,6 @@ impl NoteFiles {
         let copy =
             |path: &Path| Problem::of(path.name(), ProblemKind::ConflictCopy, "a copy of a note's directory");
         loaded.problems.extend(self.copies.iter().map(copy));
-        let kept =
-            |path: &Path| Problem::of(path.name(), ProblemKind::KeptRecords, "the folder has less of it");
-        loaded.problems.extend(self.lacking.iter().map(kept));
         loaded
     }
 }
