@@ -51,6 +51,7 @@ use serde::{Deserialize, Serialize};
 pub use vector::{Dot, ReplicaId, Vector};
 
 use crate::kit::guard::Limit;
+use crate::kit::hlc::AHEAD_MS_MAX;
 
 /// Where entities lie in the shared folder.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -158,7 +159,7 @@ impl Config {
             replica: replica.to_owned(),
             sync_ms: None,
             retention_ms: 90 * 86_400_000,
-            ahead_ms_max: 86_400_000,
+            ahead_ms_max: AHEAD_MS_MAX.unsigned_abs(),
             scan_every: 256,
             deltas_max: 16,
             guard: Limit::USUAL,

@@ -3,11 +3,7 @@
 //! A record carries its stamp as `"hlc":[ms,count]`.
 
 use crate::WallMs;
-pub use crate::kit::hlc::Hybrid;
-
-/// How far ahead of a machine's own wall clock a stamp may be that its clock follows, in ms: a day. Clocks are wrong by
-/// whole hours often, and by months and years where somebody set them so; by a day and more hardly ever by accident.
-pub const AHEAD_MS_MAX: i64 = 86_400_000;
+pub use crate::kit::hlc::{AHEAD_MS_MAX, Hybrid};
 
 /// The latest stamp that a machine's clock follows at this wall time, in ms since 1970. `since` is when the machine was
 /// made, in seconds since 1970: a wall clock that is before that is wrong itself, and takes nobody for odd.

@@ -20,6 +20,10 @@ use std::fmt;
 
 use crate::WallMs;
 
+/// How far ahead of a machine's own wall clock a stamp may be that its clock follows, in ms: a day. Clocks are wrong by
+/// whole hours often, and by months and years where somebody set them so; by a day and more hardly ever by accident.
+pub const AHEAD_MS_MAX: i64 = 86_400_000;
+
 /// A point in causal time: wall milliseconds as far as they go, and a count where they do not
 /// (Kulkarni, Demirbas et al., "Logical Physical Clocks", OPODIS 2014).
 ///

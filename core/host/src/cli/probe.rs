@@ -129,9 +129,6 @@ impl Probe {
 
     fn asked(&self) -> Asked {
         let stem = self.profile.as_ref().and_then(|file| file.file_stem());
-        let names_one = self.client.to_lowercase();
-        let is_known = BUILT_IN.iter().any(|name| names_one.contains(name));
-        let like = self.like.clone().or_else(|| (!is_known).then(|| "perfect".to_owned()));
         Asked {
             folder: self.folder.clone(),
             name: self.name.clone(),
@@ -141,7 +138,7 @@ impl Probe {
             patience_s: self.patience,
             largest_bytes: u64::from(self.largest) << 20,
             client: self.client.clone(),
-            like,
+            like: self.like.clone(),
             clocks: match self.clocks_within {
                 Some(ms) => Clocks::WithinMs(ms),
                 None if self.clocks_by_echo => Clocks::Echo,
@@ -153,7 +150,3 @@ impl Probe {
         }
     }
 }
-
-/// What names of clients have in them, if there is a profile of them.
-const BUILT_IN: [&str; 9] =
-    ["dropbox", "google drive", "gdrive", "git", "icloud", "onedrive", "rclone", "syncthing", "unison"];

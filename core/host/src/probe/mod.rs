@@ -63,7 +63,7 @@ pub struct Asked {
     pub largest_bytes: u64,
     /// The client and its version, such as `Syncthing 1.19.2`.
     pub client: String,
-    /// The name of the profile that is nearest.
+    /// The name of the profile that is nearest. `None` if the client's name says it.
     pub like: Option<String>,
     /// What is known of the clocks.
     pub clocks: Clocks,

@@ -25,23 +25,20 @@ const NEAR: [(&str, &str); 9] = [
     ("unison", include_str!("../../../../scenarios/profiles/unison.toml")),
 ];
 
-/// The profile that is nearest to a client: the one that is named, or the one whose name is in the client's.
+/// The profile that is nearest to a client: the one that is named, or the one whose name is in the client's, or `perfect`.
 ///
 /// # Errors
-/// If neither names one.
+/// If one is named that there is not.
 pub(super) fn near(like: Option<&str>, client: &str) -> anyhow::Result<&'static str> {
     let client = client.to_lowercase().replace(' ', "");
     let client = client.replace("googledrive", "gdrive");
-    let found = match like {
-        Some(like) => NEAR.iter().find(|(name, _)| *name == like),
-        None => NEAR.iter().find(|(name, _)| client.contains(name)),
-    };
-    let Some((_, text)) = found else {
+    let found = NEAR.iter().find(|(name, _)| client.contains(name)).map_or("perfect", |(name, _)| name);
+    let wanted = like.unwrap_or(found);
+    let Some((_, text)) = NEAR.iter().find(|(name, _)| *name == wanted) else {
         let names: Vec<&str> = NEAR.iter().map(|(name, _)| *name).collect();
         bail!(
-            "what cannot be measured is taken from the profile that is nearest, and `{}` names none: give one of {} with \
-             --like",
-            like.unwrap_or(&client),
+            "what cannot be measured is taken from the profile that is nearest, and `{wanted}` names none: give one of {} \
+             with --like",
             names.join(", ")
         );
     };
@@ -467,6 +464,7 @@ mod tests {
     fn the_nearest_is_named_or_found_in_the_clients_name() {
         assert!(near(None, "Google Drive 98").unwrap().starts_with("name = \"gdrive\""));
         assert!(near(Some("unison"), "Syncthing").unwrap().starts_with("name = \"unison\""));
+        assert!(near(None, "a client without a name").unwrap().starts_with("name = \"perfect\""));
         let unknown = near(Some("floppy"), "Syncthing").unwrap_err().to_string();
         assert!(unknown.contains("`floppy` names none: give one of dropbox, gdrive, "), "{unknown}");
     }

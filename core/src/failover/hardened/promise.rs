@@ -79,6 +79,11 @@ impl Promise {
         ends.max().filter(|end| now < *end)
     }
 
+    /// Whether it may support itself.
+    pub(super) fn is_free(&self, own: &Said, now: Mono) -> bool {
+        self.silent_until(now).is_none() && self.bound_until(own, &own.id, now).is_none()
+    }
+
     /// Whether what binds it to the candidate of its vote is over.
     pub(super) fn is_vote_over(&self, now: Mono) -> bool {
         now >= self.vote.end()

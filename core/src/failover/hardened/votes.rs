@@ -211,9 +211,7 @@ fn support_of_majority(
 fn own_support(own: &Own, evidence: &Evidence, promise: Promise, member: &str, now: Mono) -> Option<u64> {
     // Somebody else who lives under its name makes the member ambiguous.
     let alone = !holders(evidence, member).any(|peer| peer.moved);
-    let free =
-        promise.silent_until(now).is_none() && promise.bound_until(&own.said, &own.said.id, now).is_none();
-    Some(own.said.beat).filter(|_| alone && free)
+    Some(own.said.beat).filter(|_| alone && promise.is_free(&own.said, now))
 }
 
 /// The newest beat that the voter `member`, another replica, acknowledged.
@@ -338,9 +336,7 @@ impl Replica {
 
     /// The vote of a leader that has stopped, for the one whom it names first: that one need not ask for it.
     pub(super) fn vote_for_successor(&mut self, first: &Arc<str>, config: &Config, now: Mono) {
-        let able = self.own.is_voter()
-            && self.promise.silent_until(now).is_none()
-            && self.promise.bound_until(&self.own.said, &self.own.said.id, now).is_none();
+        let able = self.own.is_voter() && self.promise.is_free(&self.own.said, now);
         let said = &mut self.own.said;
         if let Some(peer) = self.evidence.get(first).filter(|_| able) {
             let term = next_term(said, &self.evidence, first, peer.said.life);
@@ -374,9 +370,7 @@ impl Replica {
                 Arc::make_mut(voters).term = term;
             }
         }
-        let free = self.promise.silent_until(now).is_none()
-            && self.promise.bound_until(&self.own.said, &self.own.said.id, now).is_none();
-        if self.own.is_voter() && free {
+        if self.own.is_voter() && self.promise.is_free(&self.own.said, now) {
             let Said { term, life, beat, ref id, .. } = self.own.said;
             let vote = Vote { term, candidate: id.clone(), life, beat };
             (self.own.said.vote, self.own.said.deferred) = (Some(vote), None);

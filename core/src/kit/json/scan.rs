@@ -5,7 +5,8 @@
 //! text the long way ([`Node::parse`](super::Node::parse)), which takes every form and knows what is wrong. What a scan
 //! takes is what the long way gives.
 
-use super::{DEPTH_MAX, Json, Node, Parser};
+use super::parser::Parser;
+use super::{DEPTH_MAX, Json, Node};
 
 /// A place in a text.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +122,7 @@ impl<'a> Scan<'a> {
 
     /// Takes any value the long way, at this depth of nesting.
     pub fn node(&mut self, depth: usize) -> Option<Node> {
-        let mut parser = Parser { text: self.text, at: self.at, twice: None };
+        let mut parser = Parser::new(self.text, self.at);
         let node = parser.value(depth).ok().filter(|_| parser.twice.is_none())?;
         self.at = parser.at;
         Some(node)
@@ -257,7 +258,7 @@ mod tests {
 
     /// What a value at the beginning of a text is by the long way, and how long it is.
     fn by_parts(text: &str) -> Option<(String, usize)> {
-        let mut parser = Parser { text, at: 0, twice: None };
+        let mut parser = Parser::new(text, 0);
         parser.space();
         let node = parser.value(0).ok()?;
         Some((node.json().to_string(), parser.at))

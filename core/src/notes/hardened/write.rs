@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Context, Depth, Instance, Phase};
+use crate::kit::hlc::AHEAD_MS_MAX;
 use crate::kit::portable::unportable;
 use crate::notes::checked::CheckedLog;
 use crate::notes::config::Config;
@@ -17,9 +18,6 @@ use crate::notes::snapshot::{ClockEntry, Seal, SnapshotFile, sealed_snapshot};
 use crate::{Content, FsOp, WallMs};
 
 use super::own::tombstones_path;
-
-/// How far ahead of this machine's clock a time may be, in ms: a day, as for journals and entities.
-const AHEAD_MS_MAX: u64 = 86_400_000;
 
 impl Instance {
     /// Does what is to be done next, if it can write and nothing else is going on.
@@ -394,5 +392,5 @@ impl Instance {
 
 /// The latest time that is taken for one, in ms since 1970.
 fn ahead_ms(wall: WallMs) -> u64 {
-    u64::try_from(wall.0).unwrap_or(0).saturating_add(AHEAD_MS_MAX)
+    u64::try_from(wall.0.saturating_add(AHEAD_MS_MAX)).unwrap_or(0)
 }
