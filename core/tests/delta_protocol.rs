@@ -309,7 +309,7 @@ fn a_dry_run_says_what_would_move_and_moves_nothing() {
     client.carry(&mut [&mut a, &mut b]);
     let before = b.fs.disk.clone();
     let told = b.ask(Command::DryRun);
-    let [Event::DryRun(report)] = &told[..] else { panic!("{told:?}") };
+    let [Event::DryRun { report, events: _ }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(report.to_string(), "1 project, 1 task received; 1 task sent; 1 conflict kept");
     assert!(before == b.fs.disk);
     assert_eq!(b.sync().to_string(), report.to_string());

@@ -296,7 +296,7 @@ fn a_dry_run_moves_nothing() {
     let before = b.fs.disk.clone();
     let told = b.ask(Command::DryRun);
     assert!(
-        matches!(&told[..], [Event::DryRun(report)] if report.to_string() == "1 task received; 1 tag sent"),
+        matches!(&told[..], [Event::DryRun { report, .. }] if report.to_string() == "1 task received; 1 tag sent"),
         "{told:?}"
     );
     assert!(before == b.fs.disk);

@@ -27,6 +27,6 @@ mod tasks;
 #[cfg(madsim)]
 pub use run::{Run, run, watch};
 #[cfg(madsim)]
-pub use swarm::{Fault, Harvest, Swarm, Violated, breaks, fails, swarm};
+pub use swarm::{Fault, Harvest, Shape, Swarm, Violated, breaks, fails, swarm};
 #[cfg(madsim)]
 pub use tasks::reference;

@@ -16,6 +16,7 @@ use cloudchamber_folder::scenario::{DRAWN_MS, Expect, Faults, Outage, ReplicaSpe
 use cloudchamber_folder::trace::Outcome;
 use cloudchamber_folder::world::MachineSetup;
 use cloudchamber_folder::{ReplicaId, StableHasher, System, Variant};
+use serde::{Deserialize, Serialize};
 
 use crate::run::run;
 use crate::tasks::reference;
@@ -53,6 +54,8 @@ pub struct Swarm<S: System> {
     pub profile: String,
     /// Faults that are on or off whatever the profile says, by name.
     pub switches: BTreeMap<Fault, bool>,
+    /// How large the runs are.
+    pub shape: Shape,
     /// The seeds.
     pub seeds: Range<u64>,
     /// How many run side by side.
@@ -62,6 +65,47 @@ pub struct Swarm<S: System> {
     /// Every how many seeds one is run a second time, under madsim, and its trace hash compared; 0 for none. Of runs that
     /// last for hours or days so many times fewer are: each takes as long as hundreds of others.
     pub recheck_every: u64,
+}
+
+/// How large the runs of a swarm are, where it is not the swarm that draws it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// How many replicas there are, from and to. Where it is absent, two to five, and in few runs a crowd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<[u64; 2]>,
+    /// How long faults happen and people work, from and to, ms. Where it is absent, ten minutes, and in few runs hours or
+    /// days. In a longer run there are not more of them, but they are further apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_ms: Option<[u64; 2]>,
+}
+
+impl Shape {
+    /// The most replicas of a run.
+    pub const REPLICAS_MAX: u64 = 16;
+
+    /// The shortest run, ms: a replica may join after one minute.
+    pub const RUN_MIN_MS: u64 = 2 * 60_000;
+
+    /// The longest run, ms: 90 days.
+    pub const RUN_MAX_MS: u64 = 90 * 24 * 3_600_000;
+
+    /// Whether runs can be so large.
+    ///
+    /// # Errors
+    /// Says what is out of range.
+    pub fn validate(&self) -> Result<(), String> {
+        let within = |range: Option<[u64; 2]>, least, most| {
+            range.is_none_or(|[from, to]| least <= from && from <= to && to <= most)
+        };
+        if !within(self.replicas, 1, Self::REPLICAS_MAX) {
+            return Err(format!("replicas are 1 to {}, the smaller number first", Self::REPLICAS_MAX));
+        }
+        if !within(self.run_ms, Self::RUN_MIN_MS, Self::RUN_MAX_MS) {
+            return Err("a run lasts for 2 minutes to 90 days, the smaller number first".into());
+        }
+        Ok(())
+    }
 }
 
 /// A kind of fault that a swarm may draw.
@@ -159,10 +203,12 @@ impl<S: System> Swarm<S> {
         // One stream a decision, so that a fault which is switched off leaves the others as they were.
         let dice = |number| Stream::new(seed, Purpose::Swarm, number);
         let mut shape = dice(0);
-        let usual = shape.between(2, 5);
+        let [few, many] = self.shape.replicas.unwrap_or([2, 5]);
+        let usual = shape.between(few, many);
         let mut crowd = dice(6);
-        let count = if crowd.chance(1, CROWD_EVERY) { crowd.between(CROWD_MIN, 9) } else { usual };
-        let replica = ReplicaId::all(usize::try_from(count).expect("2 to 9"))
+        let is_crowd = crowd.chance(1, CROWD_EVERY) && self.shape.replicas.is_none();
+        let count = if is_crowd { crowd.between(CROWD_MIN, 9) } else { usual };
+        let replica = ReplicaId::all(usize::try_from(count).expect("at most 16"))
             .map(|id| ReplicaSpec {
                 start_ms: shape.between(0, 5_000),
                 machine: self.draw_clock(&profile, &mut dice(8 + id.0)),
@@ -192,10 +238,13 @@ impl<S: System> Swarm<S> {
             let most = (count - 1) / 2;
             let ids = ReplicaId::all(scenario.replica.len());
             scenario.faults.gone_for_good =
-                ids.filter(|_| gone.chance(1, 3)).take(usize::try_from(most).expect("0 to 2")).collect();
+                ids.filter(|_| gone.chance(1, 3)).take(usize::try_from(most).expect("a few")).collect();
         }
         if !profile.hazards.machine.is_empty() {
             self.draw_rare(&profile, &mut scenario, &dice);
+        }
+        if let Some([short, long]) = self.shape.run_ms {
+            lasts(&mut scenario, dice(33).between(short, long));
         }
         S::draw(&mut scenario, &mut dice(2));
         scenario
@@ -219,14 +268,9 @@ impl<S: System> Swarm<S> {
             scenario.replica[joins].start_ms = late.between(60_000, DRAWN_MS / 2);
         }
         // Crowds and days are each slow: no run has both.
-        if long.chance(1, LONG_EVERY) && u64::try_from(scenario.replica.len()).expect("a few") < CROWD_MIN {
-            // With as many faults as in a short run, and longer ones.
-            let times = long.between(LONG_TIMES[0], LONG_TIMES[1]);
-            scenario.run_ms *= times;
-            for outage in scenario.faults.outages_mut() {
-                outage.every_ms *= times;
-                outage.for_ms[1] *= times.min(60);
-            }
+        let is_crowd = u64::try_from(scenario.replica.len()).expect("a few") >= CROWD_MIN;
+        if long.chance(1, LONG_EVERY) && !is_crowd && self.shape.run_ms.is_none() {
+            lasts(scenario, DRAWN_MS * long.between(LONG_TIMES[0], LONG_TIMES[1]));
         }
         for (id, replica) in ReplicaId::all(scenario.replica.len()).zip(&mut scenario.replica) {
             let mut drift = dice(128 + id.0);
@@ -308,6 +352,19 @@ impl<S: System> Swarm<S> {
             clock_drift_ppm: if on(MachineFault::ClockDrift) { drift } else { 0 },
             ..MachineSetup::default()
         }
+    }
+}
+
+/// Makes a drawn run last so long: with as many faults as in one of the usual length, and longer ones.
+fn lasts<S: System>(scenario: &mut Scenario<S>, run_ms: u64) {
+    let times = (run_ms / DRAWN_MS).max(1);
+    scenario.run_ms = run_ms;
+    for outage in scenario.faults.outages_mut() {
+        outage.every_ms *= times;
+        outage.for_ms[1] *= times.min(60);
+    }
+    for replica in &mut scenario.replica {
+        replica.start_ms = replica.start_ms.min(run_ms / 2);
     }
 }
 
@@ -473,6 +530,7 @@ mod tests {
             profile: "syncthing".into(),
             switches: BTreeMap::new(),
             seeds: 0..1,
+            shape: Shape::default(),
             jobs: 1,
             keep_going: true,
             recheck_every,
@@ -490,6 +548,7 @@ mod tests {
             profile: "syncthing".into(),
             switches: BTreeMap::from([(Fault::FolderWiped, true)]),
             seeds: 0..2_000,
+            shape: Shape::default(),
             jobs: 1,
             keep_going: true,
             recheck_every: 0,
@@ -504,5 +563,26 @@ mod tests {
         assert!((200..800).contains(&count(&|one| one.faults.burst.is_some())));
         assert!(count(&|one| one.faults.wipe.is_some()) > 100);
         assert!(count(&|one| one.run_ms > 36 * 100_000) > 0, "runs of hours");
+        let shape = Shape { replicas: Some([3, 4]), run_ms: Some([120_000, 7_200_000]) };
+        let shaped = Swarm { shape, ..swarm };
+        for seed in 0..200 {
+            let scenario = shaped.draw(seed);
+            assert!((3..=4).contains(&scenario.replica.len()), "{seed}");
+            assert!((120_000..=7_200_000).contains(&scenario.run_ms), "{seed}");
+            assert!(scenario.replica.iter().all(|one| one.start_ms < scenario.run_ms), "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_shape_out_of_range_is_told() {
+        let shape = |replicas, run_ms| Shape { replicas, run_ms }.validate();
+        assert_eq!(shape(None, None), Ok(()));
+        assert_eq!(shape(Some([1, 16]), Some([120_000, 120_000])), Ok(()));
+        for replicas in [[0, 2], [3, 2], [2, 17]] {
+            assert!(shape(Some(replicas), None).is_err(), "{replicas:?}");
+        }
+        for run_ms in [[0, 200_000], [200_000, 199_999], [200_000, u64::MAX]] {
+            assert!(shape(None, Some(run_ms)).is_err(), "{run_ms:?}");
+        }
     }
 }

@@ -13,6 +13,7 @@ fn seeds(profile: &str, seeds: std::ops::Range<u64>) -> Swarm<FailoverSystem> {
         settings: Settings::default(),
         profile: profile.into(),
         switches: Default::default(),
+        shape: Default::default(),
         seeds,
         jobs: 2,
         keep_going: true,

@@ -72,6 +72,7 @@ impl Work for Drawn {
                     settings: S::settings(*variant),
                     profile: profile.into(),
                     switches: Default::default(),
+                    shape: Default::default(),
                     seeds: 0..4,
                     jobs: 1,
                     keep_going: true,

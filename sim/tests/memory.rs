@@ -20,6 +20,7 @@ fn run_some(seeds: std::ops::Range<u64>) {
         jobs: 1,
         keep_going: true,
         recheck_every: 0,
+        shape: Default::default(),
         seeds,
     };
     let wanted = some.seeds.end - some.seeds.start;

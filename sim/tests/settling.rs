@@ -11,6 +11,7 @@ fn ended(design: Design, profile: &str, seed: u64) -> (Outcome, u64) {
         settings: Settings { design: Some(design), ..Settings::default() },
         profile: profile.into(),
         switches: Default::default(),
+        shape: Default::default(),
         seeds: seed..seed + 1,
         jobs: 1,
         keep_going: true,

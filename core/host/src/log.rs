@@ -39,6 +39,12 @@ impl Log {
         self.once_at(clock::now(), text)
     }
 
+    /// The moment that it is, as a line has it.
+    #[must_use]
+    pub fn time() -> String {
+        clock::utc(clock::now().wall.0)
+    }
+
     fn line_at(now: Now, text: &str) -> String {
         format!("{} {text}", clock::utc(now.wall.0))
     }

@@ -582,7 +582,12 @@ fn watch_takes_in_what_others_write() {
         .arg(&laptop);
     let mut watch = Running(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap()).unwrap();
+    let mut next = || {
+        let mut line: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+        let time = line.as_object_mut().unwrap().remove("time").unwrap();
+        assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+        line
+    };
     assert_eq!(next(), serde_json::json!({ "records": 1, "full": "there is no view yet" }));
     ok(&run(&folder, &server, &["append", "--from", "opus", "--say", "meanwhile"]));
     assert_eq!(next(), serde_json::json!({ "records": 1, "full": null }));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-use support::{agent, command, files, json, ok, said};
+use support::{agent, command, copy, files, json, ok, said};
 
 mod support;
 
@@ -448,6 +448,40 @@ impl Drop for Running {
         self.0.kill().unwrap_or_default();
         self.0.wait().map(drop).unwrap_or_default();
     }
+}
+
+#[test]
+fn what_a_watch_tells_has_a_time() {
+    let case = Case::new();
+    case.ok("one", &["put", "task", "t1", "title=before"]);
+    case.sync("one");
+    let mut command = case.command("two", &["watch", "--every", "1"]);
+    let mut watch = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let line = BufReader::new(watch.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let (time, told) = line.split_once(' ').unwrap();
+    assert_eq!(told, "1 task received");
+    assert!(time.len() == "2026-11-29T06:02:03Z".len() && time.ends_with('Z'), "{line}");
+}
+
+#[test]
+fn a_dry_run_says_that_the_replica_would_go_on_under_another_id() {
+    let case = Case::new();
+    case.ok("one", &["put", "task", "t1", "title=a"]);
+    case.sync("one");
+    // The local directory is restored from a backup after it has written more.
+    let backup = case.dir.path().join("backup");
+    copy(&case.local("one"), &backup);
+    case.ok("one", &["put", "task", "t1", "title=b"]);
+    case.sync("one");
+    std::fs::remove_dir_all(case.local("one")).unwrap();
+    copy(&backup, &case.local("one"));
+    case.ok("one", &["put", "task", "t1", "title=c"]);
+    let before = json(&case.run("one", &["sync", "--dry-run", "--json"]));
+    let said = before["said"][0].as_str().unwrap();
+    assert!(said.contains("would go on under another id"), "{said}");
+    let after = json(&case.run("one", &["sync", "--json"]));
+    assert_eq!(after["said"].as_array().unwrap().len(), 1);
+    assert_ne!(after["replica"], before["replica"]);
 }
 
 #[test]

@@ -159,7 +159,12 @@ pub enum Event {
         dot: Option<Dot>,
     },
     /// What a sync would do.
-    DryRun(Report),
+    DryRun {
+        /// What it would move.
+        report: Report,
+        /// What else it would tell: that this replica goes on under another id, or looks at everything anew.
+        events: Vec<Event>,
+    },
     /// An op failed; what it belongs to may or may not have happened.
     Failed(String),
     /// What others had left was taken over.

@@ -320,7 +320,7 @@ impl Delta {
         };
         self.problems.clone_from(&report.problems);
         if how == How::Dry {
-            cx.event(Event::DryRun(report));
+            cx.event(Event::DryRun { report, events });
             return;
         }
         let mut store = self.store.clone();
@@ -511,7 +511,7 @@ impl Delta {
                     Next::Done(report) => report,
                     Next::Ops(_) => dry.report().clone(),
                 };
-                cx.event(Event::DryRun(report));
+                cx.event(Event::DryRun { report, events: Vec::new() });
             }
             // As published there is nothing that it would not write into.
             Command::Sync | Command::Accept => {

@@ -18,7 +18,7 @@ use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
 use crate::commands::mutants::MutantsArgs;
-use crate::commands::values::time;
+use crate::commands::values::{replicas, run_ms, time};
 
 /// The version with the commit that it was built from.
 static VERSION: LazyLock<String> =
@@ -253,6 +253,13 @@ pub(crate) struct SwarmArgs {
     /// A kind of fault that is on or off whatever the profile says; `all` for every kind.
     #[arg(long, value_name = "NAME=on|off", value_parser = switch)]
     pub(crate) fault: Vec<(String, bool)>,
+    /// How many replicas there are; where it is absent two to five, and now and then a crowd.
+    #[arg(long, value_name = "N|A-B", value_parser = replicas)]
+    pub(crate) replicas: Option<[u64; 2]>,
+    /// How long faults happen and people work in a run, such as 20m or 10m-2h; where it is absent ten minutes, and now and
+    /// then hours or days.
+    #[arg(long, value_name = "TIME|A-B", value_parser = run_ms)]
+    pub(crate) run: Option<[u64; 2]>,
     /// Every how many seeds one runs twice and its trace hashes are compared; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) recheck: u64,

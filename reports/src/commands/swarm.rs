@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloudchamber_folder::systems::Systems;
+use cloudchamber_sim::Shape;
 
 use crate::commands::cli::SwarmArgs;
 use crate::failure::{Failure, Verdict};
@@ -26,6 +27,7 @@ pub(crate) fn run<L: Systems>(args: &SwarmArgs, json: bool) -> Result<Verdict, F
         policy: args.policy.clone(),
         profile: args.profile.clone(),
         faults: switches(&args.fault)?,
+        shape: Shape { replicas: args.replicas, run_ms: args.run },
         seeds,
         jobs: workers(args.jobs),
         keep_going: args.keep_going,

@@ -1,13 +1,13 @@
 //! Seeds, scenarios and models as plain tests: what is not as expected is a panic that says how to see it again.
 
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use cloudchamber_core::Design;
 use cloudchamber_folder::System;
 use cloudchamber_folder::checks::Kind;
-use cloudchamber_sim::Fault;
+use cloudchamber_sim::{Fault, Shape};
 
 use crate::files;
 use crate::jobs::models::{self, Keep, Wanted};
@@ -83,6 +83,7 @@ impl<S: System> Runs<S> {
             policy: None,
             profile: "icloud".into(),
             faults: Default::default(),
+            shape: Shape::default(),
             seeds,
             jobs: workers(None),
             keep_going: false,
@@ -106,6 +107,28 @@ impl<S: System> Runs<S> {
     /// With another provider: a built-in one, or the path of a profile's file.
     pub fn profile(mut self, profile: &str) -> Self {
         self.order.profile = profile.to_owned();
+        self
+    }
+
+    /// With so many replicas.
+    ///
+    /// # Panics
+    /// If a run cannot have so many.
+    #[track_caller]
+    pub fn replicas(mut self, replicas: RangeInclusive<u64>) -> Self {
+        self.order.shape.replicas = Some([*replicas.start(), *replicas.end()]);
+        self.order.shape.validate().unwrap_or_else(|why| panic!("{why}"));
+        self
+    }
+
+    /// With faults and people for so long, ms; then all has to settle.
+    ///
+    /// # Panics
+    /// If a run cannot last so long.
+    #[track_caller]
+    pub fn run_ms(mut self, run_ms: RangeInclusive<u64>) -> Self {
+        self.order.shape.run_ms = Some([*run_ms.start(), *run_ms.end()]);
+        self.order.shape.validate().unwrap_or_else(|why| panic!("{why}"));
         self
     }
 

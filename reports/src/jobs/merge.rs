@@ -46,7 +46,7 @@ impl Report {
 impl SwarmReport {
     /// What makes two reports parts of one swarm.
     fn whose(&self) -> impl PartialEq + '_ {
-        (&self.system, &self.design, &self.policy, &self.profile, &self.faults)
+        (&self.system, &self.design, &self.policy, &self.profile, &self.faults, self.shape)
     }
 }
 

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use cloudchamber_model::notecove::{Config, Numbering};
-use cloudchamber_sim::Fault;
+use cloudchamber_sim::{Fault, Shape};
+use serde::Deserialize;
 
 use crate::called;
+use crate::report::words::written_ms;
 
 /// How the program is called.
 static CALL: OnceLock<String> = OnceLock::new();
@@ -56,13 +58,17 @@ pub(crate) fn replay(trace: &Path) -> String {
 }
 
 /// What a swarm was called with, as far as it decides what its seeds do.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SwarmCall {
     pub(crate) system: String,
     pub(crate) design: String,
     pub(crate) policy: Option<String>,
     pub(crate) profile: String,
+    #[serde(default)]
     pub(crate) faults: BTreeMap<String, bool>,
+    #[serde(default)]
+    pub(crate) shape: Shape,
 }
 
 impl SwarmCall {
@@ -71,16 +77,29 @@ impl SwarmCall {
         let Self { system, design, policy, profile, .. } = self;
         let policy = policy.iter().map(|policy| format!(" --policy {policy}")).collect::<String>();
         let faults: String = self.switches().iter().map(|switch| format!(" --fault {switch}")).collect();
+        let shape: String = self.shape().iter().map(|option| format!(" {option}")).collect();
         let Range { start, end } = seeds;
         let call = call();
         format!(
-            "{call} swarm --system {system} --design {design}{policy} --profile {profile}{faults} --seeds {start}..{end}"
+            "{call} swarm --system {system} --design {design}{policy} --profile {profile}{faults}{shape} --seeds \
+             {start}..{end}"
         )
     }
 
     /// Runs some of the swarm's seeds twice each.
     pub(crate) fn twice(&self, seeds: Range<u64>) -> String {
         format!("{} --recheck 1 --keep-going", self.seeds(seeds))
+    }
+
+    /// How large the runs are, as written on a command line; nothing where the swarm draws it.
+    pub(crate) fn shape(&self) -> Vec<String> {
+        let range = |[from, to]: [u64; 2], written: &dyn Fn(u64) -> String| {
+            if from == to { written(from) } else { format!("{}-{}", written(from), written(to)) }
+        };
+        let replicas =
+            self.shape.replicas.map(|many| format!("--replicas {}", range(many, &|count| count.to_string())));
+        let run = self.shape.run_ms.map(|long| format!("--run {}", range(long, &written_ms)));
+        replicas.into_iter().chain(run).collect()
     }
 
     /// The switches as written on a command line; `all` first where every fault is switched.
@@ -116,7 +135,7 @@ mod tests {
 
     fn call(faults: BTreeMap<String, bool>) -> SwarmCall {
         let (system, design, profile) = ("failover".into(), "published".into(), "icloud".into());
-        SwarmCall { system, design, policy: None, profile, faults }
+        SwarmCall { system, design, policy: None, profile, faults, shape: Shape::default() }
     }
 
     #[test]
@@ -124,6 +143,13 @@ mod tests {
         let faults = BTreeMap::from([("sleep".to_owned(), false), ("crash".to_owned(), true)]);
         called("cloudchamber");
         insta::assert_snapshot!(call(faults).seeds(17..18), @"cloudchamber swarm --system failover --design published --profile icloud --fault crash=on --fault sleep=off --seeds 17..18");
+    }
+
+    #[test]
+    fn a_swarm_says_how_large_its_runs_are() {
+        let shape = Shape { replicas: Some([3, 3]), run_ms: Some([90_000, 7_200_000]) };
+        let call = SwarmCall { shape, ..call(BTreeMap::new()) };
+        assert_eq!(call.shape(), ["--replicas 3", "--run 90s-2h"]);
     }
 
     #[test]

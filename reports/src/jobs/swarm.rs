@@ -11,7 +11,7 @@ use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Outcome, Trace};
 use cloudchamber_folder::{Sample, System, find};
 use cloudchamber_host::throughput::{Stage, timed};
-use cloudchamber_sim::{Fault, Harvest, Swarm};
+use cloudchamber_sim::{Fault, Harvest, Shape, Swarm};
 
 use crate::failure::Failure;
 use crate::files;
@@ -88,6 +88,7 @@ pub(crate) struct Order {
     pub(crate) policy: Option<String>,
     pub(crate) profile: String,
     pub(crate) faults: BTreeMap<Fault, bool>,
+    pub(crate) shape: Shape,
     pub(crate) seeds: Range<u64>,
     pub(crate) jobs: usize,
     pub(crate) keep_going: bool,
@@ -95,6 +96,30 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Some seeds of a swarm that is called so.
+    ///
+    /// # Errors
+    /// Where a name is not known, or runs cannot be so large.
+    pub(crate) fn of(call: &SwarmCall, seeds: Range<u64>, jobs: usize) -> Result<Self, Failure> {
+        let SwarmCall { system: _, design, policy, profile, faults, shape } = call;
+        let written: Vec<_> = faults.iter().map(|(name, on)| (name.clone(), *on)).collect();
+        let design = Design::named(design).ok_or_else(|| {
+            Failure::new(format!("there is no design `{design}`; there are published and hardened"))
+        })?;
+        shape.validate().map_err(Failure::new)?;
+        Ok(Self {
+            design,
+            policy: policy.clone(),
+            profile: profile.clone(),
+            faults: switches(&written)?,
+            shape: *shape,
+            seeds,
+            jobs,
+            keep_going: true,
+            recheck_every: 0,
+        })
+    }
+
     /// The swarm, not run yet.
     ///
     /// # Errors
@@ -105,6 +130,7 @@ impl Order {
             settings: S::settings(find::<S>(self.design, self.policy.as_deref()).map_err(Failure::new)?),
             profile: self.profile.clone(),
             switches: self.faults.clone(),
+            shape: self.shape,
             seeds: self.seeds.clone(),
             jobs: self.jobs,
             keep_going: self.keep_going,
@@ -121,6 +147,7 @@ impl Order {
             policy: self.policy.clone(),
             profile: self.profile.clone(),
             faults: Fault::ALL.iter().filter_map(switched).collect(),
+            shape: self.shape,
         }
     }
 
@@ -162,6 +189,7 @@ impl Order {
             profile: call.profile,
             commit: COMMIT.into(),
             faults: call.faults,
+            shape: call.shape,
             seeds: Seeds {
                 from: self.seeds.start,
                 to: self.seeds.end,

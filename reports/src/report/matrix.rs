@@ -142,8 +142,7 @@ impl ScenarioReport {
 impl SwarmReport {
     /// The name of its part of the page.
     pub(crate) fn anchor(&self) -> String {
-        let faults: Vec<String> = self.faults.iter().map(|(name, on)| format!("{name}-{on}")).collect();
-        slug(&["swarm", &self.name(), &faults.join("-")])
+        slug(&["swarm", &self.name(), &self.fixed().join("-")])
     }
 
     /// How it came out.

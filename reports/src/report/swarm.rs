@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_folder::checks::{Kind, Violation};
+use cloudchamber_sim::Shape;
 use serde::{Deserialize, Serialize};
 
 use crate::report::distribution::Distribution;
+use crate::report::words::written_ms;
 
 /// What `swarm --json` prints, and one entry of a check's `swarms`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -18,6 +20,9 @@ pub(crate) struct SwarmReport {
     pub(crate) commit: String,
     /// Faults that were switched on or off whatever the profile says.
     pub(crate) faults: BTreeMap<String, bool>,
+    /// How large the runs were, where it was not drawn.
+    #[serde(default, skip_serializing_if = "is_drawn")]
+    pub(crate) shape: Shape,
     pub(crate) seeds: Seeds,
     /// The trace hashes of all seeds together, 16 hexadecimal digits: the same for the same seeds and the same code.
     pub(crate) hash: String,
@@ -124,11 +129,31 @@ impl Verdict {
     }
 }
 
+fn is_drawn(shape: &Shape) -> bool {
+    *shape == Shape::default()
+}
+
 impl SwarmReport {
     /// Which swarm it is, in the words of the command.
     pub(crate) fn name(&self) -> String {
         let policy = self.policy.iter().map(|policy| format!("{policy} ")).collect::<String>();
         format!("{} {} {policy}{}", self.system, self.design, self.profile)
+    }
+
+    /// What was not left to the draw, in words: faults that are on or off, and how large the runs are.
+    pub(crate) fn fixed(&self) -> Vec<String> {
+        let on = |on: bool| if on { "on" } else { "off" };
+        let range = |from: String, to: String| if from == to { from } else { format!("{from} to {to}") };
+        let faults = self.faults.iter().map(|(name, is_on)| format!("{name} {}", on(*is_on)));
+        let replicas = self
+            .shape
+            .replicas
+            .map(|[from, to]| format!("{} replicas", range(from.to_string(), to.to_string())));
+        let runs = self
+            .shape
+            .run_ms
+            .map(|[from, to]| format!("runs of {}", range(written_ms(from), written_ms(to))));
+        faults.chain(replicas).chain(runs).collect()
     }
 
     /// Whether nothing failed: no property that has to hold, and no second run.

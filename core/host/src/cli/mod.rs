@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cloudchamber_host::database::Progress;
+use cloudchamber_host::log::Log;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +45,22 @@ pub(crate) fn say(line: &str) -> bool {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// Says on standard output what has happened just now, for who watches: a line with its time, or a document on one line
+/// that has it as `time`. Tells whether somebody still reads there.
+pub(crate) fn say_news(json: bool, document: impl FnOnce() -> Value, line: impl FnOnce() -> String) -> bool {
+    if !json {
+        return say(&Log::line(&line()));
+    }
+    let mut document = document();
+    document["time"] = Log::time().into();
+    say(&document.to_string())
+}
+
+/// Says on standard error what may go on for long: once, and after a while again with a count.
+pub(crate) fn tell_once(log: &mut Log, text: &str) {
+    log.once(text).iter().for_each(|line| eprintln!("{line}"));
 }
 
 /// Shows on a terminal how far a long step is; elsewhere nothing.

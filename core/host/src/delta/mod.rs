@@ -291,17 +291,9 @@ impl Replica {
         let before: Vec<String> = self.conflicts().map(|conflict| conflict.id()).collect();
         let mut synced = Synced::default();
         for event in self.command(command)? {
-            match event {
-                Event::Synced(report) => synced.report = report,
-                Event::NewIdentity { old, new } => synced.said.push(format!(
-                    "this replica was {old} and is {new} from now on: its local directory was copied, or restored from \
-                     a backup"
-                )),
-                Event::Rebuilt { dropped } => synced.said.push(format!(
-                    "this replica was away for so long that the others went on without it: it has looked at everything \
-                     anew, and dropped {dropped} entities that they had deleted"
-                )),
-                _ => {}
+            synced.said.extend(said(&event));
+            if let Event::Synced(report) = event {
+                synced.report = report;
             }
         }
         let new = self.conflicts().filter(|conflict| !before.contains(&conflict.id()));
@@ -313,13 +305,14 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::sync`].
-    pub fn dry_run(&mut self) -> Result<Report, DeltaError> {
-        let told = self.command(Command::DryRun)?;
-        let report = told.into_iter().find_map(|event| match event {
-            Event::DryRun(report) => Some(report),
-            _ => None,
-        });
-        Ok(report.unwrap_or_default())
+    pub fn dry_run(&mut self) -> Result<Synced, DeltaError> {
+        let mut synced = Synced::default();
+        for event in self.command(Command::DryRun)? {
+            let Event::DryRun { report, events } = event else { continue };
+            synced.report = report;
+            synced.said.extend(events.iter().filter_map(would_be_said));
+        }
+        Ok(synced)
     }
 
     /// Takes over what the folder holds in the published layout, whose files stay as they are.
@@ -449,5 +442,38 @@ impl DeltaError {
             Self::Op(failed) => Some(failed.error),
             _ => None,
         }
+    }
+}
+
+/// Why a replica goes on under another id.
+const RENEWED: &str = "its local directory was copied, or restored from a backup";
+
+/// Why a replica looks at everything anew.
+const LEFT_BEHIND: &str = "this replica was away for so long that the others went on without it";
+
+/// What a person is told of an event beside the report; `None` if nothing.
+fn said(event: &Event) -> Option<String> {
+    match event {
+        Event::NewIdentity { old, new } => {
+            Some(format!("this replica was {old} and is {new} from now on: {RENEWED}"))
+        }
+        Event::Rebuilt { dropped } => Some(format!(
+            "{LEFT_BEHIND}: it has looked at everything anew, and dropped {dropped} entities that they had deleted"
+        )),
+        _ => None,
+    }
+}
+
+/// As [`said`], of what a sync would do.
+fn would_be_said(event: &Event) -> Option<String> {
+    match event {
+        // The id itself is drawn when it is needed.
+        Event::NewIdentity { old, new: _ } => {
+            Some(format!("this replica is {old} and would go on under another id: {RENEWED}"))
+        }
+        Event::Rebuilt { dropped } => Some(format!(
+            "{LEFT_BEHIND}: it would look at everything anew, and drop {dropped} entities that they have deleted"
+        )),
+        _ => None,
     }
 }

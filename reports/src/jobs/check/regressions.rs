@@ -1,9 +1,7 @@
 //! The regressions file: runs that once showed something, kept for good.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cloudchamber_core::Design;
 use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{Expect, Scenario};
 use serde::Deserialize;
@@ -15,8 +13,8 @@ use crate::files;
 use crate::jobs::check::scenarios;
 use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
-use crate::jobs::reproduce;
-use crate::jobs::swarm::{Order, switches};
+use crate::jobs::reproduce::{self, SwarmCall};
+use crate::jobs::swarm::Order;
 use crate::report::run::ScenarioReport;
 
 /// The file's format; its header explains it to who appends.
@@ -36,46 +34,11 @@ pub(crate) struct Regression {
     /// The scenario file, relative to the directory of the scenarios.
     scenario: Option<PathBuf>,
     /// The swarm that the seed was drawn by.
-    swarm: Option<SwarmSettings>,
+    swarm: Option<SwarmCall>,
     /// The seed; the scenario's own where it is absent.
     seed: Option<u64>,
     /// What the checkers have to say now; the scenario's own expectation where it is absent.
     expect: Option<Expect>,
-}
-
-/// What a swarm was called with.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SwarmSettings {
-    pub(crate) system: String,
-    pub(crate) design: String,
-    pub(crate) policy: Option<String>,
-    pub(crate) profile: String,
-    #[serde(default)]
-    pub(crate) faults: BTreeMap<String, bool>,
-}
-
-impl SwarmSettings {
-    /// The order for some seeds.
-    ///
-    /// # Errors
-    /// Where a name is not known.
-    pub(crate) fn order(&self, seeds: std::ops::Range<u64>, jobs: usize) -> Result<Order, Failure> {
-        let written: Vec<_> = self.faults.iter().map(|(name, on)| (name.clone(), *on)).collect();
-        let design = Design::named(&self.design).ok_or_else(|| {
-            Failure::new(format!("there is no design `{}`; there are published and hardened", self.design))
-        })?;
-        Ok(Order {
-            design,
-            policy: self.policy.clone(),
-            profile: self.profile.clone(),
-            faults: switches(&written)?,
-            seeds,
-            jobs,
-            keep_going: true,
-            recheck_every: 0,
-        })
-    }
 }
 
 /// Reads the regressions file; none where there is no such file. Each entry comes with its line.
@@ -150,8 +113,8 @@ impl Work for Kept<'_> {
     fn on<S: System>(self) -> Self::Output {
         let Self { file, line, entry, out } = self;
         let (mut scenario, command, named) = match (&entry.scenario, &entry.swarm, entry.seed) {
-            (None, Some(settings), Some(seed)) => {
-                let order = settings.order(seed..seed + 1, 1)?;
+            (None, Some(call), Some(seed)) => {
+                let order = Order::of(call, seed..seed + 1, 1)?;
                 (order.swarm::<S>()?.draw(seed), order.call::<S>().seeds(seed..seed + 1), file.to_path_buf())
             }
             (path, _, seed) => {

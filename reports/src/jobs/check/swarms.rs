@@ -14,9 +14,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::check::regressions::SwarmSettings;
 use crate::jobs::dispatch::with_system;
 use crate::jobs::out::Out;
+use crate::jobs::reproduce::SwarmCall;
 use crate::jobs::side_by_side;
 use crate::jobs::swarm::{Order, recorded};
 use crate::report::check::Part;
@@ -40,7 +40,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     /// What is run.
-    call: SwarmSettings,
+    call: SwarmCall,
     /// What is expected.
     #[serde(default)]
     expect: SwarmExpect,
@@ -64,7 +64,7 @@ impl Entry {
 
     /// What it is called: system, design, policy and profile, and the faults that are switched.
     pub(crate) fn name(&self) -> String {
-        let SwarmSettings { system, design, policy, profile, faults } = &self.call;
+        let SwarmCall { system, design, policy, profile, faults, shape: _ } = &self.call;
         let mut name = [system, design].map(String::as_str).join(" ");
         for word in policy.iter().chain([profile]) {
             name.push(' ');
@@ -72,6 +72,9 @@ impl Entry {
         }
         for (fault, on) in faults {
             name.push_str(&format!(" {fault}={}", if *on { "on" } else { "off" }));
+        }
+        for option in self.call.shape() {
+            name.push_str(&format!(" {option}"));
         }
         name
     }
@@ -81,7 +84,7 @@ impl Entry {
     /// # Errors
     /// Where a name is not known.
     pub(crate) fn order(&self, seeds: Range<u64>) -> Result<Order, Failure> {
-        self.call.order(seeds, 1)
+        Order::of(&self.call, seeds, 1)
     }
 
     /// What its runs may violate.
@@ -128,7 +131,7 @@ impl Work for Judged<'_> {
     type Output = Result<SwarmReport, Failure>;
 
     fn on<S: System>(self) -> Self::Output {
-        let mut order = self.entry.call.order(0..self.seeds, self.jobs)?;
+        let mut order = Order::of(&self.entry.call, 0..self.seeds, self.jobs)?;
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;
         let name = report.name().replace([' ', '/', '\\'], "-");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudchamber_folder::System;
+use cloudchamber_sim::Shape;
 
 use crate::failure::Failure;
 use crate::jobs::swarm::Order;
@@ -37,6 +38,7 @@ pub(super) fn measure<S: System>(
                 policy: variant.policy.map(str::to_owned),
                 profile: profile.clone(),
                 faults: BTreeMap::new(),
+                shape: Shape::default(),
                 seeds: 0..seeds,
                 jobs,
                 keep_going: true,

@@ -92,8 +92,7 @@ fn share(swarms: &[SwarmReport], of: &str, verdict: &Verdict) -> Markup {
 }
 
 fn of_swarm(swarm: &SwarmReport) -> Markup {
-    let switched: Vec<_> =
-        swarm.faults.iter().map(|(name, on)| format!("{name} {}", if *on { "on" } else { "off" })).collect();
+    let fixed = swarm.fixed();
     let found = swarm.verdicts.iter().chain(&swarm.counted).filter(|verdict| verdict.first.is_some());
     let mut table = Table::new(["checker", "kind", "runs", "first seen", "look at it"]);
     for verdict in found {
@@ -113,7 +112,7 @@ fn of_swarm(swarm: &SwarmReport) -> Markup {
         details id=(swarm.anchor()) open[!swarm.missed.is_empty()] {
             summary {
                 (chip(swarm.state())) " " (swarm.name())
-                @if !switched.is_empty() { ", " (switched.join(", ")) }
+                @if !fixed.is_empty() { ", " (fixed.join(", ")) }
                 ": " (swarm.seeds.run) " runs"
             }
             p {
@@ -154,7 +153,7 @@ fn profiles<'a>(swarms: &[&'a SwarmReport]) -> Vec<&'a str> {
 }
 
 fn of_profile(swarms: &[&SwarmReport], profile: &str) -> Markup {
-    let mine = swarms.iter().filter(|swarm| swarm.profile == profile && swarm.faults.is_empty());
+    let mine = swarms.iter().filter(|swarm| swarm.profile == profile && swarm.fixed().is_empty());
     let lines: Vec<_> = mine
         .map(|swarm| Line {
             name: design(swarm),

@@ -79,10 +79,11 @@ fn head(text: &mut String, report: &SwarmReport) {
     put(
         text,
         &format!(
-            "{}  {}: ran {} of the {} seeds {}..{}, {} failed; {} of virtual time in {:.1} s, {} runs/s, \
+            "{}  {}{}: ran {} of the {} seeds {}..{}, {} failed; {} of virtual time in {:.1} s, {} runs/s, \
              {:.0} virtual seconds a processor second",
             mark(report.held()),
             report.name(),
+            report.fixed().iter().map(|fixed| format!(", {fixed}")).collect::<String>(),
             seeds.run,
             seeds.to - seeds.from,
             seeds.from,

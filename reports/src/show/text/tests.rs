@@ -7,6 +7,7 @@ use cloudchamber_folder::checks::{Kind, Violation};
 use cloudchamber_folder::scenario::Expect;
 use cloudchamber_folder::shrink::{Rule, Size};
 use cloudchamber_model::notecove::{Action, Config, Weakness};
+use cloudchamber_sim::Shape;
 
 use super::layout::{WIDTH, width};
 use super::{bench, check, claims, journal, models, run, shrink, specification, swarm, throughput};
@@ -82,6 +83,7 @@ fn a_swarm() -> SwarmReport {
         profile: "syncthing".into(),
         commit: "0123456789abcdef".into(),
         faults: BTreeMap::new(),
+        shape: Shape::default(),
         seeds: Seeds { from: 0, to: 1_000_000, run: 1_000_000, failed: 123_456 },
         hash: "0123456789abcdef".into(),
         simulated_s: 12_345_678.9,

@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use cloudchamber_core::delta::{Conflict, Key, Report};
 use cloudchamber_host::delta::Synced;
+use cloudchamber_host::log::Log;
 use serde_json::{Value, json};
 
-use super::super::{Bar, print_json, say};
-use super::{LayoutName, Place, id_of, rows, warn};
+use super::super::{Bar, print_json, say, say_news, tell_once};
+use super::{LayoutName, Place, id_of, rows, warn, warnings};
 
 /// How a sync is done.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -37,7 +38,7 @@ pub(super) fn sync(place: &Place, how: How, layout: Option<LayoutName>) -> anyho
     let dry_run = how == How::Dry;
     let synced = match how {
         How::Accepting => replica.accept()?,
-        How::Dry => Synced { report: replica.dry_run()?, ..Synced::default() },
+        How::Dry => replica.dry_run()?,
         How::Usual => replica.sync()?,
     };
     synced.said.iter().for_each(|said| eprintln!("{said}"));
@@ -91,47 +92,35 @@ fn document(synced: &Synced) -> Value {
 pub(super) fn watch(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
     let mut replica = place.open(None)?;
     replica.show(Box::new(Bar::new()));
+    let mut log = Log::default();
     if accept {
-        let synced = replica.accept()?;
-        synced.said.iter().for_each(|said| eprintln!("{said}"));
-        tell(place, &synced);
+        tell(place, &replica.accept()?, &mut log);
     }
-    // What was said of problems and failures is not said again until it changes.
-    let (mut problems, mut failure) = (Vec::new(), None);
-    let idle = Report::default();
+    let mut fails = false;
     replica.watch(Duration::from_secs(every.max(1)), &mut |_, synced| {
         let synced = match synced {
             Ok(synced) => synced,
             Err(error) => {
-                let why = error.to_string();
-                if failure.as_ref() != Some(&why) {
-                    eprintln!("warning: {why}");
-                    failure = Some(why);
-                }
+                tell_once(&mut log, &format!("warning: {error}"));
+                fails = true;
                 return ControlFlow::Continue(());
             }
         };
-        if failure.take().is_some() {
-            eprintln!("it syncs again");
+        if std::mem::take(&mut fails) {
+            eprintln!("{}", Log::line("it syncs again"));
         }
-        synced.said.iter().for_each(|said| eprintln!("{said}"));
-        if synced.report.problems != problems {
-            warn(&synced.report.problems);
-            problems.clone_from(&synced.report.problems);
-        }
-        let news = Report { problems: Vec::new(), waiting: 0, ..synced.report.clone() };
-        let listens = news == idle || tell(place, &synced);
+        let listens = tell(place, &synced, &mut log);
         if listens { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what a sync did; whether somebody still listens.
-fn tell(place: &Place, synced: &Synced) -> bool {
-    match place.json {
-        true => say(&document(synced).to_string()),
-        false => say(&synced.report.to_string()),
-    }
+/// Says what a sync did, if it did anything; whether somebody still listens.
+fn tell(place: &Place, synced: &Synced, log: &mut Log) -> bool {
+    synced.said.iter().for_each(|said| eprintln!("{}", Log::line(said)));
+    warnings(&synced.report.problems).for_each(|warning| tell_once(log, &warning));
+    let news = Report { problems: Vec::new(), waiting: 0, ..synced.report.clone() };
+    news == Report::default() || say_news(place.json, || document(synced), || synced.report.to_string())
 }
 
 pub(super) fn import(place: &Place, state: Option<&OsPath>) -> anyhow::Result<ExitCode> {

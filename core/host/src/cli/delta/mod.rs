@@ -260,10 +260,12 @@ fn rows(problems: &[Problem]) -> Vec<ProblemRow<'_>> {
 /// Says what is wrong with files, for people.
 fn warn(problems: &[Problem]) {
     const MOST: usize = 20;
-    for problem in problems.iter().take(MOST) {
-        eprintln!("warning: {problem}: {}", problem.kind.advice());
-    }
+    warnings(problems).take(MOST).for_each(|warning| eprintln!("{warning}"));
     if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
         eprintln!("warning: {more} more: sync --json lists them");
     }
+}
+
+fn warnings(problems: &[Problem]) -> impl Iterator<Item = String> {
+    problems.iter().map(|problem| format!("warning: {problem}: {}", problem.kind.advice()))
 }

@@ -13,7 +13,7 @@ use cloudchamber_host::log::Log;
 use cloudchamber_host::machine::Machine;
 use serde_json::json;
 
-use super::super::say;
+use super::super::{say_news, tell_once};
 use super::place::{Place, Roots};
 use super::rebuild::rebuild;
 use super::{DesignName, warn, warning};
@@ -50,7 +50,7 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
         machine.resume(Lock::wait(&roots.local)?);
         if let Err(error) = machine.look(&mut |told| heard.hear(told)) {
             // What others write is taken in all the same.
-            heard.log.once(&format!("warning: {error}")).iter().for_each(|line| eprintln!("{line}"));
+            tell_once(&mut heard.log, &format!("warning: {error}"));
         }
     }
 }
@@ -62,16 +62,13 @@ fn show(place: &Place, roots: &Roots, log: &mut Log) -> anyhow::Result<bool> {
     }
     let (_, rebuilt) = rebuild(roots, false, DesignName::Hardened)?;
     for problem in &rebuilt.problems {
-        log.once(&warning(problem)).iter().for_each(|line| eprintln!("{line}"));
+        tell_once(log, &warning(problem));
     }
     if rebuilt.records == 0 {
         return Ok(true);
     }
-    let line = json!({ "records": rebuilt.records, "full": rebuilt.full });
-    Ok(match place.json {
-        true => say(&line.to_string()),
-        false => say(&format!("took in {} records", rebuilt.records)),
-    })
+    let document = || json!({ "records": rebuilt.records, "full": rebuilt.full });
+    Ok(say_news(place.json, document, || format!("took in {} records", rebuilt.records)))
 }
 
 /// What the machine told.

@@ -7,7 +7,7 @@ use cloudchamber_host::log::Log;
 use cloudchamber_host::notes::{News, Notebook, NotesError, Options, title};
 use serde_json::json;
 
-use super::super::say;
+use super::super::{say_news, tell_once};
 use super::{Place, warn};
 
 pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<ExitCode> {
@@ -35,7 +35,7 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
             }
             // What others write is taken in all the same, and the next look tries again.
             Err(error @ (NotesError::Undone(_) | NotesError::Unsure(_))) => {
-                log.once(&format!("warning: {error}")).iter().for_each(|line| eprintln!("{line}"));
+                tell_once(&mut log, &format!("warning: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -45,10 +45,7 @@ pub(super) fn run(place: &Place, every: u64, accept: bool) -> anyhow::Result<Exi
 /// Says what has come since the last sync; whether somebody still listens.
 fn tell_synced(place: &Place, notebook: &mut Notebook) -> anyhow::Result<bool> {
     let synced = notebook.synced()?;
-    Ok(match place.json {
-        true => say(&super::read::synced_json(&synced).to_string()),
-        false => say(&synced.to_string()),
-    })
+    Ok(say_news(place.json, || super::read::synced_json(&synced), || synced.to_string()))
 }
 
 /// Says what others have done to a note; whether somebody still listens.
@@ -60,9 +57,7 @@ fn tell(place: &Place, notebook: &Notebook, news: &News) -> bool {
     };
     let text = notebook.view().text(id).unwrap_or_default();
     let title = title(&text);
-    if place.json {
-        let what = if by.is_some() { "changed" } else { "deleted" };
-        return say(&json!({ "news": what, "note": &**id, "title": title, "by": by }).to_string());
-    }
-    say(format!("{news}  {title}").trim_end())
+    let what = if by.is_some() { "changed" } else { "deleted" };
+    let document = || json!({ "news": what, "note": &**id, "title": title, "by": by });
+    say_news(place.json, document, || format!("{news}  {title}").trim_end().to_owned())
 }

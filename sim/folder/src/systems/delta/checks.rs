@@ -386,7 +386,8 @@ impl DeltaChecks {
                     self.stale.remove(&id);
                 }
             }
-            Event::DryRun(_) | Event::Imported { .. } | Event::NewIdentity { .. } | Event::Refused(_) => {}
+            Event::DryRun { .. } | Event::Imported { .. } | Event::NewIdentity { .. } | Event::Refused(_) => {
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn telling(event: &Event) -> Telling {
         ),
         Event::Refused(why) => Telling::marked(format!("refuses: {why}"), '!', "something is refused"),
         Event::Synced(report) => synced(report),
-        Event::DryRun(_) => Telling::plain("says what a sync would do"),
+        Event::DryRun { .. } => Telling::plain("says what a sync would do"),
         Event::Unchanged(key) => Telling::plain(format!("finds that {key} says so already")),
     }
 }
