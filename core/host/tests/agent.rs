@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::{agent, copy, data, json, ok, run};
+use support::{Running, agent, copy, data, json, ok, run};
 
 mod support;
 
@@ -554,16 +554,6 @@ fn a_view_is_made_anew_beside_a_reader() {
     assert_eq!(alone["digest"], full["digest"]);
     let left: Vec<_> = local.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("-new")), "{left:?}");
-}
-
-/// Kills a program when the test ends, however it ends.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().map(drop).unwrap_or_default();
-    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-use support::{agent, command, copy, files, json, ok, said};
+use support::{Running, agent, command, copy, files, json, ok, said};
 
 mod support;
 
@@ -437,16 +437,6 @@ fn what_others_left_is_taken_over_once_and_their_files_stay_as_they_are() {
         for (id, task) in state["data"]["task"]["entities"].as_object().unwrap() {
             assert!(all.contains(&task["title"].to_string()), "{side}: {id}");
         }
-    }
-}
-
-/// Kills a program when the test ends, however it ends.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().map(drop).unwrap_or_default();
     }
 }
 

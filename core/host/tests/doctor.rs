@@ -8,12 +8,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::{Duration, SystemTime};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use cloudchamber_host::doctor::Kind;
 use serde_json::Value;
-use support::{agent, files, json, ok, run, run_group};
+use support::{Running, agent, files, json, ok, run, run_group};
 
 mod support;
 
@@ -388,13 +388,28 @@ fn less_than_this_machine_remembers_is_named() {
 }
 
 #[test]
+fn agents_that_run_by_other_settings_are_named() {
+    let case = Case::new();
+    let agents = [("laptop", "syncthing"), ("server", "dropbox")].map(|(name, provider)| {
+        let mut command = agent();
+        command.arg("run").arg("--folder").arg(case.folder()).arg("--local").arg(case.dir.path().join(name));
+        command.args(["--name", name, "--provider", provider, "--", "sleep", "1000"]);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    });
+    let until = Instant::now() + Duration::from_secs(60);
+    while !by_kind(&case.doctor(&["--json"])).contains_key("different-settings") {
+        assert!(Instant::now() < until, "{:?}", by_kind(&case.doctor(&["--json"])));
+    }
+    drop(agents);
+}
+
+#[test]
 fn every_kind_that_a_test_cannot_make_is_known() {
-    // Of these a directory of a test has none: mounts, full disks, hanging reads, two agents.
+    // Of these a directory of a test has none: mounts, full disks, hanging reads.
     let elsewhere: BTreeSet<_> = [
         Kind::Mount,
         Kind::NearlyFull,
         Kind::Blocked,
-        Kind::OtherSettings,
         Kind::NotAll,
         Kind::OwnCheck,
         Kind::OwnCheckDanger,

@@ -13,7 +13,7 @@ use cloudchamber_core::notes::Change;
 use cloudchamber_core::notes::crdt_log::LogFile;
 use cloudchamber_host::notes::{News, Notebook, NotesError, Options};
 use serde_json::Value;
-use support::{agent, files, json, ok, run_group, said};
+use support::{Running, agent, files, json, ok, run_group, said};
 
 mod support;
 
@@ -271,16 +271,6 @@ fn what_is_wrong_with_the_files_is_named_and_costs_nothing() {
     folder.ok("server", &["sync"]);
     assert_eq!(std::fs::read(&laptop).unwrap(), [&other[..], b"junk"].concat());
     assert_eq!(folder.text("server", "first"), "one two");
-}
-
-/// Kills a program when the test ends, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().map(drop).unwrap_or_default();
-    }
 }
 
 #[test]

@@ -10,10 +10,11 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use cloudchamber_core::failover::config::Timing;
 use cloudchamber_core::failover::{
-    ActiveBecause, Command, DeviceStatus, Event, GivenUpBecause, Policy, ProblemKind, Provider,
-    StandbyBecause, VoterChange, status,
+    ActiveBecause, Command, DeviceStatus, Event, GivenUpBecause, Policy, ProblemKind, StandbyBecause,
+    VoterChange, status,
 };
 use cloudchamber_host::failover::asks::{self, Answer};
+use cloudchamber_host::failover::client::Client;
 use cloudchamber_host::failover::guard::{self, Charge};
 use cloudchamber_host::failover::{Agent, Ended, Told, settings};
 use cloudchamber_host::halves::halves;
@@ -159,8 +160,11 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t)]
     policy: PolicyName,
     /// Whose client copies the folder: how long that may take decides how soon a silent machine is suspected.
-    #[arg(long, value_parser = PROVIDERS, default_value = "icloud")]
-    provider: String,
+    ///
+    /// One of dropbox, gdrive, git, icloud, onedrive, perfect, rclone, syncthing and unison; or the path of a profile that
+    /// `probe` has written, which ends with .toml and is the same on all machines.
+    #[arg(long, value_name = "NAME|FILE", default_value = "icloud")]
+    provider: Client,
     /// A replica that votes, by its id (`[name@]host:directory`), once for each; for the policy majority.
     #[arg(long = "voter", value_name = "REPLICA")]
     voters: Vec<String>,
@@ -193,10 +197,6 @@ pub(crate) enum How {
     Add,
     Remove,
 }
-
-/// The providers' names.
-const PROVIDERS: [&str; 9] =
-    ["dropbox", "gdrive", "git", "icloud", "onedrive", "perfect", "rclone", "syncthing", "unison"];
 
 impl Failover {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
@@ -302,8 +302,7 @@ impl Run {
             PolicyName::Available => Policy::Available,
             PolicyName::Majority => Policy::Majority,
         };
-        let provider = Provider::named(&self.provider).expect("the names let through are providers'");
-        let mut hardened = settings::hardened(provider, policy, self.settings.as_deref())?;
+        let mut hardened = settings::hardened(&self.provider, policy, self.settings.as_deref())?;
         if !self.voters.is_empty() {
             hardened.voters = self.voters;
         }
@@ -499,7 +498,13 @@ impl Run {
         if let Some(policy) = policy.to_possible_value() {
             add("--policy", policy.get_name().to_owned());
         }
-        add("--provider", provider.clone());
+        add(
+            "--provider",
+            match provider {
+                Client::Known(name, _) => (*name).to_owned(),
+                Client::Measured(profile) => text(profile)?,
+            },
+        );
         voters.iter().for_each(|voter| add("--voter", voter.clone()));
         if let Some(settings) = settings {
             add("--settings", text(settings)?);

@@ -6,11 +6,12 @@
 //!
 //! It is run by a [`guard`], a process of its own, which knows when the lease ends and ends the command before that,
 //! also when the agent hangs, is stopped or has died. [`asks`] is how people reach the agent of their machine,
-//! [`settings`] what it can be told.
+//! [`settings`] what it can be told, [`client`] what that means for a client that was measured.
 //!
 //! Deliberately absent: any decision on who is active. That is the core's.
 
 pub mod asks;
+pub mod client;
 pub mod guard;
 pub mod settings;
 

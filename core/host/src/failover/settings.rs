@@ -1,23 +1,24 @@
-//! What the agent can be told: a provider, a policy, and single constants from a file.
+//! What the agent can be told: a client, a policy, and single constants from a file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, Provider, kept_place};
+use cloudchamber_core::failover::{Config, Hardened, Identity, Policy, kept_place};
 use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::kit::overlay::Overlay;
 
+use super::client::Client;
 use super::guard::KILL_BEFORE_MS;
 use crate::{OsFs, clock, local, place};
 
-/// The constants for a provider and a policy, and in their place those that a TOML file gives, by the names of
+/// The constants for a client and a policy, and in their place those that a TOML file gives, by the names of
 /// [`Hardened`]'s fields.
 ///
 /// # Errors
-/// If the file cannot be read, names something unknown, or gives a value of the wrong kind.
-pub fn hardened(provider: Provider, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
-    let constants = Hardened { asleep: clock::ASLEEP, ..Hardened::at(provider, policy) };
+/// If the file cannot be read, names something unknown, or gives a value of the wrong kind; as [`Client::constants`].
+pub fn hardened(client: &Client, policy: Policy, file: Option<&Path>) -> anyhow::Result<Hardened> {
+    let constants = Hardened { asleep: clock::ASLEEP, ..client.constants(policy)? };
     let Some(file) = file else { return Ok(constants) };
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{}: give a TOML file that can be read", file.display()))?;
@@ -71,6 +72,8 @@ pub fn identity(
 
 #[cfg(test)]
 mod tests {
+    use cloudchamber_core::failover::Provider;
+
     use super::*;
 
     #[test]
@@ -79,7 +82,7 @@ mod tests {
         let file = dir.path().join("settings.toml");
         let with = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            hardened(Provider::Syncthing, Policy::Available, Some(&file))
+            hardened(&"syncthing".parse().unwrap(), Policy::Available, Some(&file))
         };
         let changed = with("propagation_ms = 900\nbeat = { base_ms = 400, jitter_ms = 100 }\n").unwrap();
         let marked = with("\u{feff}propagation_ms = 900\r\nbeat = { base_ms = 400, jitter_ms = 100 }\r\n");

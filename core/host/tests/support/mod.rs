@@ -9,7 +9,7 @@ pub(crate) mod syncthing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
@@ -30,6 +30,16 @@ lease_ms = 3000
 promise_ms = 3100
 places = 1
 ";
+
+/// Kills a program when the test ends, however it ends.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
 
 pub(crate) fn agent() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("cloudchamber-agent"))
