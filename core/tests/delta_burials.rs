@@ -278,3 +278,64 @@ fn a_file_that_no_meta_tells_of_is_seen_by_those_that_know_an_older_one() {
     b.sync();
     assert_eq!((b.fs.opened.get(), b.show("task", "t1")), (usual, r#"{"x":2}"#.to_owned()));
 }
+
+#[test]
+fn a_file_that_no_meta_tells_of_is_seen_while_an_earlier_write_is_waited_for() {
+    let (mut a, mut b) = (site("a"), site("b"));
+    a.put("task", "t1", r#"{"x":1}"#);
+    a.put("task", "t2", r#"{"x":1}"#);
+    a.sync();
+    // Of the first write nothing arrives, ever.
+    bring(file(&mut a, "meta.json"), &mut b);
+    bring(file(&mut a, "entities/task_t2.json"), &mut b);
+    b.sync();
+    assert_eq!((b.show("task", "t1"), b.show("task", "t2")), ("absent".into(), r#"{"x":1}"#.into()));
+    a.put("task", "t2", r#"{"y":2}"#);
+    a.sync();
+    bring(file(&mut a, "entities/task_t2.json"), &mut b);
+    b.sync();
+    assert_eq!(b.show("task", "t2"), r#"{"x":1,"y":2}"#);
+}
+
+#[test]
+fn what_others_missed_of_a_machine_that_is_gone_is_said_again_after_a_while() {
+    for is_older in [false, true] {
+        let (mut a, mut b, mut c) = (site("a"), site("b"), site("c"));
+        a.put("task", "t1", r#"{"x":1}"#);
+        rest(&mut [&mut a, &mut b, &mut c]);
+        let old = file(&mut a, "entities/task_t1.json");
+        a.put("task", "t1", r#"{"y":2}"#);
+        a.sync();
+        carry(&mut a, &mut b);
+        b.sync();
+        // The machine of `a` is gone for good. Before anybody else had read what it wrote last, its file came back as it
+        // had been, or is torn for ever; its meta file says that there is more.
+        bring(file(&mut a, "meta.json"), &mut c);
+        let torn = (old.0.clone(), Content::from(String::from_utf8_lossy(&old.1.bytes()[..40]).into_owned()));
+        let (wrong, hour_ms) = (if is_older { old } else { torn }, 3_600_000);
+        for site in [&mut b, &mut c] {
+            bring(wrong.clone(), site);
+            site.sync();
+            site.wall += hour_ms / 2;
+        }
+        let mut carry_both = |ms: i64| {
+            for _ in 0..4 {
+                b.sync();
+                carry(&mut b, &mut c);
+                c.sync();
+                carry(&mut c, &mut b);
+            }
+            (b.wall, c.wall) = (b.wall + ms, c.wall + ms);
+            (b.show("task", "t1"), c.show("task", "t1"))
+        };
+        let (both, first) = (r#"{"x":1,"y":2}"#, r#"{"x":1}"#);
+        // It may be on its way.
+        assert_eq!(carry_both(hour_ms), (both.into(), first.into()), "{is_older}");
+        assert_eq!(carry_both(0), (both.into(), both.into()), "{is_older}");
+        // It is said once.
+        b.sync();
+        b.fs.written = 0;
+        b.sync();
+        assert_eq!(b.fs.written, 0);
+    }
+}

@@ -209,3 +209,21 @@ fn what_has_not_arrived_yet_is_no_loss() {
     converge(&mut client, &mut [&mut a, &mut b, &mut c]);
     assert_eq!(c.delta().all().count(), 0);
 }
+
+#[test]
+fn a_snapshot_that_was_never_written_does_not_lack() {
+    let mut config = Config::new(Design::HARDENED.in_layout(Layout::SplitLite), "a");
+    config.deltas_max = 1;
+    for ops in 0..8 {
+        let mut a = Site::new(config.clone());
+        put(&mut a, "t", 20, "first");
+        a.sync();
+        put(&mut a, "t", 20, "second");
+        // The folder goes away, or the machine does, while a snapshot takes the place of what there was.
+        a.feed(Command::Sync);
+        a.settle(ops);
+        a.crash();
+        let told = a.ask(Command::Sync);
+        assert!(told.iter().any(|event| matches!(event, Event::Synced(_))), "{ops}: {told:?}");
+    }
+}

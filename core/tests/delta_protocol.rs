@@ -368,7 +368,8 @@ fn split_lite_makes_a_snapshot_of_its_deltas_now_and_then() {
         client.carry(&mut [&mut a, &mut b]);
         b.sync();
     }
-    assert_eq!(seen, [1, 2, 1, 2, 3, 1]);
+    // What a snapshot replaces goes two rounds later: then it is known that somebody has read the snapshot.
+    assert_eq!(seen, [1, 2, 3, 4, 3, 4]);
     assert_eq!(a.picture(), b.picture());
     // Who comes later reads the snapshot; who changes the layout leaves nothing behind.
     let mut c = hardened("c");
@@ -466,4 +467,67 @@ fn what_a_meta_file_lists_is_there_whenever_syncs_were_interrupted() {
             assert!(files.contains_key(&dir.join(name)), "{first} {second}: {name}");
         }
     }
+}
+
+/// The own files of `from` that are not entities or the meta file, by name.
+fn parts(from: &mut Site) -> Vec<String> {
+    let own = from.delta().id().unwrap().to_string();
+    from.names().into_iter().filter(|name| name.contains(&own) && !name.contains("meta")).collect()
+}
+
+#[test]
+fn what_a_snapshot_replaces_stays_until_somebody_has_read_the_snapshot() {
+    let lite = |name: &str| {
+        let mut config = Config::new(Design::HARDENED.in_layout(Layout::SplitLite), name);
+        config.deltas_max = 1;
+        Site::new(config)
+    };
+    let (mut a, mut b, mut c, mut client) = (lite("a"), lite("b"), hardened("c"), Client::default());
+    for title in ["older", "old"] {
+        a.put("task", "t1", &format!("{{\"title\":\"{title}\"}}"));
+        converge(&mut client, &mut [&mut a, &mut b, &mut c]);
+    }
+    a.put("task", "t1", r#"{"title":"new"}"#);
+    a.sync();
+    client.carry(&mut [&mut a, &mut b, &mut c]);
+    b.sync();
+    let before = a.shared();
+    // The client of `a` sends what was removed and the meta file, and its machine is gone before the snapshot is sent.
+    a.put("task", "t2", r#"{"title":"lost with the machine"}"#);
+    a.sync();
+    let after = a.shared();
+    for (path, content) in &after {
+        if before.contains_key(path) {
+            c.fs.disk.files.insert(path.clone(), content.clone());
+        }
+    }
+    c.fs.disk.files.retain(|path, _| after.contains_key(path) || !before.contains_key(path));
+    c.sync();
+    assert_eq!(c.show("task", "t1"), r#"{"title":"new"}"#);
+    // Once somebody has read it, what it replaces goes.
+    client.carry(&mut [&mut a, &mut b]);
+    b.sync();
+    client.carry(&mut [&mut a, &mut b]);
+    a.sync();
+    assert_eq!(parts(&mut a).len(), 1);
+}
+
+#[test]
+fn of_snapshots_that_nobody_reads_the_last_two_stay() {
+    let mut config = Config::new(Design::HARDENED.in_layout(Layout::SplitLite), "a");
+    config.deltas_max = 1;
+    let (mut a, mut b, mut client) = (Site::new(config), hardened("b"), Client::default());
+    a.put("task", "t1", r#"{"title":"first"}"#);
+    converge(&mut client, &mut [&mut a, &mut b]);
+    let mut most = 0;
+    for round in 0..20 {
+        a.put("task", "t1", &format!("{{\"title\":{round}}}"));
+        a.sync();
+        most = most.max(parts(&mut a).len());
+    }
+    assert_eq!(most, 4, "a snapshot and the changes after it, twice");
+    converge(&mut client, &mut [&mut a, &mut b]);
+    a.sync();
+    assert!(parts(&mut a).len() <= 2, "{:?}", parts(&mut a));
+    assert_eq!(a.picture(), b.picture());
 }

@@ -92,12 +92,16 @@ fn of_own(store: &Store, there: Option<&Meta>, listings: &Listings) -> Tally {
     let live = |record: &&Record| record.published.count > 0 && record.published.alive;
     let records = || store.records.iter().map(|(key, record)| (key, &**record));
     let known = records().filter(|(_, record)| live(record)).count() as u64;
-    let parts: Vec<_> = store.own.snapshot.iter().chain(&store.own.deltas).collect();
+    let mut parts: Vec<_> = store.own.snapshot.iter().chain(&store.own.deltas).collect();
     if !parts.is_empty() {
+        if store.own.intended != store.own.written {
+            // The last sync was interrupted: whether its file came to be is not known, so it cannot lack.
+            parts.pop();
+        }
         let dir = replica_dir(id);
         let is_there = |name: &str| entries.iter().any(|entry| entry.path.below(&dir) == Some(name));
         let gone = parts.iter().filter(|part| !is_there(&part.name)).count() as u64;
-        return Tally { known, gone: known.saturating_mul(gone) / parts.len() as u64, older: 0 };
+        return Tally { known, gone: known.saturating_mul(gone) / parts.len().max(1) as u64, older: 0 };
     }
     let files = Files::of(id, entries);
     let is_older = |meta: &&Meta| standing(&store.own, meta) == Standing::Older;

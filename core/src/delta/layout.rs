@@ -114,6 +114,12 @@ pub fn part_name(is_snapshot: bool, to: u64, bytes: &[u8]) -> String {
     }
 }
 
+/// Whether a file of this name, of which [`part_to`] says something, holds all that its owner says.
+#[must_use]
+pub fn is_snapshot_name(name: &str) -> bool {
+    name.starts_with("data_")
+}
+
 /// Up to which write a file of this name goes; `None` if [`part_name`] does not give such names.
 #[must_use]
 pub fn part_to(name: &str) -> Option<u64> {

@@ -301,8 +301,8 @@ impl Reading<'_> {
         if by_name || meta.layout == Layout::SplitLite {
             for (count, _, path) in changes {
                 let write = expected.entry(path).or_insert(None);
-                if count > applied {
-                    // It was read just now, if it was not known.
+                if count > applied && write.is_none_or(|known| known < count) {
+                    // It was read just now.
                     *write = None;
                 }
             }

@@ -143,6 +143,8 @@ pub struct Config {
     pub ahead_ms_max: u64,
     /// Every how many syncs it looks at all files, whatever the metas say; 0 for never.
     pub scan_every: u64,
+    /// How long after another replica wrote last this one says again what others could not read of it, in milliseconds.
+    pub uphold_ms: u64,
     /// In the split-lite layout: how many delta files it leaves before it makes a snapshot of them.
     pub deltas_max: usize,
     /// How much of what the folder held may lack before nothing is written into it.
@@ -151,7 +153,7 @@ pub struct Config {
 
 impl Config {
     /// The configuration of a design with the usual values: a retention of 90 days, a day ahead, everything looked at
-    /// once in 256 syncs, 16 deltas, the usual limit of what may lack, and no sync that was not asked for.
+    /// once in 256 syncs, an hour until what others miss is said again, 16 deltas, the usual limit of what may lack, and no sync that was not asked for.
     #[must_use]
     pub fn new(design: Design, replica: &str) -> Self {
         Self {
@@ -161,6 +163,7 @@ impl Config {
             retention_ms: 90 * 86_400_000,
             ahead_ms_max: AHEAD_MS_MAX.unsigned_abs(),
             scan_every: 256,
+            uphold_ms: 3_600_000,
             deltas_max: 16,
             guard: Limit::USUAL,
         }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::Layout;
 use super::codec::{entity_file, list_file};
 use super::entity::{Entity, Key};
-use super::layout::{entities_dir, entity_file_name, meta_path, part_name, replica_dir};
+use super::layout::{
+    entities_dir, entity_file_name, is_snapshot_name, meta_path, part_name, part_to, replica_dir,
+};
 use super::meta::{CHANGES_MAX, Meta, Part};
 use super::store::{Published, Record, Update};
 use super::sync::{Plan, Sync};
@@ -38,10 +40,11 @@ impl Sync<'_> {
             let now = Published { count, alive: !record.entity.is_deleted() };
             published.insert(key.clone(), (now, count > record.published.count));
         }
-        let (mut shared, mut removed) = match self.config.design.layout {
+        let mut shared = match self.config.design.layout {
             Layout::Split => self.split(&dir, &published),
             Layout::SplitLite => self.split_lite(&dir, &published),
         };
+        let mut removed = self.replaced(&dir);
         for (key, (_, is_new)) in &published {
             if *is_new {
                 self.report.send(key);
@@ -74,8 +77,8 @@ impl Sync<'_> {
         FsOp::Replace { path: meta_path(&replica_dir(&self.id)), content }
     }
 
-    /// A file for each entity; what the other layout left goes.
-    fn split(&mut self, dir: &Path, published: &Publishing) -> (Vec<FsOp>, Vec<Path>) {
+    /// A file for each entity.
+    fn split(&mut self, dir: &Path, published: &Publishing) -> Vec<FsOp> {
         let one = |key: &Key| {
             let entity = self.record(key).map(|record| record.entity.clone()).unwrap_or_default();
             let count = entity.seen.get(&self.id.0);
@@ -83,16 +86,14 @@ impl Sync<'_> {
             FsOp::Replace { path: entities_dir(dir).join(&entity_file_name(key)), content }
         };
         let shared = published.keys().map(one).collect();
-        let parts = self.own.snapshot.take().into_iter().chain(std::mem::take(&mut self.own.deltas));
-        (shared, parts.map(|part| dir.join(&part.name)).collect())
+        (self.own.snapshot, self.own.deltas) = (None, Vec::new());
+        shared
     }
 
-    /// One file for all changes, and now and then one for all own entities in place of what there was. What the other
-    /// layout left goes.
-    fn split_lite(&mut self, dir: &Path, published: &Publishing) -> (Vec<FsOp>, Vec<Path>) {
-        let (mut shared, mut removed) = (Vec::new(), self.leftovers.clone());
+    /// One file for all changes, and now and then one for all own entities in place of what there was.
+    fn split_lite(&mut self, dir: &Path, published: &Publishing) -> Vec<FsOp> {
         if published.is_empty() {
-            return (shared, removed);
+            return Vec::new();
         }
         let compacts = self.own.deltas.len() >= self.config.deltas_max;
         let id = self.id.clone();
@@ -107,18 +108,43 @@ impl Sync<'_> {
         let text = list_file(self.own.head, &entities);
         let part = Part { to: self.own.head, name: part_name(compacts, self.own.head, text.as_bytes()) };
         let content = Content::from(text);
-        shared.push(FsOp::Replace { path: dir.join(&part.name), content });
+        let write = FsOp::Replace { path: dir.join(&part.name), content };
         if compacts {
-            let old = self.own.snapshot.replace(part).into_iter().chain(std::mem::take(&mut self.own.deltas));
-            removed.extend(old.map(|part| dir.join(&part.name)));
+            (self.own.snapshot, self.own.deltas) = (Some(part), Vec::new());
         } else if !self.own.deltas.contains(&part) {
             self.own.deltas.push(part);
         }
+        vec![write]
+    }
+
+    /// Own files in whose place others stand that have left this machine: a client may send a removal before the file that
+    /// makes it right, and then never send that. Somebody has read the others, or nobody else is there. Until then a file
+    /// of changes stays, but not beyond the snapshot of another one that stays.
+    fn replaced(&self, dir: &Path) -> BTreeSet<Path> {
+        let parts = || self.own.snapshot.iter().chain(&self.own.deltas);
         // What an interrupted sync had left may have the name of what is written now.
-        let now = self.own.snapshot.iter().chain(&self.own.deltas).map(|part| dir.join(&part.name));
-        let now: BTreeSet<Path> = now.collect();
-        removed.retain(|path| !now.contains(path));
-        (shared, removed)
+        let now: BTreeSet<Path> = parts().map(|part| dir.join(&part.name)).collect();
+        let until_now = self.store.own.snapshot.iter().chain(&self.store.own.deltas);
+        let until_now = until_now.map(|part| dir.join(&part.name));
+        let mut left: BTreeSet<Path> = self.leftovers.iter().cloned().chain(until_now).collect();
+        left.retain(|path| !now.contains(path));
+        let of = |path: &Path| {
+            let name = path.below(dir).unwrap_or_default();
+            (part_to(name), is_snapshot_name(name))
+        };
+        let snapshots = left.iter().map(of).filter(|(_, is_snapshot)| *is_snapshot);
+        let last = snapshots.filter_map(|(to, _)| to).max();
+        let may_go = |path: &Path| {
+            let (to, is_snapshot) = of(path);
+            let stands = match self.config.design.layout {
+                Layout::Split => Some(self.own.head),
+                Layout::SplitLite => parts().map(|part| part.to).find(|now| *now >= to.unwrap_or(0)),
+            };
+            let is_older = to.zip(last).is_some_and(|(to, last)| to < last || to == last && !is_snapshot);
+            is_older || stands.is_some_and(|stands| stands <= self.acknowledged)
+        };
+        left.retain(may_go);
+        left
     }
 
     fn plan(

@@ -70,6 +70,8 @@ pub(super) struct Sync<'a> {
     pub(super) found: Found,
     /// Own files that nothing refers to any more.
     pub(super) leftovers: Vec<Path>,
+    /// Up to which own write somebody else has read the own files; the most there is where nobody else is there.
+    pub(super) acknowledged: u64,
 }
 
 /// Plans a sync. One that `accepts` takes the folder as it is.
@@ -108,6 +110,7 @@ pub(super) fn plan(
         id,
         found,
         leftovers: Vec::new(),
+        acknowledged: 0,
     };
     sync.run(standing, &members, rng)
 }
@@ -187,6 +190,7 @@ impl Sync<'_> {
             self.events.push(Event::Rebuilt { dropped });
         }
         self.collect(members);
+        self.acknowledged = self.acknowledged_by(members);
         Ok(self.finish(standing, &own_listed, rebuilt, rng))
     }
 
@@ -205,12 +209,9 @@ impl Sync<'_> {
     /// version of one came back, which only its owner can mend. Two for each peer that lags, drawn.
     fn doubted(&self, metas: &[&Meta], rng: &mut dyn Rng) -> BTreeSet<Key> {
         let head = self.own.head;
-        let is_gone = |meta: &Meta| {
-            self.own.replaces.contains(&meta.replica) || self.own.retired.get(&meta.replica.0) >= meta.beat
-        };
         let lags: Vec<u64> = metas
             .iter()
-            .filter(|meta| !is_gone(meta))
+            .filter(|meta| !self.is_gone(meta))
             .map(|meta| meta.seen.get(&self.id.0))
             .filter(|seen| *seen < head)
             .collect();
@@ -432,6 +433,19 @@ impl Sync<'_> {
                 peer.files = peer.files.max(files);
             }
         }
+    }
+
+    /// See [`Sync::acknowledged`].
+    fn acknowledged_by(&self, members: &Members) -> u64 {
+        let others = members.peers.iter().filter(|(id, _)| **id != self.id);
+        let others = others.filter(|(_, meta)| meta.as_ref().is_none_or(|meta| !self.is_gone(meta)));
+        let read = others.map(|(_, meta)| meta.as_ref().map_or(0, |meta| meta.seen.get(&self.id.0)));
+        read.max().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a replica writes no more under its id, or was given up.
+    pub(super) fn is_gone(&self, meta: &Meta) -> bool {
+        self.own.replaces.contains(&meta.replica) || self.own.retired.get(&meta.replica.0) >= meta.beat
     }
 
     /// Whether somebody has given this replica up since it was last here.

@@ -1,8 +1,12 @@
-//! What is said again of replicas that write no more.
+//! What is said again of replicas that write no more, or may not.
 //!
 //! Nobody writes the files of an id that was left, so nobody mends them: an older one that comes back stays. Those who had
 //! read the later one remember it, and whoever comes later would not hear of it. So whoever remembers says it again, under
 //! its own id and once.
+//!
+//! The machine of another replica may be gone for good as well, before its client had sent all that its meta file names, or
+//! before an older file came back. That shows in somebody who has read less of it than this replica, long after it wrote
+//! last.
 //!
 //! # What lacks
 //! - A write after the last one that the meta file names: nobody looks for it.
@@ -22,7 +26,7 @@ use super::look::{Found, Members};
 use super::meta::Meta;
 use super::sync::Sync;
 use super::vector::ReplicaId;
-use crate::{Entry, FsError};
+use crate::{Entry, FsError, WallMs};
 
 impl Sync<'_> {
     /// Says again what is known of replicas that write no more, and what their files do not tell.
@@ -30,12 +34,31 @@ impl Sync<'_> {
         let metas = members.peers.values().flatten();
         let mut left: BTreeSet<ReplicaId> =
             metas.flat_map(|meta| &meta.replaces).chain(&self.own.replaces).cloned().collect();
+        left.extend(
+            members.peers.keys().filter(|id| self.is_silent(id) && self.is_missed(id, members)).cloned(),
+        );
         left.remove(&self.id);
         for id in left {
             let meta = members.peers.get(&id).and_then(Option::as_ref);
             let untold = self.untold(&id, meta);
             self.take_up(&id, untold);
         }
+    }
+
+    /// Whether a replica has written nothing for so long that it may not come back.
+    fn is_silent(&self, id: &ReplicaId) -> bool {
+        self.base.peers.get(id).is_some_and(|peer| {
+            u64::try_from(self.now.wall.since(WallMs(peer.since_ms)))
+                .is_ok_and(|ms| ms >= self.config.uphold_ms)
+        })
+    }
+
+    /// Whether somebody has read less of a replica than this one.
+    fn is_missed(&self, id: &ReplicaId, members: &Members) -> bool {
+        let applied = self.base.peers.get(id).map_or(0, |peer| peer.applied);
+        let others =
+            members.peers.values().flatten().filter(|meta| meta.replica != *id && !self.is_gone(meta));
+        others.into_iter().any(|meta| meta.seen.get(&id.0) < applied)
     }
 
     /// What is known of a replica that writes no more, is not told by its files, and was not said again before.

@@ -30,6 +30,10 @@ pub struct Settings {
     /// Every how many syncs everything is looked at, whatever the metas say; 256 where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scan_every: Option<u64>,
+    /// How long after another replica wrote last a replica says again what others could not read of it, ms; an hour where
+    /// it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uphold_ms: Option<u64>,
     /// In the split-lite layout: how many delta files there may be before a snapshot is made of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deltas_max: Option<usize>,
@@ -56,6 +60,7 @@ impl Default for Settings {
             retention_ms: None,
             ahead_ms_max: None,
             scan_every: None,
+            uphold_ms: None,
             deltas_max: None,
             guard: None,
             change_every_ms: None,
@@ -112,6 +117,7 @@ impl Settings {
             retention_ms: self.retention_ms.unwrap_or(usual.retention_ms),
             ahead_ms_max: self.ahead_ms_max.unwrap_or(usual.ahead_ms_max),
             scan_every: self.scan_every.unwrap_or(usual.scan_every),
+            uphold_ms: self.uphold_ms.unwrap_or(usual.uphold_ms),
             deltas_max: self.deltas_max.unwrap_or(usual.deltas_max),
             guard: self.guard.unwrap_or(usual.guard),
             ..usual
@@ -127,19 +133,21 @@ impl Settings {
 
 /// Draws what a swarm leaves to the system.
 pub(super) fn draw(scenario: &mut Scenario<DeltaSystem>, rng: &mut dyn Rng) {
+    let travel = scenario.profile().timing.calm_bound_ms();
     let mut one_of = |values: [u64; 3]| values[usize::try_from(rng.up_to(2)).expect("0 to 2")];
     let settings = &mut scenario.settings;
     settings.change_every_ms = Some(one_of([4_000, 15_000, 40_000]));
     settings.sync_ms = Some(one_of([5_000, 10_000, 30_000]));
     settings.scan_every = Some(one_of([4, 16, 256]));
+    settings.uphold_ms = Some(travel + 4 * settings.sync_ms());
     settings.deltas_max = usize::try_from(one_of([1, 4, 32])).ok();
-    // A short one, so that replicas which were away are rebuilt.
-    let retention_ms = one_of([60_000, 240_000, 90 * 86_400_000]);
+    // A short one, so that replicas which were away are rebuilt; longer than files travel, or everybody always is.
+    let retention_ms = one_of([60_000, 240_000, 90 * 86_400_000]).max(travel + 4 * settings.sync_ms());
     let retention_ms = *settings.retention_ms.get_or_insert(retention_ms);
     settings.ahead_ms_max = Some(retention_ms.min(86_400_000 * 2) / 2);
     let every_ms = scenario.settings.change_every_ms;
     scenario.settings.change_every_ms = every_ms.map(|every_ms| scenario.stretched(every_ms));
-    // One passage for what was written last, one for what it is answered with, one for what comes of a late burial.
-    let travel = scenario.profile().timing.calm_bound_ms();
-    scenario.settle_ms = 3 * travel + 8 * scenario.settings.sync_ms() + 60_000;
+    // One passage for what was written last, one for what it is answered with, one for what comes of a late burial; and
+    // where somebody misses what another one has read, as long again until that is said, and a passage for it.
+    scenario.settle_ms = 5 * travel + 12 * scenario.settings.sync_ms() + 60_000;
 }
