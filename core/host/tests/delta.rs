@@ -387,7 +387,7 @@ fn a_copy_of_a_local_directory_is_another_replica() {
     let (first, second) = (case.local("first"), case.local("second"));
     ok(&on(&first, &["put", "task", "t1", "title=t"]));
     ok(&on(&first, &["sync"]));
-    support::copy(&first, &second);
+    copy(&first, &second);
     ok(&on(&first, &["put", "task", "t2", "title=of the original"]));
     ok(&on(&second, &["put", "task", "t2", "title=of the copy"]));
     ok(&on(&first, &["sync"]));

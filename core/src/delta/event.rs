@@ -163,7 +163,7 @@ pub enum Event {
         /// What it would move.
         report: Report,
         /// What else it would tell: that this replica goes on under another id, or looks at everything anew.
-        events: Vec<Event>,
+        events: Vec<Self>,
     },
     /// An op failed; what it belongs to may or may not have happened.
     Failed(String),
