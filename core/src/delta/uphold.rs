@@ -56,9 +56,9 @@ impl Sync<'_> {
     /// Whether somebody has read less of a replica than this one.
     fn is_missed(&self, id: &ReplicaId, members: &Members) -> bool {
         let applied = self.base.peers.get(id).map_or(0, |peer| peer.applied);
-        let others =
+        let mut others =
             members.peers.values().flatten().filter(|meta| meta.replica != *id && !self.is_gone(meta));
-        others.into_iter().any(|meta| meta.seen.get(&id.0) < applied)
+        others.any(|meta| meta.seen.get(&id.0) < applied)
     }
 
     /// What is known of a replica that writes no more, is not told by its files, and was not said again before.
