@@ -1,6 +1,7 @@
 //! Instances of the hardened design on files in memory.
 
 use cloudchamber_core::kit::identity::Place;
+use cloudchamber_core::notes::lines::activity_log;
 use cloudchamber_core::notes::snapshot::SEAL_BYTES;
 use cloudchamber_core::notes::{Change, Command, Event, Kind, Notes, State};
 use cloudchamber_core::{Content, Design, Draw, Entry, Fs, FsError, Input, MemoryFs, Path, Root};
@@ -422,4 +423,97 @@ fn times_are_in_the_order_of_what_had_seen_what() {
     carry(a, b, |_| true);
     b.sync();
     assert_eq!(b.text(NOTE).as_deref(), Some("Hello again"));
+}
+
+/// A clock was ahead for a while, and what was written then says nothing of what came since.
+#[test]
+fn a_clock_that_was_ahead_does_not_stand_for_what_came_since() {
+    const DAYS_MS: i64 = 10 * 86_400_000;
+    let mut both = pair(Kind::Records);
+    for replica in &mut both {
+        replica.config.timing.trash_ms = Some(600_000);
+    }
+    let [a, b] = &mut both;
+    a.create("other", "words");
+    a.now.wall = a.now.wall.plus(-DAYS_MS);
+    b.now.wall = b.now.wall.plus(-DAYS_MS);
+    a.create(NOTE, "Hello");
+    carry(a, b, |_| true);
+    b.sync();
+    b.command(Command::Delete { note: note(NOTE) });
+    // It is taken out of the trash, and that does not come before the clocks are right again.
+    carry(b, a, |_| true);
+    a.sync();
+    a.command(Command::Restore { note: note(NOTE) });
+    b.now.wall = b.now.wall.plus(DAYS_MS);
+    b.pass(660_000);
+    assert!(!b.events.iter().any(|event| matches!(event, Event::Deleted { .. })), "{:?}", b.events);
+    carry(a, b, |_| true);
+    b.sync();
+    assert_eq!(b.notes().note(&b.config, NOTE).map(|note| note.state), Some(State::Live));
+    // Whoever had written nothing else since is waited for no longer once he writes.
+    a.now.wall = a.now.wall.plus(DAYS_MS);
+    b.command(Command::Delete { note: note(NOTE) });
+    carry(b, a, |_| true);
+    a.pass(2 * 660_000);
+    a.append("other", " more");
+    carry(a, b, |_| true);
+    b.pass(2 * 660_000);
+    assert!(b.events.iter().any(|event| matches!(event, Event::Deleted { .. })), "{:?}", b.events);
+}
+
+/// The last line of an activity log names what was done last, also when the log was made shorter.
+#[test]
+fn a_shorter_activity_log_keeps_its_order() {
+    let mut a = Replica::new(Design::Hardened, Kind::Records, A);
+    a.config.activity_lines_max = 4;
+    a.start();
+    for id in ["z", "b", "a", "c"] {
+        a.create(id, "words");
+    }
+    for id in ["b", "z", "c", "a", "b", "z"] {
+        a.append(id, " more");
+    }
+    a.sync();
+    let is_log = |(path, _): &(Path, Content)| path.name().starts_with("activity/");
+    let (_, log) = a.shared().into_iter().find(is_log).expect("it has one");
+    let lines = activity_log(log.bytes()).entries;
+    let order: Vec<_> = lines.iter().map(|(_, entry)| &*entry.note).collect();
+    assert!(order.len() < 10, "{order:?}");
+    assert_eq!(order.last(), Some(&"z"), "{order:?}");
+    let at = |id: &str| order.iter().rposition(|one| *one == id);
+    assert!(at("c") < at("a") && at("a") < at("b") && at("b") < at("z"), "{order:?}");
+}
+
+/// A deletion is told once it would survive a crash and an older folder.
+#[test]
+fn a_deletion_is_told_when_it_is_written_down() {
+    let [mut a, mut b] = pair(Kind::Records);
+    a.create(NOTE, "Hello");
+    carry(&a, &mut b, |_| true);
+    b.sync();
+    let before = b.fs.files.clone();
+    a.command(Command::PermanentlyDelete { note: note(NOTE) });
+    carry(&a, &mut b, |_| true);
+    let is_told = |replica: &Replica| replica.events.iter().any(|event| matches!(event, Event::Gone { .. }));
+    // The process dies after so many ops, and an older folder comes back.
+    let mut told = Vec::new();
+    for ops in 0..6 {
+        let mut one = b.clone();
+        one.events.clear();
+        one.feed(Input::Changed);
+        for _ in 0..ops {
+            if one.pending().is_some() {
+                one.apply(None);
+            }
+        }
+        told.push(is_told(&one));
+        one.fs.files.retain(|path, _| path.root() == Root::Local);
+        let shared = before.iter().filter(|(path, _)| path.root() == Root::Shared);
+        one.fs.files.extend(shared.map(|(path, content)| (path.clone(), content.clone())));
+        let was_told = is_told(&one);
+        one.start();
+        assert!(!was_told || one.text(NOTE).is_none(), "after {ops} ops it was told and is shown again");
+    }
+    assert!(!told[0] && told[5], "{told:?}");
 }

@@ -1,6 +1,7 @@
 //! What is said again of logs that nobody writes any more.
 
 use cloudchamber_core::kit::identity::Place;
+use cloudchamber_core::notes::Command;
 use cloudchamber_core::notes::Kind;
 use cloudchamber_core::notes::problem::ProblemKind;
 use cloudchamber_core::{Content, Design, Path, Root};
@@ -164,5 +165,93 @@ fn where_most_of_what_others_wrote_is_gone_nothing_is_said_again() {
         reader.pass(reader.config.timing.full_scan_ms * 4);
         assert_eq!(reader.shared() != files, is_said, "{lost}");
         assert_eq!(reader.text("note-0").as_deref(), Some("words"));
+    }
+}
+
+/// Somebody's log is an older one and its owner gone for good; what it held beside is in a snapshot alone, which an older
+/// tree takes away.
+#[test]
+fn what_a_snapshot_alone_held_is_said_again_when_the_folder_loses_it() {
+    for (kind, is_own) in
+        [Kind::Yjs, Kind::Records].into_iter().flat_map(|kind| [(kind, true), (kind, false)])
+    {
+        let what = format!("{kind:?}, own: {is_own}");
+        let (mut one, mut other, path, before) = readers_of_a_log(kind);
+        one.command(Command::Snapshot { note: NOTE.into() });
+        let is_snapshot = |(path, _): &(Path, Content)| path.name().ends_with(".snapshot");
+        let (snapshot, content) = one.shared().into_iter().find(is_snapshot).expect("it has one");
+        for replica in [&mut one, &mut other] {
+            replica.fs.files.insert(path.clone(), before.clone());
+            replica.fs.files.insert(snapshot.clone(), content.clone());
+            replica.start();
+            assert_eq!(replica.text(NOTE).as_deref(), Some("Hello world"), "{what}");
+        }
+        let rememberer = if is_own { &mut one } else { &mut other };
+        let full_scan_ms = rememberer.config.timing.full_scan_ms;
+        rememberer.fs.files.remove(&snapshot);
+        rememberer.pass(full_scan_ms * 3);
+        let mut later = Replica::new(Design::Hardened, kind, "instDDDDDDDDDDDDDDDDDD");
+        carry(rememberer, &mut later, |_| true);
+        later.start();
+        assert_eq!(later.text(NOTE).as_deref(), Some("Hello world"), "{what}");
+        // Once.
+        let files = rememberer.shared();
+        rememberer.pass(full_scan_ms * 4);
+        assert_eq!(rememberer.shared(), files, "{what}");
+    }
+}
+
+/// A snapshot that its owner replaced by a later one is nothing that the folder lacks.
+#[test]
+fn a_snapshot_that_was_replaced_is_not_said_again() {
+    let (mut one, mut other, ..) = readers_of_a_log(Kind::Records);
+    for text in [" one", " two", " three"] {
+        one.append(NOTE, text);
+        one.command(Command::Snapshot { note: NOTE.into() });
+        let gone: Vec<_> = other.fs.files.keys().filter(|path| path.name().contains(B)).cloned().collect();
+        gone.into_iter().for_each(|path| drop(other.fs.files.remove(&path)));
+        carry(&one, &mut other, |name| name.contains(B));
+        other.sync();
+    }
+    let files = other.shared();
+    other.pass(other.config.timing.full_scan_ms * 4);
+    assert_eq!(other.shared(), files);
+    assert_eq!(other.text(NOTE).as_deref(), Some("Hello world one two three"));
+}
+
+/// An own file comes back with other records of the same length, or with zeros, while the process runs.
+#[test]
+fn an_own_file_of_the_same_length_is_looked_at_in_a_full_scan() {
+    for kind in [Kind::Yjs, Kind::Records] {
+        for is_left in [false, true] {
+            let what = format!("{kind:?}, of an earlier id: {is_left}");
+            let mut one = Replica::new(Design::Hardened, kind, A);
+            let place = |host: &str| {
+                Some(Place { host: host.to_owned(), directory: "/home/ann".to_owned(), number: None })
+            };
+            one.config.place = place("mac");
+            one.start();
+            one.create(NOTE, "Hello");
+            one.append(NOTE, " world");
+            let (path, whole) =
+                one.shared().into_iter().find(|(path, _)| path.name().ends_with(".crdtlog")).unwrap();
+            if is_left {
+                one.config.place = place("other");
+                one.start();
+                assert_ne!(one.notes().instance(), Some(A), "{what}");
+            }
+            let mut bytes = whole.bytes().to_vec();
+            let end = bytes.len();
+            bytes[end - 8..].fill(0);
+            one.fs.files.insert(path.clone(), Content::new(bytes));
+            one.pass(2 * one.config.timing.full_scan_ms);
+            let mut later = Replica::new(Design::Hardened, kind, B);
+            carry(&one, &mut later, |_| true);
+            later.start();
+            assert_eq!(later.text(NOTE).as_deref(), Some("Hello world"), "{what}");
+            let files = one.shared();
+            one.pass(2 * one.config.timing.full_scan_ms);
+            assert_eq!(one.shared(), files, "{what}");
+        }
     }
 }

@@ -69,10 +69,13 @@ impl Own {
             let profile = deps.parent().unwrap().parent().unwrap();
             let mut cargo = Command::new(env!("CARGO"));
             cargo.current_dir(workspace()).args(["build", "--quiet", "--offline"]);
+            // Of the whole workspace, as `cargo test` builds it: one package alone would have other features, and all of
+            // its dependencies be built once more.
+            cargo.arg("--workspace");
             for own in ALL {
                 cargo.args(["--example", own.name]);
             }
-            cargo.args(["--package", "cloudchamber-reports", "--target-dir"]).arg(profile.parent().unwrap());
+            cargo.arg("--target-dir").arg(profile.parent().unwrap());
             if profile.ends_with("release") {
                 cargo.arg("--release");
             }

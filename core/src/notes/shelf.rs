@@ -14,16 +14,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::checked::CheckedLog;
 use super::document::Kind;
 use super::load::{Loaded, Log, Snapshot};
 use super::names::{
     ACTIVITY, DELETED, Dated, NOTES, Owner, Plain, line_log_name, log_name, note_of, snapshot_name,
 };
 use super::problem::{Problem, ProblemKind};
+use super::snapshot::{ClockEntry, Seal, SnapshotFile};
 use crate::kit::clients::{is_litter, unfinished};
 use crate::kit::copies::copies_of_dir;
 use crate::kit::memo::Memo;
 use crate::kit::names::split_extension;
+use crate::kit::watermark::Numbers;
 use crate::{Content, Entry, EntryKind, Fs, FsError, Path, WallMs};
 
 /// The longest log or snapshot that is read, in bytes: more than six times what makes a writer begin another file.
@@ -64,7 +67,7 @@ pub struct NoteFiles {
     pub copies: BTreeSet<Path>,
     /// What cannot be read, and why.
     pub unread: BTreeMap<Path, FsError>,
-    /// Logs of which the folder has less than was read, or nothing.
+    /// Logs and snapshots of which the folder has less than was read, or nothing.
     pub lacking: BTreeSet<Path>,
 }
 
@@ -81,6 +84,48 @@ impl NoteFiles {
     /// Numbers that change with the bytes of the files.
     pub fn digests(&self) -> impl Iterator<Item = u64> {
         self.logs.values().chain(self.snapshots.values()).map(|file| file.held.content.digest())
+    }
+
+    /// The snapshots of which the folder has less than was read and that hold something beside what every other file does.
+    /// Upstream's are left out, since their clocks may claim more than they hold.
+    pub fn alone(&self, kind: Kind) -> impl Iterator<Item = &Path> {
+        let mut lost = self.lacking.iter().filter_map(|path| self.snapshots.get_key_value(path)).peekable();
+        let mut here: BTreeMap<String, Numbers> = BTreeMap::new();
+        if lost.peek().is_some() {
+            for file in self.logs.values() {
+                let checked = file.held.content.parsed(CheckedLog::parser(kind));
+                here.entry(file.name.owner.instance.clone()).or_default().join(&checked.numbers);
+            }
+            let rest = self.snapshots.iter().filter(|(path, _)| !self.lacking.contains(*path));
+            for entry in rest.flat_map(|(_, file)| sealed_clock(&file.held.content)) {
+                here.entry(entry.instance).or_default().join(&Numbers::up_to(entry.seq));
+            }
+        }
+        let held = move |entry: &ClockEntry| here.get(&entry.instance).map_or(0, Numbers::contiguous);
+        let is_alone = move |file: &NoteFile| {
+            sealed_clock(&file.held.content).iter().any(|entry| entry.seq > held(entry))
+        };
+        lost.filter(move |(_, file)| is_alone(file)).map(|(path, _)| path)
+    }
+
+    /// Forgets sealed snapshots that are gone from the folder, if other files hold all that they held: their owners have
+    /// put later ones in their place.
+    pub(super) fn forget_replaced(files: &mut Arc<Self>, kind: Kind) {
+        let lost = files.lacking.iter().filter_map(|path| files.snapshots.get_key_value(path));
+        let gone =
+            lost.filter(|(_, file)| !file.held.is_more && !sealed_clock(&file.held.content).is_empty());
+        let mut gone: BTreeSet<Path> = gone.map(|(path, _)| path.clone()).collect();
+        if gone.is_empty() {
+            return;
+        }
+        for path in files.alone(kind) {
+            gone.remove(path);
+        }
+        if !gone.is_empty() {
+            let files = Arc::make_mut(files);
+            files.snapshots.retain(|path, _| !gone.contains(path));
+            files.lacking.retain(|path| !gone.contains(path));
+        }
     }
 
     /// What the files say of the note, with more logs beside them.
@@ -356,8 +401,10 @@ impl Shelf {
         }
         if looking.full {
             for (note, files) in self.notes.iter_mut().filter(|(note, _)| !there.contains(*note)) {
-                if note_lacking(files, &main.join(note).join("logs"), &[]) {
-                    look.notes.insert(note.clone());
+                for dir in ["logs", "snapshots"] {
+                    if note_lacking(files, &main.join(note).join(dir), &[]) {
+                        look.notes.insert(note.clone());
+                    }
                 }
             }
         }
@@ -390,8 +437,7 @@ impl Shelf {
     ) -> bool {
         let entries = match fs.list(dir) {
             Ok(entries) => entries,
-            Err(FsError::NotFound) if is_log => return note_lacking(files, dir, &[]),
-            Err(FsError::NotFound) => return false,
+            Err(FsError::NotFound) => return note_lacking(files, dir, &[]),
             Err(error) => return note_unread(files, dir, Err(error)),
         };
         let mut changed = note_unread(files, dir, Ok(()));
@@ -446,7 +492,7 @@ impl Shelf {
                 Err(error) => changed |= note_unread(files, &entry.path, Err(error)),
             }
         }
-        changed | (is_log && note_lacking(files, dir, &there))
+        changed | note_lacking(files, dir, &there)
     }
 
     fn look_at_lines(
@@ -582,6 +628,12 @@ impl Shelf {
     }
 }
 
+/// What a sealed snapshot holds; nothing of one that has no seal or a broken one.
+fn sealed_clock(content: &Content) -> Vec<ClockEntry> {
+    let file = SnapshotFile::read(content.bytes()).ok().filter(|file| file.seal == Seal::Sound);
+    file.map(|file| file.clock).unwrap_or_default()
+}
+
 /// The file beside this one that it is a copy of under a name that no client gives: its name has all of the other's stem
 /// in it, as in `copy of a.log` and `a.log.bak`. `is_own` says which may be originals.
 fn original_within<'a>(name: &str, entries: &'a [Entry], is_own: impl Fn(&str) -> bool) -> Option<&'a str> {
@@ -617,14 +669,14 @@ fn note_unread(files: &mut Arc<NoteFiles>, path: &Path, result: Result<(), FsErr
     }
 }
 
-/// Takes note of which logs in a directory are less than what was read of them, and says whether that is new. `there` is
-/// what the directory has.
+/// Takes note of which logs or snapshots in a directory are less than what was read of them, and says whether that is new.
+/// `there` is what the directory has.
 fn note_lacking(files: &mut Arc<NoteFiles>, dir: &Path, there: &[Path]) -> bool {
     let lacks = |(path, file): &(&Path, &NoteFile)| {
         let is_here = path.below(dir).is_some() && !file.name.is_copy;
         is_here && (file.held.is_more || !there.contains(*path))
     };
-    let now = files.logs.iter().filter(lacks).map(|(path, _)| path.clone());
+    let now = files.logs.iter().chain(&files.snapshots).filter(lacks).map(|(path, _)| path.clone());
     let elsewhere = files.lacking.iter().filter(|path| path.below(dir).is_none()).cloned();
     let all: BTreeSet<Path> = now.chain(elsewhere).collect();
     let is_new = all != files.lacking;

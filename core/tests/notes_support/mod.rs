@@ -12,6 +12,7 @@ use cloudchamber_core::{
 pub const START_MS: i64 = 1_764_374_400_000;
 
 /// One instance, its disk and its clock.
+#[derive(Clone)]
 pub struct Replica {
     pub config: Config,
     pub fs: MemoryFs,

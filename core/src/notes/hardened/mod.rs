@@ -3,8 +3,9 @@
 //! # What it writes, and when it says so
 //! A change is a record: first in the shadow, flushed, then in the own log, flushed, then a line of the activity log;
 //! only then it is told as written. A deletion for good is a line of the local list of deletions, flushed, then one of
-//! the own deletion log, flushed. Whoever learns of a deletion writes it into his own log too, so that no single
-//! file has to survive for a note to stay deleted, and removes his own files of the note, never others'.
+//! the own deletion log, flushed. Whoever learns of a deletion writes it down in both as well, and only then tells of it,
+//! so that no single file has to survive for a note to stay deleted, and removes his own files of the note, never
+//! others'.
 //!
 //! # What it reads, and when
 //! Hints shorten waiting and decide nothing: while a hinted record is not here, its note is looked at again after
@@ -17,7 +18,6 @@ mod own;
 mod uphold;
 mod write;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ pub(super) struct Instance {
     open: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Notes of whose files something is missing: a number, a file that cannot be read, or all of them.
     holed: BTreeSet<Arc<str>>,
-    /// Notes of which the folder lacks what was read of others, and since when.
+    /// Notes of which the folder lacks what was read of others or in a snapshot alone, and since when.
     lacking: BTreeMap<Arc<str>, Mono>,
     /// The files that the ops of this batch are about.
     writing: Vec<Path>,
@@ -380,10 +380,7 @@ impl Instance {
         if look.deleted {
             for log in self.shelf.deleted.values() {
                 for (_, entry) in deletion_log(log.held.content.bytes()).entries {
-                    if let Entry::Vacant(new) = self.gone.entry(entry.note) {
-                        cx.event(Event::Gone { note: new.key().clone() });
-                        new.insert(entry.time_ms);
-                    }
+                    self.gone.entry(entry.note).or_insert(entry.time_ms);
                 }
             }
         }
@@ -403,18 +400,21 @@ impl Instance {
             }
         }
         self.read_hints(&look.activity, depth);
-        self.note_lacking(depth, cx);
+        self.note_lacking(config, depth, cx);
         if (look.own || self.is_outdone(config, look)) && self.phase == Phase::Ready {
             // What stands in an own file is not what was written there.
             self.phase = Phase::Closed;
         }
     }
 
-    /// Whether a file that has the own id holds records that this instance did not write.
+    /// Whether a file of this instance, or one that has its id, holds something else than it wrote.
     fn is_outdone(&self, config: &Config, look: &Look) -> bool {
         let Some(own) = &self.own else { return false };
         let files = look.notes.iter().filter_map(|note| self.shelf.notes.get_key_value(note));
         files.into_iter().any(|(note, files)| {
+            if own.is_altered(note, files) {
+                return true;
+            }
             let mine = files.logs.values().filter(|file| file.name.owner.instance == own.instance());
             mine.into_iter().any(|file| !own.knows(note, config.kind, &file.held.content))
         })
@@ -422,6 +422,9 @@ impl Instance {
 
     /// Counts a note's records, and tells what came.
     fn recount(&mut self, config: &Config, note: &Arc<str>, cx: Context<'_, '_>) {
+        if let Some(files) = self.shelf.notes.get_mut(note) {
+            NoteFiles::forget_replaced(files, config.kind);
+        }
         let numbers = self.loaded(config, note).numbers;
         let before = self.known.get(note);
         let up_to: Vec<(Arc<str>, u64)> = numbers

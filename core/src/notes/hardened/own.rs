@@ -62,6 +62,15 @@ pub(super) struct OwnFile {
     is_closed: bool,
 }
 
+/// A shared log under an earlier id, as it was when the own files were opened.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Left {
+    /// Its length in the folder.
+    pub(super) len: u64,
+    /// What was read of it; `None` if nothing was.
+    pub(super) digest: Option<u64>,
+}
+
 /// The own logs of one note.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct OwnNote {
@@ -101,7 +110,7 @@ pub(super) struct Own {
     /// The largest number of each note that the own activity log names.
     pub(super) hinted: BTreeMap<Arc<str>, u64>,
     /// The files under the ids that it had before, and how long they were when it was made sure that nothing lacks of them.
-    pub(super) left: BTreeMap<Path, u64>,
+    pub(super) left: BTreeMap<Path, Left>,
 }
 
 /// What opening the own files came to.
@@ -299,6 +308,17 @@ impl Own {
         }
     }
 
+    /// Whether an own log, or one of an earlier id, was read as something else than it should be, though it has its length.
+    pub(super) fn is_altered(&self, note: &str, files: &NoteFiles) -> bool {
+        let read = |path: &Path| files.logs.get(path).map(|file| &file.held.content);
+        let own = self.notes.get(note).into_iter().flat_map(|own| &own.files);
+        let left = files.logs.keys().filter_map(|path| Some((path, self.left.get(path)?)));
+        // What was appended since is not read back, so what was read may be shorter.
+        let is_other = |content: &Content, own: &Content| content.len() == own.len() && content != own;
+        own.into_iter().any(|file| read(&file.path).is_some_and(|content| is_other(content, &file.content)))
+            || left.into_iter().any(|(path, left)| left.digest != read(path).map(Content::digest))
+    }
+
     /// Whether every record of some own file is one that this instance wrote.
     pub(super) fn knows(&self, note: &str, kind: Kind, content: &Content) -> bool {
         let checked = content.parsed(CheckedLog::parser(kind));
@@ -391,7 +411,8 @@ impl Own {
     pub(super) fn lengths(&self) -> BTreeMap<Path, u64> {
         let files = self.notes.values().flat_map(|own| &own.files);
         let files = files.map(|file| (file.path.clone(), file.content.len() as u64));
-        self.left.clone().into_iter().chain(files).collect()
+        let left = self.left.iter().map(|(path, left)| (path.clone(), left.len));
+        left.chain(files).collect()
     }
 
     /// How many records of a note were written since its last snapshot.

@@ -6,17 +6,18 @@
 //!
 //! # What is said again, and when
 //! - What this instance wrote under the ids that it had before: at once, when the own files are opened. The shadows
-//!   remember it, and what was read while the process lives. The lengths of the files are kept, as those of the files of
-//!   now are, so that a look finds what changed.
+//!   remember it, and what was read while the process lives. What the files were is kept, as that of the files of now is, so
+//!   that a look finds what changed.
 //! - What was read of others' logs while the process lives and the folder has not: once it has lacked for as long as lies
 //!   between two full scans, in which an owner that runs writes it again. Of several who remember it each waits a little
 //!   longer than the one before it by id, so that one usually does it.
+//! - What a snapshot alone held, be it one's own or another's: as a snapshot of all that is here, after the same time.
 //! - Where most of the others' logs lack at once, the folder is not the one that was read, and nothing is said again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::own::{Away, Own, Repair, list};
+use super::own::{Away, Left, Own, Repair, list};
 use super::{Context, Depth, Instance};
 use crate::kit::guard::{Limit, Tally};
 use crate::notes::checked::CheckedLog;
@@ -73,7 +74,7 @@ impl Own {
                 let again = self.say_again(fs, config, &note, files, remembered)?;
                 repair.ops.extend(again.ops);
                 repair.words.extend(again.words);
-                self.note_left(fs, &note, &before)?;
+                self.note_left(fs, &note, &before, files)?;
             }
         }
         Ok(())
@@ -106,8 +107,14 @@ impl Own {
         Ok(again)
     }
 
-    /// Takes note of how long the files of a note under an earlier id are.
-    fn note_left(&mut self, fs: &dyn Fs, note: &str, before: &str) -> Result<(), Away> {
+    /// Takes note of what the files of a note under an earlier id are.
+    fn note_left(
+        &mut self,
+        fs: &dyn Fs,
+        note: &str,
+        before: &str,
+        files: Option<&NoteFiles>,
+    ) -> Result<(), Away> {
         let dir = logs_dir(note);
         let entries = match fs.list(&dir) {
             Ok(entries) => entries,
@@ -117,7 +124,13 @@ impl Own {
         let is_left =
             |name: &str| log_name(name).is_some_and(|name| !name.is_copy && name.owner.instance == before);
         let left = entries.into_iter().filter(|entry| entry.kind == EntryKind::File && is_left(entry.name()));
-        self.left.extend(left.map(|entry| (entry.path, entry.len)));
+        let digest =
+            |path: &Path| files.and_then(|files| files.logs.get(path)).map(|file| file.held.content.digest());
+        let left = left.map(|entry| {
+            let left = Left { len: entry.len, digest: digest(&entry.path) };
+            (entry.path, left)
+        });
+        self.left.extend(left);
         Ok(())
     }
 
@@ -129,13 +142,16 @@ impl Own {
 }
 
 impl Instance {
-    /// Takes note of the notes of which the folder lacks what was read of others.
-    pub(super) fn note_lacking(&mut self, depth: Depth, cx: Context<'_, '_>) {
+    /// Takes note of the notes of which the folder lacks what was read of others or in a snapshot alone.
+    pub(super) fn note_lacking(&mut self, config: &Config, depth: Depth, cx: Context<'_, '_>) {
         if depth == Depth::Hints {
             return;
         }
         let now = cx.now().mono;
-        let lacking = self.shelf.notes.iter().filter(|(_, files)| self.lacking_of(files).next().is_some());
+        let lacks = |files: &NoteFiles| {
+            self.lacking_of(files).next().is_some() || files.alone(config.kind).next().is_some()
+        };
+        let lacking = self.shelf.notes.iter().filter(|(_, files)| lacks(files));
         let since = |note: &Arc<str>| self.lacking.get(note).copied().unwrap_or(now);
         self.lacking = lacking.map(|(note, _)| (note.clone(), since(note))).collect();
     }
@@ -150,7 +166,7 @@ impl Instance {
         lacking.filter(move |(_, file)| !mine(&file.name.owner.instance))
     }
 
-    /// Says again what the folder has lacked of others' logs for long. Says whether it writes.
+    /// Says again what the folder has lacked for long. Says whether it writes.
     pub(super) fn uphold(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
         let now = cx.now().mono;
         let due =
@@ -170,11 +186,18 @@ impl Instance {
             let again = own.say_again(cx.fs(), config, &note, Some(files), remembered);
             let Ok(again) = again else { continue };
             if !again.ops.is_empty() {
-                let known = self.known.entry(note).or_default().entry(own.instance().to_owned()).or_default();
+                let known =
+                    self.known.entry(note.clone()).or_default().entry(own.instance().to_owned()).or_default();
                 for number in again.numbers {
                     known.insert(number);
                 }
                 self.write(again.ops, again.words.into_iter().map(Event::Repaired).collect(), cx);
+                return true;
+            }
+            let files = self.shelf.notes.get(&note);
+            let is_alone = files.is_some_and(|files| files.alone(kind).next().is_some());
+            // Where records are missing or wait, it is tried again after the same time.
+            if is_alone && self.snapshot(config, &note, cx).is_ok() {
                 return true;
             }
         }

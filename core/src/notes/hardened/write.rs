@@ -1,6 +1,6 @@
 //! What an instance writes when it can: deletions first, then what it is asked, then what keeps the folder in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Context, Depth, Instance, Phase};
@@ -217,8 +217,10 @@ impl Instance {
         if new.is_empty() {
             return false;
         }
+        let learned = new.iter().filter(|(note, _)| !self.gone_saved.contains(note));
+        let events = learned.map(|(note, _)| Event::Gone { note: note.clone() }).collect();
         let ops = self.gone_ops(config, new);
-        self.write(ops, Vec::new(), cx);
+        self.write(ops, events, cx);
         true
     }
 
@@ -258,7 +260,8 @@ impl Instance {
         true
     }
 
-    /// Puts a shorter activity log in place of one that has grown to twice its length: the last line of each note.
+    /// Puts a shorter activity log in place of one that has grown to twice its length: the last line of each note, in the
+    /// order in which they stood.
     fn compact(&mut self, config: &Config, cx: Context<'_, '_>) -> bool {
         let Some(own) = &mut self.own else { return false };
         let path = own.lines_path(ACTIVITY, &config.profile);
@@ -268,8 +271,11 @@ impl Instance {
         if file.lines <= most || own.hinted.len() as u64 >= u64::from(most) || self.blocked.contains(&path) {
             return false;
         }
-        let text: String =
-            own.hinted.iter().map(|(note, seq)| lines::activity_line(note, &config.profile, *seq)).collect();
+        let places: BTreeMap<_, _> = file.entries.iter().map(|(line, entry)| (&entry.note, line)).collect();
+        let mut hinted: Vec<_> = own.hinted.iter().collect();
+        hinted.sort_by_key(|(note, _)| places.get(*note));
+        let lines = hinted.iter().map(|(note, seq)| lines::activity_line(note, &config.profile, **seq));
+        let text: String = lines.collect();
         self.shelf.activity.remove(&path);
         self.write(vec![FsOp::Replace { path, content: Content::from(text) }], Vec::new(), cx);
         true
@@ -286,7 +292,12 @@ impl Instance {
     ///
     /// # Errors
     /// If something is missing or waits: a snapshot would claim more than it holds.
-    fn snapshot(&mut self, config: &Config, note: &Arc<str>, cx: Context<'_, '_>) -> Result<(), String> {
+    pub(super) fn snapshot(
+        &mut self,
+        config: &Config,
+        note: &Arc<str>,
+        cx: Context<'_, '_>,
+    ) -> Result<(), String> {
         if self.gone.contains_key(note) {
             return Err(format!("{note} is deleted for good"));
         }
@@ -358,35 +369,49 @@ impl Instance {
         false
     }
 
-    /// Whether of every other instance of the folder all is here that it has hinted at, and something that it wrote at
-    /// `since_ms` or later: then what it did before has come as well, since its hints stand in the order of its records.
+    /// Whether of every other instance of the folder all is here that it has hinted at, and what it hinted at last it wrote
+    /// at `since_ms` or later: then what it did before has come as well, since its hints stand in the order of its records.
+    /// The latest time of any record would not do, where a clock was ahead for a while.
     fn is_caught_up(&self, config: &Config, since_ms: u64, wall: WallMs) -> bool {
         let Some(own) = &self.own else { return false };
-        let mine = |instance: &str| own.is_mine(instance);
-        let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
-        for log in self.shelf.activity.values().chain(self.shelf.deleted.values()) {
-            newest.entry(&log.owner.instance).or_default();
-        }
+        let mut others: BTreeSet<&str> = BTreeSet::new();
+        let lines = self.shelf.activity.values().chain(self.shelf.deleted.values());
+        others.extend(lines.map(|log| &*log.owner.instance));
         for files in self.shelf.notes.values() {
-            for file in files.snapshots.values() {
-                newest.entry(&file.name.owner.instance).or_default();
-            }
-            for file in files.logs.values() {
-                let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
-                let times = checked.good().map(|record| record.time_ms);
-                let time_ms = times.filter(|ms| *ms <= ahead_ms(wall)).max().unwrap_or(0);
-                let newest = newest.entry(&file.name.owner.instance).or_default();
-                *newest = time_ms.max(*newest);
-            }
+            let files = files.snapshots.values().chain(files.logs.values());
+            others.extend(files.map(|file| &*file.name.owner.instance));
         }
+        others.retain(|instance| !own.is_mine(instance));
         let awaited = self.awaited();
         let gap = |instance: &str| {
             let numbers = self.known.values().filter_map(|known| known.get(instance));
             numbers.into_iter().any(|numbers| numbers.missing().next().is_some())
         };
-        newest.into_iter().filter(|(instance, _)| !mine(instance)).all(|(instance, newest)| {
-            newest >= since_ms && !gap(instance) && awaited.iter().all(|(_, other, _)| **other != *instance)
+        others.into_iter().all(|instance| {
+            self.last_heard_ms(config, instance, wall).is_some_and(|ms| ms >= since_ms)
+                && !gap(instance)
+                && awaited.iter().all(|(_, other, _)| **other != *instance)
         })
+    }
+
+    /// When an instance wrote the record that it has hinted at last, in ms since 1970; `None` if that record is not here or
+    /// its time cannot be right.
+    fn last_heard_ms(&self, config: &Config, instance: &str, wall: WallMs) -> Option<u64> {
+        let logs = self.shelf.activity.values();
+        let logs = logs.filter(|log| !log.is_copy && log.owner.instance == instance);
+        let last = logs.filter_map(|log| {
+            let lines = lines::activity_log(log.held.content.bytes()).entries;
+            let (_, hint) = lines.into_iter().rev().find(|(_, hint)| !self.gone.contains_key(&hint.note))?;
+            let files = self.shelf.notes.get(&hint.note)?;
+            let logs = files.logs.values().filter(|file| file.name.owner.instance == instance);
+            let times = logs.filter_map(|file| {
+                let checked = file.held.content.parsed(CheckedLog::parser(config.kind));
+                let mut good = checked.good();
+                good.find(|record| record.seq == hint.seq).map(|record| record.time_ms)
+            });
+            times.min()
+        });
+        last.filter(|ms| *ms <= ahead_ms(wall)).max()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cloudchamber_core::kit::hlc::AHEAD_MS_MAX;
 use cloudchamber_core::notes::document::Parts;
 use cloudchamber_core::notes::lines::deletion_log;
 use cloudchamber_core::notes::names::{DELETED, SD_ID, SD_VERSION};
@@ -13,7 +14,7 @@ use super::NotesSystem;
 use super::seen;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
-use crate::world::{Choice, ChoiceOf, Commit, Effects, Setup, World};
+use crate::world::{Choice, ChoiceOf, Commit, EPOCH, Effects, Setup, World};
 
 /// The checkers' names, so that no text is written twice.
 pub mod name {
@@ -141,7 +142,7 @@ impl Checks<NotesSystem> for NotesChecks {
         Checker {
             name: RESTORED_STAYS,
             kind: CheckerKind::Safety,
-            about: "No instance empties its trash of a note in which others that it knows of had written again before its time was over.",
+            about: "No instance empties its trash of a note in which others that it knows of had written again before its time was over, by a clock that was right within a day.",
         },
         Checker {
             name: WRITES_AGAIN,
@@ -455,7 +456,8 @@ impl NotesChecks {
         findings: &mut Findings,
     ) {
         let Some(notes) = world.replica(id).protocol() else { return };
-        let open = self.of(note).filter(|(_, record)| !record.spread && !record.read.contains(&id));
+        // Also of those that had spread while this one was away.
+        let open = self.of(note).filter(|(_, record)| !record.read.contains(&id));
         let open: Vec<_> =
             open.filter_map(|(key, record)| Some((key.clone(), record.data.clone()?))).collect();
         if open.is_empty() {
@@ -475,7 +477,7 @@ impl NotesChecks {
                 findings.count(TRAVELS, 1);
             }
             record.read.insert(id);
-            if running.is_subset(&record.read) {
+            if !record.spread && running.is_subset(&record.read) {
                 record.spread = true;
                 findings.sample(SPREAD_MS, world.now() - record.at_ms);
             }
@@ -497,8 +499,13 @@ impl NotesChecks {
         let newest = read.map(|(_, record)| record.time_ms).max().unwrap_or(0);
         // Nobody can wait for one of whom nothing has ever come.
         let is_known = |instance: &str| seen::knows_of(world.replica(id).disk(), instance);
+        // Nor can anybody tell what comes later from whoever's clock is far off.
+        let is_timed = |record: &Record| {
+            let wall = EPOCH.0.unsigned_abs().saturating_add(record.at_ms);
+            record.time_ms.abs_diff(wall) <= AHEAD_MS_MAX.unsigned_abs()
+        };
         let unread = self.of(note).find(|((_, instance, ..), record)| {
-            let in_time = record.time_ms < newest.saturating_add(trash_ms);
+            let in_time = is_timed(record) && record.time_ms < newest.saturating_add(trash_ms);
             !has_read(record) && record.data.is_some() && in_time && is_known(instance)
         });
         if let Some(((_, instance, seq, _), record)) = unread {
