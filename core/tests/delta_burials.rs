@@ -339,3 +339,49 @@ fn what_others_missed_of_a_machine_that_is_gone_is_said_again_after_a_while() {
         assert_eq!(b.fs.written, 0);
     }
 }
+
+/// `b` writes to an entity, `c` deletes it having seen that, and `a` alone has deleted and buried it without.
+fn deleted_by_two() -> (Site, Site, Site) {
+    let (mut a, mut b, mut c) = (site("a"), site("b"), site("c"));
+    a.put("task", "t1", r#"{"x":1}"#);
+    a.sync();
+    let before = file(&mut a, "entities/task_t1.json");
+    a.put("task", "t0", r#"{"x":2}"#);
+    a.delete("task", "t1");
+    a.sync();
+    bring(before.clone(), &mut b);
+    b.sync();
+    b.put("task", "t1", r#"{"x":4}"#);
+    b.sync();
+    bring(before, &mut c);
+    carry(&mut b, &mut c);
+    c.sync();
+    c.delete("task", "t1");
+    c.sync();
+    (a, b, c)
+}
+
+#[test]
+fn what_one_deletion_had_seen_is_late_to_nobody_in_the_end() {
+    // `a` has marked the write as late before `c` hears of its burial, or marks it afterwards.
+    for is_marked_first in [true, false] {
+        let (mut a, mut b, mut c) = deleted_by_two();
+        if is_marked_first {
+            carry(&mut b, &mut a);
+            a.sync();
+            assert_eq!(a.conflicts(), ["task t1 x=4"]);
+        }
+        carry(&mut a, &mut c);
+        c.sync();
+        assert!(c.conflicts().is_empty(), "{:?}", c.conflicts());
+        if !is_marked_first {
+            carry(&mut b, &mut a);
+            a.sync();
+            assert_eq!(a.conflicts(), ["task t1 x=4"]);
+        }
+        // The deletion itself went with the life.
+        rest(&mut [&mut b, &mut a, &mut c]);
+        let all = [&mut a, &mut b, &mut c].map(|site| (site.conflicts(), site.picture()));
+        assert!(all.iter().all(|one| one.0.is_empty() && *one == all[0]), "{is_marked_first}: {all:?}");
+    }
+}

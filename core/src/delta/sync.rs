@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codec::SCHEMA;
 use super::entity::{Death, Entity, Key};
 use super::event::{Event, Report};
-use super::graves::{Declarer, bury};
+use super::graves::{Burial, Declarer, bury};
 use super::lack;
 use super::layout::{entities_dir, entity_file_name, is_entity_file_name, part_to, replica_dir};
 use super::look::{self, Away, Expected, Found, Listings, Members, Reading};
@@ -471,29 +471,40 @@ impl Sync<'_> {
             declared.iter().map(|(graves, seen)| Declarer { graves, seen }).collect();
         let own = self.own.graves.clone();
         declarers.push(Declarer { graves: &own, seen: &before });
-        self.bury(&declarers);
-        let known = self.own.graves.clone();
+        // A life that is not among the records any more, and a write that had come before: it went with the life.
+        let store = self.store;
+        let had_seen = |key: &Key, life: &Dot, dot: &Dot| {
+            let is_kept = |record: &Record| record.entity.births.contains_key(life);
+            own.contains(&life.replica, life.count)
+                && before.covers(dot)
+                && !store.records.get(key).is_some_and(|record| is_kept(record))
+        };
+        self.bury(&declarers, had_seen);
         for meta in metas {
             self.own.graves.join(&meta.graves);
         }
         self.say_late();
-        if self.own.graves != known {
+        if self.own.graves != own {
             self.note_burial();
         }
     }
 
-    fn bury(&mut self, declarers: &[Declarer<'_>]) {
+    fn bury(&mut self, declarers: &[Declarer<'_>], had_seen: impl Fn(&Key, &Dot, &Dot) -> bool) {
+        let burial = |key: &Key, record: &Record| {
+            bury(&record.entity, declarers, |life, dot| had_seen(key, life, dot))
+        };
         let buried: Vec<_> = self
             .records()
-            .filter_map(|(key, record)| {
-                Some((key.clone(), bury(&record.entity, declarers)?, record.published))
-            })
+            .filter_map(|(key, record)| Some((key.clone(), burial(key, record)?, record.published)))
             .collect();
-        for (key, entity, published) in buried {
-            if entity.births.is_empty() {
+        for (key, Burial { left, decided }, published) in buried {
+            if left.births.is_empty() {
                 self.report.collected += 1;
             }
-            self.changed.insert(key, Record { entity, published });
+            for dot in decided {
+                self.own.graves.add(&dot.replica, dot.count..=dot.count);
+            }
+            self.changed.insert(key, Record { entity: left, published });
         }
     }
 
@@ -575,7 +586,7 @@ impl Sync<'_> {
         }
         let graves = self.own.graves.clone();
         let declarer = [Declarer { graves: &graves, seen: &own }];
-        self.bury(&declarer);
+        self.bury(&declarer, |_, _, _| false);
         self.note_burial();
     }
 

@@ -400,7 +400,7 @@ impl NotesChecks {
             Event::Written { note, instance, seq, .. } => {
                 self.acknowledged(config, world, id, (note, instance, *seq), findings);
             }
-            Event::Loaded { note, .. } => self.arrived(config, world, id, note, findings),
+            Event::Loaded { note, up_to } => self.arrived(config, world, id, (note, up_to), findings),
             Event::Deleted { note } => {
                 if !self.asked.contains(&(id, note.clone())) {
                     self.cleaned(config, world, id, note, findings);
@@ -452,7 +452,7 @@ impl NotesChecks {
         config: &Config,
         world: &World<NotesSystem>,
         id: ReplicaId,
-        note: &Arc<str>,
+        (note, up_to): (&Arc<str>, &[(Arc<str>, u64)]),
         findings: &mut Findings,
     ) {
         let Some(notes) = world.replica(id).protocol() else { return };
@@ -464,7 +464,15 @@ impl NotesChecks {
             return;
         }
         let data: Vec<_> = open.iter().map(|(_, data)| data.bytes()).collect();
-        let lacks: BTreeSet<_> = notes.lacks(config, note, &data).into_iter().collect();
+        // A note that it has deleted in the same step lacks everything: there it counts what was told.
+        let lacks: BTreeSet<_> = if notes.is_deleted(note) {
+            let told = |(_, instance, seq, _): &Key| {
+                up_to.iter().any(|(other, up_to)| other == instance && seq <= up_to)
+            };
+            (0..open.len()).filter(|at| !told(&open[*at].0)).collect()
+        } else {
+            notes.lacks(config, note, &data).into_iter().collect()
+        };
         let running: BTreeSet<_> =
             world.replicas().filter(|(_, replica)| replica.process().is_some()).map(|(id, _)| id).collect();
         if lacks.len() < open.len() {
