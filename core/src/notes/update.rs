@@ -1,9 +1,10 @@
 //! Yjs updates, looked at before a decoder sees them.
 //!
-//! A decoder of untrusted bytes may be asked by a length for more memory than there is, and by nested values for more
-//! stack than there is; neither can be caught. So [`check`] walks over an update (the v1 encoding of Yjs 13) without
-//! allocating: what it lets pass is complete, ends where the bytes end, holds nothing deeper than [`DEPTH_MAX`], no
-//! number outside what Yjs can count to, and nothing that refers to itself or to what comes after it.
+//! A decoder of untrusted bytes may be asked by a length for more memory than there is, by nested values for more stack
+//! than there is, and by what stands twice to go round without end; none of that can be caught. So [`check`] walks over
+//! an update (the v1 encoding of Yjs 13) without taking more memory than its bytes do: what it lets pass is complete, ends
+//! where the bytes end, holds nothing deeper than [`DEPTH_MAX`], no number outside what Yjs can count to, nothing that
+//! refers to itself or to what comes after it, and what a client wrote in one place only.
 //!
 //! # What it finds of a damaged file
 //! No proper prefix of an update is one. An update whose end is zeros instead of its own bytes is refused, but where
@@ -47,6 +48,9 @@ pub enum Flaw {
     /// An item refers to itself or to what its client wrote later.
     #[error("an item of the update refers to itself")]
     Itself,
+    /// What one client wrote stands in two places. A decoder may take it in twice, and then never come to an end.
+    #[error("what client {0} wrote stands twice in the update")]
+    Twice(u64),
     /// A range or a skip is empty.
     #[error("a range of the update is empty")]
     Empty,
@@ -207,9 +211,14 @@ impl<'a> Walk<'a> {
 
     /// Walks over the whole update, and returns how many bytes are left.
     fn all(&mut self, seen: &mut dyn FnMut(Struct)) -> Result<usize, Flaw> {
-        for _ in 0..self.number()? {
+        let sections = self.number()?;
+        let mut clients = Vec::new();
+        for _ in 0..sections {
             let structs = self.number()?;
             let client = self.client()?;
+            if sections > 1 {
+                clients.push(client);
+            }
             let mut clock = self.clock()?;
             for _ in 0..structs {
                 let (len, kind, from) = self.one_struct(client, clock)?;
@@ -217,6 +226,10 @@ impl<'a> Walk<'a> {
                 clock =
                     clock.checked_add(len).filter(|&end| end <= u64::from(u32::MAX)).ok_or(Flaw::Clock)?;
             }
+        }
+        clients.sort_unstable();
+        if let Some(pair) = clients.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Flaw::Twice(pair[0]));
         }
         for _ in 0..self.number()? {
             let client = self.client()?;
@@ -444,6 +457,18 @@ mod tests {
             let zeroed = [&bytes[..cut], &vec![0; bytes.len() - cut]].concat();
             assert!(zeroed == bytes || check(&zeroed).is_err(), "{cut}");
         }
+    }
+
+    /// No Yjs writes such an update, and `yrs` takes its items in twice: some orders of its hash maps make a ring of them.
+    #[test]
+    fn what_one_client_wrote_stands_in_one_place() {
+        let section = |client: u8| [1, client, 1, 0x41, 1, 7, 1];
+        let update = |clients: &[u8]| {
+            let sections: Vec<u8> = clients.iter().copied().flat_map(section).collect();
+            [&[clients.len() as u8], &sections[..], &[0]].concat()
+        };
+        assert_eq!(check(&update(&[9, 4, 5])), Ok(()));
+        assert_eq!(check(&update(&[9, 4, 9])), Err(Flaw::Twice(9)));
     }
 
     proptest! {
