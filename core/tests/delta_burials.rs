@@ -78,15 +78,22 @@ fn dismiss(site: &mut Site, words: &str) {
     assert!(told.iter().any(|event| matches!(event, Event::Acknowledged { .. })), "{told:?}");
 }
 
-/// `b` writes to an entity that `a` alone has deleted and buried, and lists that as conflicts.
-fn late(sets: &[&str]) -> (Site, Site) {
-    let (mut a, mut b) = (site("a"), site("b"));
+/// `a`, which has deleted an entity and, being alone, buried it; and the entity's file before that.
+fn buried() -> (Site, (Path, Content)) {
+    let mut a = site("a");
     a.put("task", "t1", r#"{"x":1}"#);
     a.sync();
     let before = file(&mut a, "entities/task_t1.json");
     a.put("task", "t0", r#"{"x":2}"#);
     a.delete("task", "t1");
     a.sync();
+    (a, before)
+}
+
+/// `b` writes to an entity that `a` alone has deleted and buried, and lists that as conflicts.
+fn late(sets: &[&str]) -> (Site, Site) {
+    let (mut a, before) = buried();
+    let mut b = site("b");
     bring(before, &mut b);
     b.sync();
     sets.iter().for_each(|set| drop(b.put("task", "t1", set)));
@@ -342,13 +349,8 @@ fn what_others_missed_of_a_machine_that_is_gone_is_said_again_after_a_while() {
 
 /// `b` writes to an entity, `c` deletes it having seen that, and `a` alone has deleted and buried it without.
 fn deleted_by_two() -> (Site, Site, Site) {
-    let (mut a, mut b, mut c) = (site("a"), site("b"), site("c"));
-    a.put("task", "t1", r#"{"x":1}"#);
-    a.sync();
-    let before = file(&mut a, "entities/task_t1.json");
-    a.put("task", "t0", r#"{"x":2}"#);
-    a.delete("task", "t1");
-    a.sync();
+    let (a, before) = buried();
+    let (mut b, mut c) = (site("b"), site("c"));
     bring(before.clone(), &mut b);
     b.sync();
     b.put("task", "t1", r#"{"x":4}"#);

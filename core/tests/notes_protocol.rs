@@ -17,6 +17,14 @@ fn pair(kind: Kind) -> [Replica; 2] {
     [A, B].map(|id| Replica::started(Design::Hardened, kind, id))
 }
 
+/// Two that empty their trash of what has lain there for ten minutes.
+fn pair_with_trash() -> [Replica; 2] {
+    pair(Kind::Records).map(|mut replica| {
+        replica.config.timing.trash_ms = Some(600_000);
+        replica
+    })
+}
+
 fn texts(replicas: &[Replica]) -> Vec<String> {
     replicas.iter().map(|replica| replica.text(NOTE).unwrap_or_default()).collect()
 }
@@ -402,11 +410,7 @@ fn a_look_reads_only_what_it_must() {
 #[test]
 fn times_are_in_the_order_of_what_had_seen_what() {
     const HOUR_MS: i64 = 3_600_000;
-    let mut both = pair(Kind::Records);
-    for replica in &mut both {
-        replica.config.timing.trash_ms = Some(600_000);
-    }
-    let [a, b] = &mut both;
+    let [a, b] = &mut pair_with_trash();
     // What was written before its clock is set back is later than anything that comes next.
     a.create("other", "words");
     a.now.wall = a.now.wall.plus(-HOUR_MS);
@@ -429,11 +433,7 @@ fn times_are_in_the_order_of_what_had_seen_what() {
 #[test]
 fn a_clock_that_was_ahead_does_not_stand_for_what_came_since() {
     const DAYS_MS: i64 = 10 * 86_400_000;
-    let mut both = pair(Kind::Records);
-    for replica in &mut both {
-        replica.config.timing.trash_ms = Some(600_000);
-    }
-    let [a, b] = &mut both;
+    let [a, b] = &mut pair_with_trash();
     a.create("other", "words");
     a.now.wall = a.now.wall.plus(-DAYS_MS);
     b.now.wall = b.now.wall.plus(-DAYS_MS);

@@ -474,10 +474,9 @@ impl Sync<'_> {
         // A life that is not among the records any more, and a write that had come before: it went with the life.
         let store = self.store;
         let had_seen = |key: &Key, life: &Dot, dot: &Dot| {
-            let is_kept = |record: &Record| record.entity.births.contains_key(life);
-            own.contains(&life.replica, life.count)
-                && before.covers(dot)
-                && !store.records.get(key).is_some_and(|record| is_kept(record))
+            let record = store.records.get(key);
+            let is_kept = record.is_some_and(|record| record.entity.births.contains_key(life));
+            !is_kept && own.contains(&life.replica, life.count) && before.covers(dot)
         };
         self.bury(&declarers, had_seen);
         for meta in metas {

@@ -412,11 +412,8 @@ impl Instance {
         let Some(own) = &self.own else { return false };
         let files = look.notes.iter().filter_map(|note| self.shelf.notes.get_key_value(note));
         files.into_iter().any(|(note, files)| {
-            if own.is_altered(note, files) {
-                return true;
-            }
-            let mine = files.logs.values().filter(|file| file.name.owner.instance == own.instance());
-            mine.into_iter().any(|file| !own.knows(note, config.kind, &file.held.content))
+            let mut mine = files.logs.values().filter(|file| file.name.owner.instance == own.instance());
+            own.is_altered(note, files) || mine.any(|file| !own.knows(note, config.kind, &file.held.content))
         })
     }
 

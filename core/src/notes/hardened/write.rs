@@ -14,7 +14,7 @@ use crate::notes::load::End;
 use crate::notes::names::{ACTIVITY, DELETED, Owner, is_id, new_id, snapshot_file_name, snapshots_dir};
 use crate::notes::problem::ProblemKind;
 use crate::notes::protocol::{Command, Done, Event};
-use crate::notes::snapshot::{ClockEntry, Seal, SnapshotFile, sealed_snapshot};
+use crate::notes::snapshot::{ClockEntry, SnapshotFile, sealed_snapshot};
 use crate::{Content, FsOp, WallMs};
 
 use super::own::tombstones_path;
@@ -335,10 +335,8 @@ impl Instance {
         let mut ops = vec![FsOp::CreateNew { path: path.clone(), content }, FsOp::Flush { path }];
         // One of ours that is whole; of upstream's nothing is removed.
         old.pop();
-        let sealed = |content: &Content| {
-            SnapshotFile::read(content.bytes()).is_ok_and(|file| file.seal == Seal::Sound)
-        };
-        let removed = old.into_iter().filter(|(_, file)| sealed(&file.held.content));
+        let removed =
+            old.into_iter().filter(|(_, file)| SnapshotFile::sealed(file.held.content.bytes()).is_some());
         let removed: Vec<_> = removed.map(|(path, _)| path.clone()).collect();
         if let Some(files) = self.shelf.notes.get_mut(note).map(Arc::make_mut) {
             files.snapshots.retain(|path, _| !removed.contains(path));
