@@ -36,12 +36,12 @@ pub fn real(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The local directory of a folder, and of a name where one machine has several: below the user's data. A folder that
-/// was moved keeps the one it had.
+/// was moved keeps the one it had; one that is away has the one that it had under this path.
 ///
 /// # Errors
-/// Where the folder is not there, or the user has no directory for data.
+/// Where the user has no directory for data.
 pub fn default(folder: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
-    let folder = real(folder)?;
+    let folder = future(folder)?;
     let data = dirs::state_dir().or_else(dirs::data_local_dir);
     let data = data.context("this user has no directory for data: give one with --local")?;
     // For people there is the folder's name; what counts is the number.
@@ -89,8 +89,8 @@ pub fn make(local: &Path, folder: &Path, synced: Synced) -> anyhow::Result<PathB
 /// The reason, and the way out.
 pub fn refuse_inside(local: &Path, folder: &Path, synced: Synced) -> anyhow::Result<()> {
     let copied = match synced {
-        Synced::Everything => real(folder)?,
-        Synced::SharedAlone => real(folder)?.join("shared"),
+        Synced::Everything => future(folder)?,
+        Synced::SharedAlone => future(folder)?.join("shared"),
     };
     if !future(local)?.starts_with(&copied) {
         return Ok(());
@@ -106,7 +106,10 @@ pub fn refuse_inside(local: &Path, folder: &Path, synced: Synced) -> anyhow::Res
 }
 
 /// The real path that a directory has or will have.
-fn future(path: &Path) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// Where there is no current directory.
+pub fn future(path: &Path) -> anyhow::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     for there in path.ancestors() {
         if let Ok(real) = there.canonicalize() {

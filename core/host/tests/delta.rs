@@ -284,7 +284,7 @@ fn a_folder_that_is_gone_or_emptied_is_said_and_nothing_is_written() {
     std::fs::rename(&folder, &aside).unwrap();
     let gone = case.run("one", &["sync"]);
     assert_eq!(gone.status.code(), Some(2));
-    assert!(said(&gone).contains("folder: there is no such directory: give the shared folder"), "{gone:?}");
+    assert!(said(&gone).contains("the folder is away ("), "{gone:?}");
     assert!(!folder.exists());
     std::fs::create_dir(&folder).unwrap();
     for args in [&["sync"][..], &["sync", "--dry-run"]] {
@@ -297,8 +297,22 @@ fn a_folder_that_is_gone_or_emptied_is_said_and_nothing_is_written() {
     // What is put meanwhile is kept, and sent when the folder is back.
     case.ok("one", &["put", "task", "t2", "title=meanwhile"]);
     std::fs::remove_dir(&folder).unwrap();
+    case.ok("one", &["put", "task", "t3", "title=meanwhile"]);
+    let list = case.run("one", &["list"]);
+    assert!(ok(&list).contains("task t3"), "{list:?}");
+    assert!(said(&list).contains("folder: the folder is away: this is what this machine knows"), "{list:?}");
+    // Who never was there, and a directory that nobody has, are told apart from that.
+    for args in [&["list"][..], &["put", "task", "t4", "title=t"], &["sync"]] {
+        let never = case.run("other", args);
+        assert_eq!(never.status.code(), Some(2));
+        assert!(
+            said(&never).contains("folder: there is no such directory: give the shared folder"),
+            "{never:?}"
+        );
+    }
+    assert!(!folder.exists() && !case.local("other").exists());
     std::fs::rename(&aside, &folder).unwrap();
-    assert_eq!(case.sync("one"), "1 task sent");
+    assert_eq!(case.sync("one"), "2 tasks sent");
 }
 
 #[test]

@@ -92,21 +92,23 @@ impl Options {
         self
     }
 
-    /// Opens the replica, and waits for other processes of this machine that have it open.
+    /// Opens the replica, and waits for other processes of this machine that have it open. A folder that is away, such as a
+    /// disk that is not mounted, is no hindrance to a replica that has been there: what is written waits for it here.
     ///
     /// # Errors
-    /// Where the folder is not there, or the local directory lies inside of it or cannot be made or read.
+    /// Where the folder is not there and never was, or the local directory lies inside of it or cannot be made or read.
     pub fn open(&self) -> Result<Replica, DeltaError> {
         let (place, lock) = self.prepare().map_err(DeltaError::Place)?;
         Replica::start(place, lock)
     }
 
     fn prepare(&self) -> anyhow::Result<(Place, Lock)> {
-        let folder = local::real(&self.folder)?;
+        let (folder, away) = self.folder()?;
         let local = local::make(&self.local_of(&folder)?, &folder, Synced::Everything)?;
         let lock = Lock::wait(&local)
             .with_context(|| format!("{}: give a local directory that can be written", local.display()))?;
         let said = match (&self.local, local.parent()) {
+            _ if away.is_some() => away,
             (None, Some(of_folder)) => local::remember(of_folder, &folder, self.name.as_deref())?,
             _ => None,
         };
@@ -125,10 +127,10 @@ impl Options {
     /// Where the replica lies, for whoever only looks: nothing is made.
     ///
     /// # Errors
-    /// Where the folder is not there, or the local directory lies inside of it or was never made.
+    /// Where the folder is not there and never was, or the local directory lies inside of it or was never made.
     pub fn find(&self) -> Result<Place, DeltaError> {
         let find = || {
-            let folder = local::real(&self.folder)?;
+            let (folder, away) = self.folder()?;
             let local = self.local_of(&folder)?;
             local::refuse_inside(&local, &folder, Synced::Everything)?;
             let kept = Kept::read(&local)?.ok_or_else(|| {
@@ -137,9 +139,27 @@ impl Options {
                     local.display()
                 )
             })?;
-            Ok(self.place(folder, local, Some(&kept), None))
+            Ok(self.place(folder, local, Some(&kept), away))
         };
         find().map_err(DeltaError::Place)
+    }
+
+    /// The folder's real path. If it is away, the path that it had, and what is to be said of that.
+    fn folder(&self) -> anyhow::Result<(PathBuf, Option<String>)> {
+        let gone = match local::real(&self.folder) {
+            Ok(folder) => return Ok((folder, None)),
+            Err(error) => error,
+        };
+        let folder = local::future(&self.folder)?;
+        match Kept::read(&self.local_of(&folder)?)? {
+            Some(_) => {
+                let said =
+                    format!("{}: the folder is away: this is what this machine knows", folder.display());
+                Ok((folder, Some(said)))
+            }
+            // Nobody has ever synced there.
+            None => Err(gone),
+        }
     }
 
     fn local_of(&self, folder: &OsPath) -> anyhow::Result<PathBuf> {

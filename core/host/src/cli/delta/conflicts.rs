@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use cloudchamber_core::delta::{Conflict, Delta, Reason};
 use cloudchamber_core::kit::json::Json;
 use cloudchamber_host::clock;
-use cloudchamber_host::delta::look;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -65,7 +64,7 @@ impl Row {
 }
 
 pub(super) fn list(place: &Place) -> anyhow::Result<ExitCode> {
-    let delta = look(&place.options().find()?)?;
+    let delta = place.look()?;
     let all: Vec<Conflict> = delta.conflicts().collect();
     if place.json {
         let conflicts =

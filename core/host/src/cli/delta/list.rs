@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cloudchamber_core::delta::Shown;
-use cloudchamber_host::delta::look;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -50,7 +49,7 @@ impl Row {
 }
 
 pub(super) fn run(place: &Place, kind: Option<&str>, deleted: bool) -> anyhow::Result<ExitCode> {
-    let delta = look(&place.options().find()?)?;
+    let delta = place.look()?;
     let wanted =
         |shown: &Shown| (deleted || !shown.deleted) && kind.is_none_or(|kind| kind == &*shown.key.kind);
     let shown: Vec<Shown> = delta.all().filter(wanted).collect();

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use cloudchamber_core::delta::{Key, Layout, Problem};
+use cloudchamber_core::delta::{Delta as Known, Key, Layout, Problem};
 use cloudchamber_core::kit::json::Json;
-use cloudchamber_host::delta::{Options, Replica};
+use cloudchamber_host::delta::{Options, Place as There, Replica, look};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -216,15 +216,26 @@ impl Place {
             None => options,
         };
         let replica = options.open()?;
-        if let Some(said) = &replica.place().said {
-            eprintln!("{said}");
-        }
+        tell(replica.place());
         Ok(replica)
+    }
+
+    /// What the replica knows, for a command that only looks.
+    fn look(&self) -> anyhow::Result<Known> {
+        let there = self.options().find()?;
+        tell(&there);
+        Ok(look(&there)?)
+    }
+}
+
+fn tell(place: &There) {
+    if let Some(said) = &place.said {
+        eprintln!("{said}");
     }
 }
 
 /// Who a replica is, in its folder.
-fn id_of(delta: &cloudchamber_core::delta::Delta) -> String {
+fn id_of(delta: &Known) -> String {
     delta.id().map(ToString::to_string).unwrap_or_default()
 }
 
