@@ -190,6 +190,7 @@ impl Sync<'_> {
             removed,
             report: std::mem::take(&mut self.report),
             events: std::mem::take(&mut self.events),
+            same_until: self.same_until(),
         }
     }
 

@@ -20,15 +20,17 @@ use super::codec::{
     Wrong, read_entity, read_ranges, read_stamp, read_vector, write_entity, write_ranges, write_vector,
 };
 use super::entity::{Entity, Key};
+use super::event::Report;
 use super::layout::{base_path, store_path};
 use super::meta::{BEATS_MAX, Beat, Part, read_beats, write_beats};
 use super::scan;
 use super::vector::{ReplicaId, Vector};
 use crate::kit::hlc::Hybrid;
 use crate::kit::json::{Node, quote};
+use crate::kit::memo::Memo;
 use crate::kit::own_file;
 use crate::kit::watermark::Watermarks;
-use crate::{Content, Fs, FsError, FsOp};
+use crate::{Content, Fs, FsError, FsOp, WallMs};
 
 /// Who this replica is, and how far it has come.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -145,6 +147,19 @@ pub struct Store {
     pub log_len: u64,
     /// Whether the log has to be written anew before anything is added.
     pub log_torn: bool,
+    /// The last sync, if it found nothing to do and nothing has changed here since.
+    pub idle: Memo<Option<Idle>>,
+}
+
+/// A sync that found nothing to do. As long as the folder is as it was, the next one finds nothing either.
+#[derive(Clone, Debug)]
+pub struct Idle {
+    /// The folder's digest.
+    pub digest: u64,
+    /// From then on somebody has been away for too long.
+    pub until: WallMs,
+    /// What it came to.
+    pub report: Report,
 }
 
 /// A change to the store: first written, then made.
@@ -318,6 +333,7 @@ impl Store {
 
     /// Makes a change that was written.
     pub fn make(&mut self, update: &Update, log_len: u64) {
+        *self.idle = None;
         for (key, record) in &update.records {
             match record {
                 Some(record) => self.records.insert(key.clone(), record.clone()),

@@ -32,7 +32,7 @@ use super::vector::{Dot, ReplicaId, Vector};
 use super::{Config, Layout};
 use crate::kit::guard::Lack;
 use crate::kit::hlc::{Clock, Hybrid};
-use crate::{Entry, Fs, FsOp, Now, Path, Rng};
+use crate::{Entry, Fs, FsOp, Now, Path, Rng, WallMs};
 
 /// What a sync would do.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(super) struct Plan {
     pub(super) report: Report,
     /// What is told beside it.
     pub(super) events: Vec<Event>,
+    /// If nothing comes of it: until when nothing comes of another one on the same folder; `None` if chance decides.
+    pub(super) same_until: Option<WallMs>,
 }
 
 /// A sync under way: what is known grows while it looks around.
@@ -72,6 +74,8 @@ pub(super) struct Sync<'a> {
     pub(super) leftovers: Vec<Path>,
     /// Up to which own write somebody else has read the own files; the most there is where nobody else is there.
     pub(super) acknowledged: u64,
+    /// Whether chance decided what was looked at.
+    drew: bool,
 }
 
 /// Plans a sync. One that `accepts` takes the folder as it is.
@@ -111,6 +115,7 @@ pub(super) fn plan(
         found,
         leftovers: Vec::new(),
         acknowledged: 0,
+        drew: false,
     };
     sync.run(standing, &members, rng)
 }
@@ -207,7 +212,7 @@ impl Sync<'_> {
 
     /// Some of the own files that a peer has not got to see, though it has heard of later ones: it may be that an older
     /// version of one came back, which only its owner can mend. Two for each peer that lags, drawn.
-    fn doubted(&self, metas: &[&Meta], rng: &mut dyn Rng) -> BTreeSet<Key> {
+    fn doubted(&mut self, metas: &[&Meta], rng: &mut dyn Rng) -> BTreeSet<Key> {
         let head = self.own.head;
         let lags: Vec<u64> = metas
             .iter()
@@ -225,6 +230,7 @@ impl Sync<'_> {
             .collect();
         let Some(last) = late.len().checked_sub(1) else { return BTreeSet::new() };
         let from = usize::try_from(rng.up_to(last as u64)).unwrap_or(0);
+        self.drew = true;
         late.iter()
             .cycle()
             .skip(from)
@@ -441,6 +447,16 @@ impl Sync<'_> {
         let others = others.filter(|(_, meta)| meta.as_ref().is_none_or(|meta| !self.is_gone(meta)));
         let read = others.map(|(_, meta)| meta.as_ref().map_or(0, |meta| meta.seen.get(&self.id.0)));
         read.max().unwrap_or(u64::MAX)
+    }
+
+    /// See [`Plan::same_until`]. Of the time only how long a peer has been away counts.
+    pub(super) fn same_until(&self) -> Option<WallMs> {
+        let waits = [self.config.retention_ms.saturating_add(1), self.config.uphold_ms];
+        let waits = waits.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let since = self.base.peers.values().map(|peer| peer.since_ms);
+        let ends = since.flat_map(|since| waits.map(|ms| since.saturating_add(ms)));
+        let next = ends.filter(|end| *end > self.now.wall.0).min();
+        (!self.drew).then_some(WallMs(next.unwrap_or(i64::MAX)))
     }
 
     /// Whether a replica writes no more under its id, or was given up.

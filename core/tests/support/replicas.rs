@@ -8,12 +8,15 @@ use cloudchamber_core::{
     Content, Draw, Driver, Entry, Fs, FsError, FsMut, FsOp, Input, MemoryFs, Mono, Now, Path, Root, WallMs,
 };
 
-/// A disk that counts how often a file is opened and written.
+/// A disk that counts how often a file is opened, a directory listed, and something written.
 #[derive(Clone, Default)]
 pub(crate) struct Counted {
     pub(crate) disk: MemoryFs,
     pub(crate) opened: Cell<u64>,
+    pub(crate) listed: Cell<u64>,
     pub(crate) written: u64,
+    /// Whether its directories have digests.
+    pub(crate) digests: bool,
 }
 
 impl Fs for Counted {
@@ -23,7 +26,12 @@ impl Fs for Counted {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
+        self.listed.set(self.listed.get() + 1);
         self.disk.list(dir)
+    }
+
+    fn digest(&self, dir: &Path) -> Option<u64> {
+        self.disk.digest(dir).filter(|_| self.digests)
     }
 }
 
@@ -61,7 +69,7 @@ impl Site {
     /// Another machine with the same disk.
     pub(crate) fn twin(&self, machine: &str) -> Self {
         let named = Config { replica: machine.to_owned(), ..self.config.clone() };
-        let fs = Counted { disk: self.fs.disk.clone(), ..Counted::default() };
+        let fs = Counted { disk: self.fs.disk.clone(), digests: self.fs.digests, ..Counted::default() };
         Self { config: self.config.clone(), fs, wall: self.wall + 500, ..Self::new(named) }
     }
 
