@@ -220,6 +220,20 @@ fn a_folder_is_made_by_init_alone_and_only_in_one_that_is_there() {
     assert!(!place.exists());
 }
 
+#[test]
+fn an_agent_of_a_folder_that_is_not_there_makes_nothing() {
+    let home = Home::new();
+    let place = |name: &str| home.dir.path().join(name);
+    for (command, more) in
+        [("run", &["--", "true"][..]), ("activate", &["a"]), ("leave", &[]), ("status", &[])]
+    {
+        let mut agent = agent();
+        agent.args([command, "--folder"]).arg(place("nowhere")).arg("--local").arg(place("local")).args(more);
+        refused(&agent.stdin(Stdio::null()).output().unwrap(), &["there is no such directory"]);
+        assert!(!place("nowhere").exists() && !place("local").exists(), "{command}");
+    }
+}
+
 /// Starts an agent in a user's directory, and gives what it says up to who it is; it is ended then.
 fn who(home: &Path, more: &[&str]) -> Vec<String> {
     use std::io::{BufRead, BufReader};

@@ -239,12 +239,12 @@ impl Failover {
 
 impl Place {
     fn local(&self) -> anyhow::Result<PathBuf> {
+        let (folder, name) = (local::real(&self.folder)?, self.name.as_deref());
         if let Some(local) = &self.local {
-            return local::make(local, &self.folder, Synced::Everything);
+            return local::make(local, &folder, Synced::Everything);
         }
-        let (folder, name) = (&self.folder, self.name.as_deref());
-        let local = local::make(&local::default(folder, name)?, folder, Synced::Everything)?;
-        if let Some(said) = local::remember(&local, folder, name)? {
+        let local = local::make(&local::default(&folder, name)?, &folder, Synced::Everything)?;
+        if let Some(said) = local::remember(&local, &folder, name)? {
             eprintln!("cloudchamber-agent: {said}");
         }
         Ok(local)

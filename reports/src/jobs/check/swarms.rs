@@ -25,6 +25,10 @@ use crate::report::swarm::{SwarmExpect, SwarmReport, Verdict};
 /// Every how many seeds one runs twice.
 const RECHECK_EVERY: u64 = 10;
 
+/// A run of more choices is told by the command that repeats it: nobody reads a page of so many, and one of weeks takes tens
+/// of megabytes.
+const SHOWN_MAX: usize = 50_000;
+
 /// From how many seeds on a swarm must show what it is expected to violate and to reach.
 const SEEDS_ENOUGH: u64 = 200;
 
@@ -143,10 +147,12 @@ impl Work for Judged<'_> {
         let traces = side_by_side(self.jobs, &seeds, |seed| {
             let trace = format!("traces/swarms/{name}-{seed}.jsonl");
             let (recorded, outcome) = recorded(&swarm, *seed);
-            self.out.trace(&trace, &recorded, Some(&outcome))
+            let is_shown = recorded.choices.len() <= SHOWN_MAX;
+            is_shown.then(|| self.out.trace(&trace, &recorded, Some(&outcome))).transpose()
         });
         let traces = traces.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let traces: BTreeMap<u64, String> = seeds.into_iter().zip(traces).collect();
+        let traces = seeds.into_iter().zip(traces).filter_map(|(seed, trace)| Some((seed, trace?)));
+        let traces: BTreeMap<u64, String> = traces.collect();
         for verdict in report.verdicts.iter_mut().filter(failed) {
             verdict.trace = verdict.first_seed.and_then(|seed| traces.get(&seed).cloned());
         }
