@@ -19,6 +19,14 @@ fn every_page_of_the_documentation_is_in_the_book() {
     let mut linked: Vec<_> = links.map(str::to_owned).collect();
     linked.sort();
     assert_eq!(linked, pages);
+    // The book holds what lies in its directory, and nothing else.
+    for page in pages {
+        let text = std::fs::read_to_string(docs.join(&page)).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.starts_with("https://")) {
+            assert!(!link.starts_with("..") && docs.join(link).exists(), "{page}: {link} is not in the book");
+        }
+    }
 }
 
 #[test]
