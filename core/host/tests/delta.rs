@@ -300,7 +300,10 @@ fn a_folder_that_is_gone_or_emptied_is_said_and_nothing_is_written() {
     case.ok("one", &["put", "task", "t3", "title=meanwhile"]);
     let list = case.run("one", &["list"]);
     assert!(ok(&list).contains("task t3"), "{list:?}");
-    assert!(said(&list).contains("folder: the folder is away: this is what this machine knows"), "{list:?}");
+    assert!(said(&list).contains("folder: the folder is away; until it is back, this machine"), "{list:?}");
+    let import = case.run("one", &["import"]);
+    assert_eq!(import.status.code(), Some(2), "nothing was found because nothing was seen: {import:?}");
+    assert!(said(&import).contains("error: the folder is away ("), "{import:?}");
     // Who never was there, and a directory that nobody has, are told apart from that.
     for args in [&["list"][..], &["put", "task", "t4", "title=t"], &["sync"]] {
         let never = case.run("other", args);

@@ -8,6 +8,7 @@ use super::entity::{Conflict, Entity, Fields, Key, RESERVED, Shown};
 use super::event::{Change, Command, Event};
 use super::identity;
 use super::import::{self, Imported};
+use super::look::Away;
 use super::problem::Problem;
 use super::published::{Item, Local, Next};
 use super::store::{Idle, Lines, Own, Record, Store, Update};
@@ -192,10 +193,13 @@ impl Delta {
                 Command::Change(changes) => self.change(config, &changes, cx),
                 Command::Restore(id) => self.decide(config, &id, true, cx),
                 Command::Dismiss(id) => self.decide(config, &id, false, cx),
-                Command::Import => {
-                    let (found, problems) = import::folder(cx.fs());
-                    self.import(config, &found, problems, cx);
-                }
+                Command::Import => match cx.fs().list(&Path::shared("")) {
+                    Ok(_) => {
+                        let (found, problems) = import::folder(cx.fs());
+                        self.import(config, &found, problems, cx);
+                    }
+                    Err(why) => cx.event(Event::Refused(sync::told(&Away::Folder(why)))),
+                },
                 Command::ImportState(text) => match import::state(text.as_bytes()) {
                     Ok(found) => self.import(config, &found, Vec::new(), cx),
                     Err(why) => {

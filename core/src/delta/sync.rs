@@ -120,7 +120,8 @@ pub(super) fn plan(
     sync.run(standing, &members, rng)
 }
 
-fn told(away: &Away) -> String {
+/// Why nothing can be done with the folder now, in words.
+pub(super) fn told(away: &Away) -> String {
     match away {
         Away::Folder(why) => format!("the folder is away ({why}): nothing is written until it is back"),
         Away::Lacks(lack) => {

@@ -117,6 +117,13 @@ pub(crate) struct SwarmExpect {
     pub(crate) reaches: Vec<String>,
 }
 
+impl SwarmExpect {
+    /// Whether a violation of a checker is as expected.
+    pub(crate) fn allows(&self, checker: &String) -> bool {
+        self.violates.contains(checker) || self.may_violate.contains(checker)
+    }
+}
+
 impl Verdict {
     /// Whether some run violated it, and it is not just counted.
     pub(crate) fn is_violated(&self) -> bool {

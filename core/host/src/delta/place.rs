@@ -153,8 +153,8 @@ impl Options {
         let folder = local::future(&self.folder)?;
         match Kept::read(&self.local_of(&folder)?)? {
             Some(_) => {
-                let said =
-                    format!("{}: the folder is away: this is what this machine knows", folder.display());
+                let said = "the folder is away; until it is back, this machine goes by what it knows";
+                let said = format!("{}: {said}", folder.display());
                 Ok((folder, Some(said)))
             }
             // Nobody has ever synced there.

@@ -25,8 +25,8 @@ use crate::report::swarm::{SwarmExpect, SwarmReport, Verdict};
 /// Every how many seeds one runs twice.
 const RECHECK_EVERY: u64 = 10;
 
-/// A run of more choices is told by the command that repeats it: nobody reads a page of so many, and one of weeks takes tens
-/// of megabytes.
+/// A run of more choices that fails as expected is told by the command that repeats it: nobody reads a page of so many, and
+/// one of weeks takes tens of megabytes.
 const SHOWN_MAX: usize = 50_000;
 
 /// From how many seeds on a swarm must show what it is expected to violate and to reach.
@@ -144,10 +144,14 @@ impl Work for Judged<'_> {
         let seeds: BTreeSet<u64> =
             report.verdicts.iter_mut().filter(failed).filter_map(|verdict| verdict.first_seed).collect();
         let seeds: Vec<u64> = seeds.into_iter().collect();
+        let is_unexpected =
+            |found: &&Verdict| found.is_violated() && !self.entry.expect.allows(&found.checker);
+        let unexpected = report.verdicts.iter().filter(is_unexpected);
+        let unexpected: BTreeSet<u64> = unexpected.filter_map(|verdict| verdict.first_seed).collect();
         let traces = side_by_side(self.jobs, &seeds, |seed| {
             let trace = format!("traces/swarms/{name}-{seed}.jsonl");
             let (recorded, outcome) = recorded(&swarm, *seed);
-            let is_shown = recorded.choices.len() <= SHOWN_MAX;
+            let is_shown = recorded.choices.len() <= SHOWN_MAX || unexpected.contains(seed);
             is_shown.then(|| self.out.trace(&trace, &recorded, Some(&outcome))).transpose()
         });
         let traces = traces.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -190,7 +194,7 @@ fn missed(report: &SwarmReport, expect: &SwarmExpect) -> Result<Vec<String>, Fai
         }
     }
     for found in report.verdicts.iter().filter(|found| found.kind != Kind::Reached && found.violated > 0) {
-        if !expect.violates.contains(&found.checker) && !expect.may_violate.contains(&found.checker) {
+        if !expect.allows(&found.checker) {
             let first = found.first.as_ref().map(ToString::to_string).unwrap_or_default();
             missed.push(format!(
                 "{} seeds violate `{}`, which has to hold: {first}",
