@@ -89,6 +89,13 @@ type Numbered<'a> = (u32, &'a Mutant);
 fn edited(text: &str, is: &str, mutants: &[Numbered<'_>]) -> Result<String, Failure> {
     let mut places: Vec<(Range<usize>, Vec<Numbered<'_>>)> = Vec::new();
     for (number, mutant) in mutants {
+        if !is_raw(mutant) && (is_torn(&mutant.find) || is_torn(&mutant.replace)) {
+            return Err(Failure::new(format!(
+                "{}: the fault `{}` has no whole expression or statement; take all of it, or write the whole new text \
+                 with {CONDITION} in it",
+                mutant.file, mutant.name
+            )));
+        }
         let place = place_of(text, mutant)?;
         match places.iter_mut().find(|(other, _)| other.start < place.end && place.start < other.end) {
             Some((same, there)) if *same == place && !there.iter().any(|(_, other)| is_raw(other)) => {
@@ -129,6 +136,15 @@ fn place_of(text: &str, mutant: &Mutant) -> Result<Range<usize>, Failure> {
             if first.is_none() { "not there" } else { "there more than once" }
         ))),
     }
+}
+
+/// Whether a text cannot stand in a block of its own: brackets are open, or it goes on from what comes before, or into what
+/// comes after.
+fn is_torn(text: &str) -> bool {
+    let is_open = |[open, close]: [char; 2]| text.matches(open).count() != text.matches(close).count();
+    [['(', ')'], ['[', ']'], ['{', '}']].into_iter().any(is_open)
+        || ["&&", "||", ".", ","].iter().any(|before| text.trim_start().starts_with(before))
+        || ["&&", "||"].iter().any(|after| text.trim_end().ends_with(after))
 }
 
 fn is_raw(mutant: &Mutant) -> bool {
@@ -273,6 +289,9 @@ mod tests {
         assert!(
             told("x\n#[cfg(test)]\nmod tests { a(); }", &[mutant("gone", "a();", "")]).contains("not there")
         );
+        for (find, replace) in [("&& b", ""), ("f(a) &&", ""), ("f(", "g("), ("f(a)", "f(")] {
+            assert!(told("f(a) && b", &[mutant("torn", find, replace)]).contains("`torn` has no whole"));
+        }
         let overlapping = [mutant("one", "a + b", "a"), mutant("two", "b + c", "b")];
         assert!(told("a + b + c", &overlapping).contains("`two` and `one` overlap"));
     }
