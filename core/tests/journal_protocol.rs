@@ -15,6 +15,7 @@ use cloudchamber_core::journal::protocol::{
 };
 use cloudchamber_core::journal::schema::{Field, Kind, Log};
 use cloudchamber_core::journal::show::Shown;
+use cloudchamber_core::journal::uphold::UPHOLD_MS;
 use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::{
@@ -39,7 +40,7 @@ fn at(time: u64) -> Now {
 
 fn settings(design: Design, name: &str) -> Settings {
     let joining = Joining::Under(name.to_owned());
-    Settings { design, joining, scan_ms: 10_000, viewing: Viewing::Within, place: None }
+    Settings { design, joining, scan_ms: 10_000, uphold_ms: UPHOLD_MS, viewing: Viewing::Within, place: None }
 }
 
 impl Machine {
@@ -606,4 +607,64 @@ fn a_restored_machine_uses_no_number_again_and_keeps_all_that_it_had() {
         });
         assert_eq!(bodies.into_iter().collect::<Vec<_>>(), expected, "{arrived}");
     }
+}
+
+/// A client that takes an older tree for a change removes what came later, here one journal of two.
+#[test]
+fn an_own_journal_that_vanishes_is_written_again_while_others_are_here() {
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+    laptop.say("msg-1", "one");
+    laptop.work();
+    let thread = Event::new(Kind::Thread).with_text(Field::Guid, "thrd-1").with_text(Field::Name, "one");
+    laptop.feed(Input::Command(thread.into()));
+    laptop.work();
+    let [messages, threads] = [Log::Messages, Log::Threads].map(|log| own_path(&laptop.settings, log));
+    let whole = laptop.files.files.clone();
+    for (gone, is_written_again) in
+        [(vec![&threads], true), (vec![&messages], true), (vec![&messages, &threads], false)]
+    {
+        laptop.files.files = whole.clone();
+        for path in &gone {
+            laptop.files.files.remove(*path);
+        }
+        laptop.feed(Input::Changed);
+        laptop.work();
+        for path in gone {
+            let content = laptop.files.files.get(path);
+            assert_eq!(content, whole.get(path).filter(|_| is_written_again), "{path}");
+        }
+    }
+}
+
+/// An older file of a machine that does not come back takes from the folder what this one has read of it.
+#[test]
+fn what_another_machine_lost_is_said_again_after_long_and_once() {
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+    laptop.say("msg-1", "one");
+    laptop.work();
+    let mut server = Machine::start(Design::HARDENED, "server", MemoryFs::default());
+    server.say("msg-2", "two");
+    server.work();
+    let older = server.files.files[&own_path(&server.settings, Log::Messages)].clone();
+    server.say("msg-3", "three");
+    server.work();
+    copy(&server, &mut laptop);
+    laptop.files.files.insert(own_path(&server.settings, Log::Messages), older);
+    let said = Path::shared("shared/machines/laptop/messages.of-server.jsonl");
+    let mut look = |at: u64| {
+        laptop.time = at;
+        laptop.feed(Input::Timer);
+        laptop.work();
+        laptop.files.files.contains_key(&said)
+    };
+    let first = 1_000_000;
+    let looks = [0, 600_000, UPHOLD_MS - 1, UPHOLD_MS, UPHOLD_MS + 10_000].map(|after| look(first + after));
+    assert_eq!(looks, [false, false, false, true, true]);
+    let text = String::from_utf8(laptop.files.files[&said].bytes().to_vec()).unwrap();
+    assert!(text.contains("msg-3") && !text.contains("msg-2"), "{text}");
+    assert_eq!(laptop.bodies(), ["one", "two", "three"]);
+    // Who never read the server hears of it, and says nothing himself.
+    let mut phone = Machine::start(Design::HARDENED, "phone", MemoryFs::default());
+    copy(&laptop, &mut phone);
+    assert_eq!(phone.bodies(), ["one", "two", "three"]);
 }

@@ -8,6 +8,7 @@ use cloudchamber_core::Input;
 use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Settings, Told, Viewing};
 use cloudchamber_core::journal::refusal::Refusal;
+use cloudchamber_core::journal::uphold::UPHOLD_MS;
 
 use crate::runner::OpFailed;
 use crate::{Lock, OsFs, Runner, place};
@@ -78,6 +79,7 @@ impl Machine {
             design: Design::HARDENED,
             joining,
             scan_ms: u64::try_from(LOOK.as_millis()).expect("half a minute"),
+            uphold_ms: UPHOLD_MS,
             viewing: Viewing::Beside,
             place: place::place(local),
         };

@@ -19,6 +19,7 @@
 //!
 //! use cloudchamber_core::journal::Design;
 //! use cloudchamber_core::journal::protocol::{Joining, Journal, Settings, Viewing};
+//! use cloudchamber_core::journal::uphold::UPHOLD_MS;
 //! use cloudchamber_host::{Lock, OsFs, Runner};
 //!
 //! let local = Path::new("/home/ann/.local/state/team");
@@ -27,6 +28,7 @@
 //!     design: Design::HARDENED,
 //!     joining: Joining::Under("laptop".to_owned()),
 //!     scan_ms: 10_000,
+//!     uphold_ms: UPHOLD_MS,
 //!     viewing: Viewing::Beside,
 //!     place: None,
 //! };

@@ -8,6 +8,7 @@ use cloudchamber_core::journal::Design;
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Manage, Settings, Told, Viewing};
 use cloudchamber_core::journal::schema::{Field, Kind};
+use cloudchamber_core::journal::uphold::UPHOLD_MS;
 use cloudchamber_core::{Input, MemoryFs, Root};
 use cloudchamber_host::{Lock, Runner, clock};
 use support::disk::{Disk, ERRORS, Fault, Part};
@@ -28,6 +29,7 @@ impl Process {
             design: Design::HARDENED,
             joining,
             scan_ms: 10_000,
+            uphold_ms: UPHOLD_MS,
             viewing: Viewing::Beside,
             place: None,
         };

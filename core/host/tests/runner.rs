@@ -8,6 +8,7 @@ use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::protocol::{Command, Joining, Journal, Manage, Settings, Told, Viewing};
 use cloudchamber_core::journal::refusal::Refusal;
 use cloudchamber_core::journal::schema::{Field, Kind};
+use cloudchamber_core::journal::uphold::UPHOLD_MS;
 use cloudchamber_core::{Content, Entry, Fs, FsError, FsMut, FsOp, Input, MemoryFs, Path};
 use cloudchamber_host::runner::Advance;
 use cloudchamber_host::{Lock, Runner};
@@ -38,7 +39,14 @@ impl FsMut for Disk {
 }
 
 fn settings(joining: Joining) -> Settings {
-    Settings { design: Design::HARDENED, joining, scan_ms: 10_000, viewing: Viewing::Beside, place: None }
+    Settings {
+        design: Design::HARDENED,
+        joining,
+        scan_ms: 10_000,
+        uphold_ms: UPHOLD_MS,
+        viewing: Viewing::Beside,
+        place: None,
+    }
 }
 
 fn said(body: &str) -> Input<Journal> {

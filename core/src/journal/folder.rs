@@ -12,7 +12,7 @@ use super::kept::{self, Kept};
 use super::layout::{ALIASES, CONFIG, LEGACY, MACHINES, SENTINEL};
 use super::line::Text;
 use super::merge::merge;
-use super::names::{Standing, are_of, log_of, machine_of};
+use super::names::{Standing, are_of, log_of, machine_of, upheld_of};
 use super::problem::{Problem, ProblemKind};
 use super::recognise::{log_within, machine_within, origin_within};
 use super::schema::Log;
@@ -191,6 +191,11 @@ impl Folder {
                             ..note(ProblemKind::Unreadable, "a directory where a journal should be")
                         });
                     }
+                    continue;
+                }
+                if let Some((log, of)) = upheld_of(file.name()).filter(|_| by_content) {
+                    let machine = self.aliases.resolve(of, design.following).to_owned();
+                    self.take(file.path.name(), of, &machine, Some(log), &file.path, read);
                     continue;
                 }
                 let named = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime);

@@ -19,6 +19,8 @@ pub struct Settings {
     pub joining: Joining,
     /// How often it looks at the folder without being told, in milliseconds.
     pub scan_ms: u64,
+    /// How long something is kept of others' journals that those lack before it is said again, in milliseconds.
+    pub uphold_ms: u64,
     /// Where the view of all journals is kept.
     pub viewing: Viewing,
     /// Where this machine's local directory lies; None if that is not known. It tells a copied one from the original.

@@ -8,6 +8,8 @@
 //!
 //! This machine's shadows of its own journals are read in the same way.
 //!
+//! What stands only in a copy of a journal, or is said again of it by somebody else, is put to its remains as well.
+//!
 //! Lines of all are more versions of what their journal holds, merged as conflict copies are: what is there twice counts
 //! once, and what was deleted stays deleted.
 
@@ -15,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::layout::{MACHINES, SHADOW, shadow_path};
-use super::names::{Standing, log_of};
+use super::layout::{MACHINES, SHADOW, journal_path, shadow_path};
+use super::names::{Standing, log_of, upheld_of};
 use super::problem::{Problem, ProblemKind};
+use super::recognise::{is_aside, log_within};
 use super::schema::Log;
 use super::view::Source;
 use crate::kit::guard::{Lack, Limit, Tally};
@@ -143,6 +146,16 @@ pub(super) fn accept(fs: &dyn Fs) -> Option<FsOp> {
     Some(FsOp::Replace { path: accepted_path(), content: Content::from(format!("{lacking}\n")) })
 }
 
+/// Whether something is kept of another machine's journal that may be in no file of the folder, or is said again there by this
+/// one, whose id is `own`.
+pub(super) fn may_lack(fs: &dyn Fs, own: &str) -> bool {
+    let files = |directory: &str| fs.list(&Path::shared(MACHINES).join(directory)).unwrap_or_default();
+    let lacks = |(directory, of): (&String, &KeptDirectory)| {
+        directory != own && !of.read_beside(directory, &files(directory), &BTreeSet::new()).is_empty()
+    };
+    kept(fs).iter().any(lacks) || files(own).iter().any(|file| upheld_of(file.name()).is_some())
+}
+
 /// What is to be written so that everything that the machines' directories have now is kept.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Keeping {
@@ -152,8 +165,9 @@ pub(super) struct Keeping {
     pub(super) lacks: bool,
 }
 
-/// Compares the journals with what is kept of them.
-pub(super) fn keep(fs: &dyn Fs, machines: &[Entry]) -> Keeping {
+/// Compares the journals with what is kept of them. `is_of` says whether an origin is the machine that a directory is called
+/// after.
+pub(super) fn keep(fs: &dyn Fs, machines: &[Entry], is_of: &dyn Fn(&str, &str) -> bool) -> Keeping {
     let (kept, mut keeping) = (kept(fs), Keeping::default());
     for directory in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
         let files = fs.list(&directory.path).unwrap_or_default();
@@ -166,8 +180,99 @@ pub(super) fn keep(fs: &dyn Fs, machines: &[Entry]) -> Keeping {
                 let _ = keep_one(fs, &file.path, directory.name(), log, known.is_some(), &mut keeping);
             }
         }
+        keep_copies(fs, directory, &files, is_of, &mut keeping);
     }
     keeping
+}
+
+/// The file that says which other files of a machine's directory were looked into, and how long they were.
+fn copies_path(directory: &str) -> Path {
+    Path::local(KEPT).join(directory).join("copies.json")
+}
+
+/// Keeps what stands in copies of journals, or is said again of one: whoever made them may remove them, and their client may
+/// lose them. A file that has the length that it had is not read again.
+fn keep_copies(
+    fs: &dyn Fs,
+    directory: &Entry,
+    files: &[Entry],
+    is_of: &dyn Fn(&str, &str) -> bool,
+    keeping: &mut Keeping,
+) {
+    let path = copies_path(directory.name());
+    let known = fs.read(&path, 0).ok().and_then(|content| serde_json::from_slice(content.bytes()).ok());
+    let known: BTreeMap<String, u64> = known.unwrap_or_default();
+    let mut looked = BTreeMap::new();
+    let own = |file: &&Entry| Log::from_file_name(file.name()).is_none();
+    for file in files.iter().filter(own).filter(|file| file.kind == EntryKind::File && !is_aside(file.name()))
+    {
+        let name = file.name();
+        if known.get(name) != Some(&file.len) {
+            let named = match (upheld_of(name), log_of(name)) {
+                (Some((log, of)), _) => Some((log, of)),
+                (None, Some((log, Standing::Copy))) => Some((log, directory.name())),
+                _ => log_within(fs, file, &|origin| is_of(directory.name(), origin))
+                    .map(|log| (log, directory.name())),
+            };
+            if let Some((log, of)) = named
+                && keep_copy(fs, &file.path, of, log, keeping).is_err()
+            {
+                continue;
+            }
+        }
+        looked.insert(name.to_owned(), file.len);
+    }
+    if looked != known {
+        let text = serde_json::to_string(&looked).expect("names and numbers");
+        keeping.ops.push(FsOp::Replace { path, content: Content::from(text) });
+    }
+}
+
+fn keep_copy(fs: &dyn Fs, path: &Path, of: &str, log: Log, keeping: &mut Keeping) -> Result<(), FsError> {
+    let copy = fs.read(path, 0)?;
+    let whole = memchr::memrchr(b'\n', copy.bytes()).map_or(0, |at| at + 1);
+    let (rest, mut has) = remains(fs, of, log)?;
+    for known in [mirror_path(of, log), journal_path(of, log)] {
+        has.extend(fs.read(&known, 0).iter().flat_map(lines).map(xxh3_64));
+    }
+    keeping.add_remains(of, log, &rest, &copy.prefix(whole), &has);
+    Ok(())
+}
+
+/// What a journal had and has no longer, and the digests of its lines.
+fn remains(fs: &dyn Fs, directory: &str, log: Log) -> Result<(Content, BTreeSet<u64>), FsError> {
+    let rest = match fs.read(&remains_path(directory, log), 0) {
+        Err(FsError::NotFound) => Content::new([]),
+        rest => rest?,
+    };
+    let has = lines(&rest).map(xxh3_64).collect();
+    Ok((rest, has))
+}
+
+impl Keeping {
+    /// Adds the records of a file that are not among those known to what remains of a journal. Says whether there were any.
+    fn add_remains(
+        &mut self,
+        directory: &str,
+        log: Log,
+        rest: &Content,
+        file: &Content,
+        known: &BTreeSet<u64>,
+    ) -> bool {
+        let lacking = lines(file).filter(|line| line.starts_with(b"{") && !known.contains(&xxh3_64(line)));
+        let mut bytes: Vec<u8> = lacking.flat_map(|line| [line, b"\n"].concat()).collect();
+        if bytes.is_empty() {
+            return false;
+        }
+        // What a crash cut is no part of the next line.
+        if !rest.is_empty() && !rest.bytes().ends_with(b"\n") {
+            bytes.insert(0, b'\n');
+        }
+        let path = remains_path(directory, log);
+        self.ops.push(FsOp::Append { path: path.clone(), bytes: Content::new(bytes) });
+        self.ops.push(FsOp::Flush { path });
+        true
+    }
 }
 
 fn keep_one(
@@ -191,24 +296,9 @@ fn keep_one(
         keeping.ops.push(FsOp::Append { path: mirror, bytes });
         return Ok(());
     }
-    let remains = remains_path(directory, log);
-    let rest = match fs.read(&remains, 0) {
-        Err(FsError::NotFound) => Content::new([]),
-        rest => rest?,
-    };
-    let has: BTreeSet<u64> =
-        [&journal, &rest].into_iter().flat_map(|content| lines(content).map(xxh3_64)).collect();
-    let lacking = lines(&before).filter(|line| line.starts_with(b"{") && !has.contains(&xxh3_64(line)));
-    let mut bytes: Vec<u8> = lacking.flat_map(|line| [line, b"\n"].concat()).collect();
-    if !bytes.is_empty() {
-        // What a crash cut is no part of the next line.
-        if !rest.is_empty() && !rest.bytes().ends_with(b"\n") {
-            bytes.insert(0, b'\n');
-        }
-        keeping.lacks = true;
-        keeping.ops.push(FsOp::Append { path: remains.clone(), bytes: Content::new(bytes) });
-        keeping.ops.push(FsOp::Flush { path: remains });
-    }
+    let (rest, mut has) = remains(fs, directory, log)?;
+    has.extend(lines(&journal).map(xxh3_64));
+    keeping.lacks |= keeping.add_remains(directory, log, &rest, &before, &has);
     keeping.ops.push(FsOp::Replace { path: mirror, content: journal.prefix(whole) });
     Ok(())
 }
@@ -226,33 +316,40 @@ pub fn is_kept(name: &str) -> bool {
     below(KEPT).or_else(|| below(SHADOW)).is_some()
 }
 
-/// Names the records that stand only in what this machine keeps.
+/// Whether a file of this name among the files of a folder is one in which somebody says records of another machine again.
+pub(super) fn is_upheld(name: &str) -> bool {
+    !is_kept(name) && name.rsplit('/').next().and_then(upheld_of).is_some()
+}
+
+/// Names the records that stand only in what this machine keeps, or in what machines say again of others.
 pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
-    let kept = || sources.iter().filter(|source| is_kept(source.name));
-    if kept().next().is_none() {
+    let (upheld, kept) = (|name: &str| is_upheld(name), |name: &str| is_kept(name));
+    if !sources.iter().any(|source| upheld(source.name) || kept(source.name)) {
         return Vec::new();
     }
-    let lines =
-        |source: &Source<'_>| source.file.records.iter().map(|record| xxh3_64(source.line(record))).collect();
-    let there: BTreeSet<u64> = sources
-        .iter()
-        .filter(|source| !is_kept(source.name))
-        .flat_map(|source| -> Vec<u64> { lines(source) })
-        .collect();
+    let lines = |source: &Source<'_>| -> Vec<u64> {
+        source.file.records.iter().map(|record| xxh3_64(source.line(record))).collect()
+    };
+    let of = |is: &dyn Fn(&str) -> bool| -> BTreeSet<u64> {
+        sources.iter().filter(|source| is(source.name)).flat_map(lines).collect()
+    };
+    let journals = of(&|name| !upheld(name) && !kept(name));
+    let folder = of(&|name| !kept(name));
     let mut problems = Vec::new();
-    for source in kept() {
-        let all: Vec<u64> = lines(source);
-        let missing = all.iter().filter(|line| !there.contains(line)).count();
+    for source in sources {
+        let (there, where_else) = match source.name {
+            name if kept(name) => (&folder, "are in no file of the folder"),
+            name if upheld(name) => (&journals, "are said again here, since its journal has lost them"),
+            _ => continue,
+        };
+        let missing = lines(source).iter().filter(|line| !there.contains(line)).count();
         if missing > 0 {
             let journal = source.log.map_or("", Log::file_name);
             problems.push(Problem {
                 file: source.name.into(),
                 line: 0,
                 kind: ProblemKind::KeptRecords,
-                detail: format!(
-                    "{missing} records of {}/{journal} are in no file of the folder",
-                    source.directory
-                ),
+                detail: format!("{missing} records of {}/{journal} {where_else}", source.directory),
             });
         }
     }
@@ -260,7 +357,7 @@ pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
 }
 
 /// The lines of a journal, however they end.
-fn lines(content: &Content) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(content: &Content) -> impl Iterator<Item = &[u8]> {
     content.bytes().split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.is_empty())
 }
 
@@ -278,7 +375,7 @@ mod tests {
     /// Keeps what the journals have now, and says whether one lacked what it had.
     fn kept_now(fs: &mut MemoryFs) -> bool {
         let machines = fs.list(&Path::shared("shared/machines")).unwrap_or_default();
-        let keeping = keep(fs, &machines);
+        let keeping = keep(fs, &machines, &|directory, origin| directory == origin);
         keeping.ops.iter().for_each(|op| fs.apply(op).unwrap());
         keeping.lacks
     }
@@ -334,6 +431,41 @@ mod tests {
         assert!(lack(&back).is_none() && accept(&back).is_none());
         fs.apply(&accept(&fs).unwrap()).unwrap();
         assert_eq!(lack(&fs), None);
+    }
+
+    #[test]
+    fn what_somebody_says_again_of_a_journal_is_kept_once() {
+        let mut fs = MemoryFs::default();
+        put(&mut fs, "{1}\n");
+        let path = Path::shared("shared/machines/beta/messages.of-alpha.jsonl");
+        for text in ["{2}\n{3", "{2}\n{3}\n"] {
+            fs.apply(&FsOp::Replace { path: path.clone(), content: Content::from(text) }).unwrap();
+            assert!(!kept_now(&mut fs) && !kept_now(&mut fs));
+        }
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), "{2}\n{3}\n");
+        fs.apply(&FsOp::Remove { path }).unwrap();
+        assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl.remains"]);
+    }
+
+    #[test]
+    fn what_stands_only_in_a_copy_is_kept_and_anything_else_is_left_alone() {
+        const LINE: &str = "{\"type\":\"message\",\"id\":\"msg-a\",\"origin\":\"alpha\",\"seq\":1}\n";
+        let put = |fs: &mut MemoryFs, name: &str, text: &str| {
+            let path = Path::shared("shared/machines/alpha").join(name);
+            fs.apply(&FsOp::Replace { path, content: Content::from(text) }).unwrap();
+        };
+        let mut fs = MemoryFs::default();
+        put(&mut fs, "messages.jsonl", "{1}\n");
+        put(&mut fs, "messages.jsonl.conflict1", "{1}\n{2}\n");
+        put(&mut fs, "saved by hand", LINE);
+        put(&mut fs, "shopping.txt", "milk\n");
+        put(&mut fs, "owner-1-2.json", "{}");
+        assert!(!kept_now(&mut fs) && !kept_now(&mut fs));
+        assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), format!("{{2}}\n{LINE}"));
+        assert_eq!(
+            fs.text("local:kept/alpha/copies.json"),
+            format!("{{\"messages.jsonl.conflict1\":8,\"saved by hand\":{},\"shopping.txt\":5}}", LINE.len())
+        );
     }
 
     #[test]

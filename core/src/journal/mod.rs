@@ -58,6 +58,7 @@ pub mod schema;
 pub mod seal;
 pub mod seen;
 pub mod show;
+pub mod uphold;
 pub mod verify;
 pub mod view;
 pub mod write;

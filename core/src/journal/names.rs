@@ -62,6 +62,24 @@ pub fn machine_of(directory: &str) -> Option<(String, bool)> {
     originals(directory).into_iter().find(counts).map(|original| (original.name, true))
 }
 
+/// What stands between the log and the machine in the name of a file of records that are said again.
+const OF: &str = ".of-";
+
+/// The name of the file in which a machine says records of another one's journal again.
+#[must_use]
+pub fn upheld_name(log: Log, machine: &str) -> String {
+    let stem = log.file_name().trim_end_matches(".jsonl");
+    format!("{stem}{OF}{machine}.jsonl")
+}
+
+/// Which journal of which machine the records in a file of this name are of; `None` if they are not said again.
+#[must_use]
+pub fn upheld_of(file_name: &str) -> Option<(Log, &str)> {
+    let (stem, machine) = file_name.strip_suffix(".jsonl")?.split_once(OF)?;
+    let log = Log::SHARED.into_iter().find(|log| log.file_name().strip_suffix(".jsonl") == Some(stem))?;
+    is_machine_id(machine).then_some((log, machine))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +133,16 @@ mod tests {
             "laptop-Old",
         ] {
             assert_eq!(machine_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_whose_records_they_are() {
+        for log in Log::SHARED {
+            assert_eq!(upheld_of(&upheld_name(log, "gone-2")), Some((log, "gone-2")));
+        }
+        for other in ["messages.jsonl", "messages.of-.jsonl", "messages.of-A.jsonl", "notes.of-gone.jsonl"] {
+            assert_eq!(upheld_of(other), None, "{other}");
         }
     }
 }

@@ -16,7 +16,7 @@ use super::folder::{Folder, Held, machines};
 use super::identity::{Identity, identity};
 use super::init::init;
 pub use super::interface::{Command, Joining, Manage, Settings, Told, Viewing, own_path};
-use super::kept::{accept, is_kept, keep};
+use super::kept::{accept, is_kept, keep, lack, may_lack};
 use super::layout::{MACHINES, migration_begun};
 use super::merge::merge;
 use super::migrate;
@@ -25,6 +25,7 @@ use super::problem::Problem;
 use super::refusal::Refusal;
 use super::seen::{note, seen};
 use super::show::Shown;
+use super::uphold::uphold;
 use super::view::View;
 use super::write::{Appended, Writer};
 use super::{Checksums, Design, Ordering, Owning, Remembering};
@@ -74,6 +75,8 @@ pub struct Journal {
     accepted: bool,
     /// Whether a journal lacked what it had, and that is being put aside before anything else is shown.
     lacking: bool,
+    /// Since when it may keep something of others' journals that no file of the folder has; `None` if it does not.
+    untold: Option<Mono>,
     phase: Phase,
     queue: VecDeque<Command>,
     writer: Option<Writer>,
@@ -245,8 +248,34 @@ impl Journal {
         match self.phase {
             Phase::Closed => self.start(settings, cx),
             Phase::Ready if self.is_unsettled(settings, cx.fs()) => self.start(settings, cx),
+            Phase::Ready => self.uphold(known.is_some(), settings, cx),
             _ => {}
         }
+    }
+
+    /// Says again what it has kept for long of journals that lack it. Where files are as they were, only time may have passed.
+    fn uphold(&mut self, are_as_they_were: bool, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        let Some(writer) =
+            self.writer.as_ref().filter(|_| settings.design.remembering != Remembering::Nothing)
+        else {
+            return;
+        };
+        let (own, now) = (writer.identity().id.as_str(), cx.now().mono);
+        if !are_as_they_were {
+            let since = self.untold.unwrap_or(now);
+            self.untold = may_lack(cx.fs(), own).then_some(since);
+        }
+        let is_due = self.untold.is_some_and(|since| now >= since.plus(settings.uphold_ms));
+        if !is_due || lack(cx.fs()).is_some() || !writer.is_here(cx.fs()) {
+            return;
+        }
+        let upheld = match settings.viewing {
+            Viewing::Within => uphold(&self.folder, own),
+            Viewing::Beside => uphold(&Folder::read(cx.fs(), &settings.design), own),
+        };
+        upheld.what.into_iter().for_each(|what| cx.event(Told::Repaired(what)));
+        upheld.ops.into_iter().for_each(|op| cx.op(op));
+        self.untold = Some(now);
     }
 
     /// Keeps what the journals have now. Says whether one lacks what it had, so that the view has to wait: it would lack
@@ -256,7 +285,11 @@ impl Journal {
             return false;
         }
         let machines = machines(cx.fs(), &settings.design, &mut Vec::new()).unwrap_or_default();
-        let keeping = keep(cx.fs(), &machines);
+        let (aliases, following) = (&self.names.aliases, settings.design.following);
+        let is_of = |directory: &str, origin: &str| {
+            aliases.resolve(directory, following) == aliases.resolve(origin, following)
+        };
+        let keeping = keep(cx.fs(), &machines, &is_of);
         keeping.ops.into_iter().for_each(|op| cx.op(op));
         self.lacking = keeping.lacks && settings.viewing == Viewing::Within;
         if self.lacking {
@@ -558,6 +591,7 @@ impl Protocol for Journal {
             appended: false,
             accepted: false,
             lacking: false,
+            untold: None,
             phase: Phase::Closed,
             queue: VecDeque::new(),
             writer: None,

@@ -63,7 +63,7 @@ impl Said {
 }
 
 /// Whether a file beside the journals is one that its machine has there for something else.
-fn is_aside(name: &str) -> bool {
+pub(super) fn is_aside(name: &str) -> bool {
     let of = |original| name == original || copy_of(name, original).is_some();
     name.starts_with('.')
         || Claim::parse(name).is_some()

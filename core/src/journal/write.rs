@@ -20,7 +20,7 @@ use super::schema::Log;
 use super::seal::{Seal, seals};
 use super::{Checksums, Design};
 use crate::kit::text::plain;
-use crate::{Content, Fs, FsOp, Now, Path, WallMs};
+use crate::{Content, Fs, FsError, FsOp, Now, Path, WallMs};
 
 /// One of the own journals, as far as an appender must know it.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -165,14 +165,19 @@ impl Writer {
         entries.iter().any(|entry| Log::from_file_name(entry.name()).is_some())
     }
 
-    /// Whether somebody else changed an own journal or the identity since they were opened, as far as their ends tell.
-    /// What is not here or cannot be read is no change: the next open finds out.
+    /// Whether somebody else changed an own journal or the identity since they were opened, as far as their ends tell, or
+    /// removed a journal while others of its own are here. Where none is, the folder may be away, and what cannot be read is
+    /// no change: the next open finds out.
     #[must_use]
     pub fn is_outdone(&self, fs: &dyn Fs) -> bool {
         let changed = |(tail, log): (&Tail, Log)| {
             let from = tail.len.saturating_sub(TAIL_BYTES);
             let path = journal_path(&self.identity.id, log);
-            let Ok(mut end) = fs.read(&path, from) else { return false };
+            let mut end = match fs.read(&path, from) {
+                Ok(end) => end,
+                Err(FsError::NotFound) => return tail.len > 0 && self.is_here(fs),
+                Err(_) => return false,
+            };
             if from + end.len() as u64 != tail.len {
                 return true;
             }

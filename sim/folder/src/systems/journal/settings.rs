@@ -4,6 +4,7 @@ use cloudchamber_core::Design as DesignName;
 use cloudchamber_core::journal::address::Following;
 use cloudchamber_core::journal::names::is_machine_id;
 use cloudchamber_core::journal::protocol::{Joining, Settings as Config, Viewing};
+use cloudchamber_core::journal::uphold::UPHOLD_MS;
 use cloudchamber_core::journal::{
     Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Parents, Reading,
     Remembering, Renaming, Tombstones, Trigger,
@@ -27,6 +28,9 @@ pub struct Settings {
     /// How often a machine looks at the folder without being told, ms; 10 s where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scan_ms: Option<u64>,
+    /// How long something is kept of others' journals that those lack before it is said again, ms; an hour where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uphold_ms: Option<u64>,
     /// Mean time between two events that people and agents cause, on all machines together, ms; none happen by
     /// themselves where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +52,7 @@ impl Default for Settings {
             switch: Switches::default(),
             machines: vec![],
             scan_ms: None,
+            uphold_ms: None,
             append_every_ms: None,
             at_rest: false,
             shares: None,
@@ -142,6 +147,7 @@ impl Settings {
             design: self.switch.on(design),
             joining: Joining::Under(machine),
             scan_ms: self.scan_ms(),
+            uphold_ms: self.uphold_ms.unwrap_or(UPHOLD_MS),
             viewing: Viewing::Within,
             place: None,
         })
