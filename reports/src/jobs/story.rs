@@ -131,12 +131,16 @@ fn subject(replica: ReplicaId, did: &[String], otherwise: &str) -> String {
 
 /// Whose change of a file went on under its name, and where the other one's is.
 fn lost(conflict: &Conflict) -> String {
-    let Conflict { path, copy, winner, loser } = conflict;
+    let Conflict { path, copy, winner_as, winner, loser } = conflict;
     let where_to = match copy {
         Some(copy) => format!("{loser}'s is kept as {}", name(copy)),
         None => format!("{loser}'s is gone"),
     };
-    format!("; {winner} and {loser} had both changed {}: {winner}'s goes on, {where_to}", name(path))
+    let goes_on = match winner_as {
+        Some(copy) => format!("goes on as {}", name(copy)),
+        None => "goes on".to_owned(),
+    };
+    format!("; {winner} and {loser} had both changed {}: {winner}'s {goes_on}, {where_to}", name(path))
 }
 
 /// A path as people write it: what is shared goes without saying.
@@ -148,7 +152,7 @@ fn name(path: &Path) -> String {
 }
 
 /// What a choice is, in a sentence.
-fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
+pub(crate) fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
     match choice {
         Choice::Act { act } => format!("outside: {}", words(act)),
         Choice::Apply { replica, part: Part::Begin, .. } => {

@@ -62,6 +62,24 @@ pub fn cases() -> &'static [Case] {
     ]
 }
 
+/// The file of which a placeholder is there before each of [`placeholder_cases`].
+pub const ELSEWHERE: &str = "elsewhere.json";
+
+/// The cases of a view that tells a placeholder as the file it stands for. Before each, the roots are empty but for a
+/// placeholder of the shared file [`ELSEWHERE`].
+#[must_use]
+pub fn placeholder_cases() -> &'static [Case] {
+    cases![
+        a_create_displaces_a_placeholder,
+        a_placeholder_is_neither_flushed_moved_nor_removed,
+        a_placeholder_is_not_here_yet,
+        a_rename_displaces_a_placeholder,
+        a_replacement_displaces_a_placeholder,
+        an_append_displaces_a_placeholder,
+        an_overwrite_displaces_a_placeholder,
+    ]
+}
+
 fn shared(name: &str) -> Path {
     Path::shared(name)
 }
@@ -355,8 +373,53 @@ fn the_roots_are_apart(view: &mut dyn FsMut) {
     assert_eq!(names(view, &Path::local("")), ["a", "b/"]);
 }
 
+fn a_placeholder_is_not_here_yet(view: &mut dyn FsMut) {
+    for from in [0, 7] {
+        assert_eq!(view.read(&shared(ELSEWHERE), from), Err(FsError::NotLocal));
+    }
+    assert_eq!(names(view, &shared("")), [ELSEWHERE]);
+}
+
+fn a_placeholder_is_neither_flushed_moved_nor_removed(view: &mut dyn FsMut) {
+    for op in [remove(ELSEWHERE), flush(ELSEWHERE), rename(ELSEWHERE, "b")] {
+        fails(view, &op, FsError::NotLocal);
+    }
+    a_placeholder_is_not_here_yet(view);
+}
+
+/// An op puts a new file where the placeholder stands: what was elsewhere is not in it.
+#[track_caller]
+fn displaces(view: &mut dyn FsMut, op: &FsOp) {
+    does(view, op);
+    holds(view, &shared(ELSEWHERE), "x");
+    assert_eq!(names(view, &shared("")), [ELSEWHERE]);
+}
+
+fn an_append_displaces_a_placeholder(view: &mut dyn FsMut) {
+    displaces(view, &append(ELSEWHERE, "x"));
+}
+
+fn a_create_displaces_a_placeholder(view: &mut dyn FsMut) {
+    displaces(view, &create(ELSEWHERE, "x"));
+}
+
+fn an_overwrite_displaces_a_placeholder(view: &mut dyn FsMut) {
+    displaces(view, &overwrite(ELSEWHERE, "x"));
+}
+
+fn a_replacement_displaces_a_placeholder(view: &mut dyn FsMut) {
+    displaces(view, &replace(ELSEWHERE, "x"));
+}
+
+fn a_rename_displaces_a_placeholder(view: &mut dyn FsMut) {
+    does(view, &create("a", "x"));
+    displaces(view, &rename("a", ELSEWHERE));
+}
+
 #[cfg(test)]
 mod tests {
+    use cloudchamber_core::kit::stub::StubBy;
+
     use super::*;
     use crate::world::LocalView;
 
@@ -366,10 +429,16 @@ mod tests {
             println!("{}", case.name);
             (case.run)(&mut LocalView::default());
         }
+        for (case, by) in placeholder_cases().iter().flat_map(|case| StubBy::ALL.map(|by| (case, by))) {
+            println!("{} {by:?}", case.name);
+            (case.run)(&mut LocalView::with_placeholder(&shared(ELSEWHERE), by));
+        }
     }
 
     #[test]
     fn the_cases_are_in_order_and_have_names_of_their_own() {
-        assert!(cases().is_sorted_by(|one, other| one.name < other.name));
+        for cases in [cases(), placeholder_cases()] {
+            assert!(cases.is_sorted_by(|one, other| one.name < other.name));
+        }
     }
 }

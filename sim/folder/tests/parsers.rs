@@ -183,10 +183,10 @@ fn an_unknown_key_is_named_with_its_line() {
         told("system = 'failover'\nrun_ms = 5\nreplica = [{}]\ncolour = 'red'\n")
             .starts_with("a.toml:4: unknown field `colour`, expected one of `about`")
     );
-    insta::assert_snapshot!(told("system = 'failover'\nrun_ms = 5\n\n[[replica]]\nspeed = 3\n"), @"a.toml:4: unknown field `speed`");
+    insta::assert_snapshot!(told("system = 'failover'\nrun_ms = 5\n\n[[replica]]\nspeed = 3\n"), @"a.toml:5: unknown field `speed`");
     assert!(
         told("system = 'failover'\nrun_ms = 5\nreplica = [{}]\n[[at]]\nms = 1\ndo = 'explode'\n")
-            .starts_with("a.toml:4: unknown variant `explode`, expected one of `apply`")
+            .starts_with("a.toml:6: unknown variant `explode`, expected one of `apply`")
     );
 }
 
@@ -210,7 +210,7 @@ fn contradictory_values_are_named_with_their_line() {
 
 #[test]
 fn an_unknown_profile_is_told_which_there_are() {
-    insta::assert_snapshot!(told("system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n"), @"a.toml:2: there is no profile `icloudy`; there are icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git, perfect, and files whose name ends with .toml");
+    insta::assert_snapshot!(told("system = 'failover'\nprofile = 'icloudy'\nrun_ms = 5\nreplica = [{}]\n"), @"a.toml:2: there is no profile `icloudy`; did you mean `icloud`? There are icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git, perfect, and files whose name ends with .toml");
 }
 
 #[test]

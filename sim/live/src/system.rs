@@ -172,12 +172,16 @@ impl Checks<LiveSystem> for LiveChecks {
 
 /// A conflict in a sentence.
 pub(crate) fn told(conflict: &Conflict) -> String {
-    let Conflict { path, copy, winner, loser } = conflict;
+    let Conflict { path, copy, winner_as, winner, loser } = conflict;
     let rest = match copy {
         Some(copy) => format!("{loser}'s is kept as {}", copy.name()),
         None => format!("{loser}'s is gone"),
     };
-    format!("{winner} and {loser} had both changed {}: {winner}'s goes on, {rest}", path.name())
+    let goes_on = match winner_as {
+        Some(name) => format!("goes on as {}", name.name()),
+        None => "goes on".to_owned(),
+    };
+    format!("{winner} and {loser} had both changed {}: {winner}'s {goes_on}, {rest}", path.name())
 }
 
 /// Real directories as replicas.

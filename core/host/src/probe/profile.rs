@@ -156,7 +156,8 @@ fn rules(draft: &mut Draft<'_>, results: &Results) {
         Edit::Merged => Some(("merge-markers", "both texts were in one file")),
         Edit::EachKeeps => Some(("each-keeps", "each side kept its own")),
         Edit::OneIsGone => Some(("loser-invisible", "one of the two texts was in no file")),
-        Edit::OneIsCopied | Edit::BothAreCopied | Edit::Differs => None,
+        Edit::BothAreCopied => Some(("both-are-copied", "both edits took other names")),
+        Edit::OneIsCopied | Edit::Differs => None,
     });
     if let Some((value, how)) = edit {
         draft.set("rules.edit_conflict", value, how);

@@ -85,6 +85,8 @@ pub enum EditConflict {
     /// The edit with the older modification time becomes the copy; of equal times the device ids decide
     /// (Syncthing).
     OlderMtimeIsCopied,
+    /// Both become copies, and nothing goes on under the name (rclone bisync, where nobody told it whom to prefer).
+    BothAreCopied,
     /// Both end up in one file, between markers (git).
     MergeMarkers,
     /// Nothing: each side keeps its own, and neither learns of the other's until it changes again (Unison).

@@ -66,6 +66,14 @@ impl<P: Protocol> Replica<P> {
         self.machine.folder_reachable && (!another || found().slots().any(is_file))
     }
 
+    /// The directory in the folder's place is the folder from now on, since something was written there or a person says so.
+    pub(super) fn note_folder(&mut self) {
+        if let Some(beneath) = self.beneath.as_mut().filter(|beneath| beneath.strange && !beneath.shows) {
+            Arc::make_mut(beneath).strange = false;
+            self.beneath = self.beneath.take().filter(|beneath| beneath.disk.slots().next().is_some());
+        }
+    }
+
     /// The files of a root as its processes find them now, to be changed.
     pub(super) fn found_mut(&mut self, root: Root) -> &mut Disk {
         match &mut self.beneath {

@@ -29,6 +29,8 @@ enum Resolution {
     LocalAndCopy,
     /// The server's version will come here; the file here disappears without a trace.
     ServerLater,
+    /// Each becomes a copy, and the name goes.
+    BothCopies,
     /// Both, in one file.
     Markers,
     /// Nothing goes anywhere: each side keeps its own.
@@ -55,9 +57,17 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
             return Ok(());
         }
         let resolution = self.resolve(&slot, &server);
-        let lost_here = matches!(resolution, Resolution::ServerAndCopy | Resolution::ServerLater);
-        let mut conflict =
-            Conflict { path: path.clone(), copy: None, winner: server.author, loser: server.author };
+        let lost_here = matches!(
+            resolution,
+            Resolution::ServerAndCopy | Resolution::ServerLater | Resolution::BothCopies
+        );
+        let mut conflict = Conflict {
+            path: path.clone(),
+            copy: None,
+            winner_as: None,
+            winner: server.author,
+            loser: server.author,
+        };
         *(if lost_here { &mut conflict.loser } else { &mut conflict.winner }) = self.id;
         match resolution {
             Resolution::Local => self.send(path, slot),
@@ -70,6 +80,15 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                 let content = server.content.clone().expect("a removal has nothing to copy");
                 conflict.copy = Some(self.copy(path, content, server.modified, self.id));
                 self.send(path, slot);
+            }
+            Resolution::BothCopies => {
+                let both = [(server.content.as_ref(), server.modified), (local, slot.modified)];
+                let [winner, loser] = both.map(|(content, modified)| {
+                    let content = content.cloned().expect("a removal has nothing to copy");
+                    self.copy(path, content, modified, server.author)
+                });
+                (conflict.winner_as, conflict.copy) = (Some(winner), Some(loser));
+                self.send(path, Slot { body: None, ..slot });
             }
             Resolution::ServerLater => {
                 // The file here stays what a process here reads until the server's version arrives: that one
@@ -101,7 +120,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
     fn resolve(&self, slot: &Slot, server: &Version) -> Resolution {
         match (self.rules.conflict_naming, self.resolve_by_rules(slot, server)) {
             // Whose conflicts never make copies keeps the loser in its history only.
-            (Naming::Git, Resolution::ServerAndCopy) => Resolution::ServerLater,
+            (Naming::Git, Resolution::ServerAndCopy | Resolution::BothCopies) => Resolution::ServerLater,
             (Naming::Git, Resolution::LocalAndCopy) => Resolution::Local,
             (_, resolution) => resolution,
         }
@@ -134,6 +153,7 @@ impl<P: cloudchamber_core::Protocol> Client<'_, P> {
                     EditConflict::LaterSavedIsCopied => Resolution::ServerAndCopy,
                     EditConflict::OlderMtimeIsCopied if newer_here => Resolution::LocalAndCopy,
                     EditConflict::OlderMtimeIsCopied => Resolution::ServerAndCopy,
+                    EditConflict::BothAreCopied => Resolution::BothCopies,
                     EditConflict::MergeMarkers => Resolution::Markers,
                     EditConflict::EachKeeps => Resolution::EachKeeps,
                 }

@@ -38,6 +38,7 @@ mod unflushed;
 
 use std::sync::Arc;
 
+use cloudchamber_core::kit::stub::StubBy;
 use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol, Root};
 
 use self::away::{Beneath, Kept, unreachable};
@@ -236,7 +237,9 @@ pub struct Conflict {
     pub path: Path,
     /// Where the losing content went; `None` if it disappeared.
     pub copy: Option<Path>,
-    /// Whose content goes on under the name.
+    /// Where the winning content went as well; `None` if it goes on under the name.
+    pub winner_as: Option<Path>,
+    /// Whose content goes on.
     pub winner: ReplicaId,
     /// Whose does not.
     pub loser: ReplicaId,
@@ -570,13 +573,7 @@ impl View<'_> {
 impl Fs for View<'_> {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
         let disk = self.disk(path)?;
-        let is_stub = |slot: &Slot| slot.body.as_ref().is_some_and(|body| body.presence.is_stub());
-        match disk.read(path, from) {
-            Err(FsError::NotFound) if self.guarded && disk.slot(path).is_some_and(is_stub) => {
-                Err(FsError::NotLocal)
-            }
-            other => other,
-        }
+        disk.read(path, from).map_err(|error| told(disk, path, error, self.guarded))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
@@ -588,7 +585,14 @@ impl Fs for View<'_> {
     }
 }
 
-/// One disk on its own, without a cloud: what a process of one replica sees, for the
+/// What a process is told where a call failed. Where it is `guarded`, a stub is told as the file that it stands for.
+fn told(disk: &Disk, path: &Path, error: FsError, guarded: bool) -> FsError {
+    let is_stub = |slot: &Slot| slot.body.as_ref().is_some_and(|body| body.presence.is_stub());
+    let is_elsewhere = guarded && error == FsError::NotFound && disk.slot(path).is_some_and(is_stub);
+    if is_elsewhere { FsError::NotLocal } else { error }
+}
+
+/// One disk on its own, without a cloud: what an agent of one replica sees, for the
 /// [conformance cases](crate::conformance).
 #[derive(Clone, Debug, Default)]
 pub struct LocalView {
@@ -602,19 +606,32 @@ impl LocalView {
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
+
+    /// A disk with the placeholder of a file, which a client left, and nothing else.
+    #[must_use]
+    pub fn with_placeholder(path: &Path, by: StubBy) -> Self {
+        let mut view = Self::default();
+        let body = Body { content: Content::from("elsewhere"), presence: Presence::Stub(by) };
+        view.disk.place(path, Some(body), 1, false, EPOCH);
+        view
+    }
+
+    fn view(&self) -> View<'_> {
+        View { shared: &self.disk, local: &self.disk, reachable: true, guarded: true }
+    }
 }
 
 impl Fs for LocalView {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
-        self.disk.read(path, from)
+        self.view().read(path, from)
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, FsError> {
-        self.disk.list(dir)
+        self.view().list(dir)
     }
 
     fn digest(&self, dir: &Path) -> Option<u64> {
-        Some(self.disk.digest_below(dir))
+        self.view().digest(dir)
     }
 }
 
@@ -622,7 +639,8 @@ impl FsMut for LocalView {
     fn apply(&mut self, op: &FsOp) -> Result<(), FsError> {
         self.now += 1;
         let wall = EPOCH.plus(i64::try_from(self.now).unwrap_or(i64::MAX));
-        self.disk.apply(op, Part::Whole, false, wall, self.now)
+        let applied = self.disk.apply(op, Part::Whole, false, wall, self.now);
+        applied.map_err(|error| told(&self.disk, op.path(), error, true))
     }
 }
 

@@ -7,7 +7,7 @@ use cloudchamber_core::{Draw, Driver, FsError, FsOp, Input, Path, Protocol, Root
 use super::away::{unreachable, view};
 use super::choice::{Loss, Part, Refused};
 use super::running::Running;
-use super::{Effects, Replica, Setup, World};
+use super::{Effects, Replica, Setup, World, told};
 use crate::{ReplicaId, Service, System};
 
 impl<S: System> World<S> {
@@ -57,6 +57,10 @@ impl<S: System> World<S> {
         draw: Draw,
         effects: &mut Effects<S::Protocol>,
     ) -> Result<(), Refused> {
+        self.can_feed(id)?;
+        if S::acceptance().as_ref() == Some(&command) {
+            self.replica_mut(id).note_folder();
+        }
         self.feed(setup, id, Input::Command(command), draw, effects)
     }
 
@@ -162,10 +166,16 @@ impl<S: System> World<S> {
         let (now, wall) = (self.now, self.clocks(setup, id).wall);
         let replica = self.replica_mut(id);
         let full = replica.machine.disk_full;
-        let result = unreachable(op.path(), replica.can_write(setup.replicas[id.index()].guarded))
-            .and_then(|()| replica.found_mut(op.path().root()).apply(&op, part, full, wall, now));
+        let guarded = setup.replicas[id.index()].guarded;
+        let result = unreachable(op.path(), replica.can_write(guarded)).and_then(|()| {
+            let disk = replica.found_mut(op.path().root());
+            disk.apply(&op, part, full, wall, now).map_err(|error| told(disk, op.path(), error, guarded))
+        });
         if result.is_ok() || (full && matches!(op, FsOp::Overwrite { .. })) {
             touch(replica, &op, effects);
+            if op.path().root() == Root::Shared {
+                replica.note_folder();
+            }
         }
         if part == Part::Begin && result.is_ok() {
             replica.begun = true;

@@ -146,6 +146,7 @@ pub fn any_rules() -> impl Strategy<Value = Rules> {
         EditConflict::LoserInvisible,
         EditConflict::LaterSavedIsCopied,
         EditConflict::OlderMtimeIsCopied,
+        EditConflict::BothAreCopied,
         EditConflict::MergeMarkers,
         EditConflict::EachKeeps,
     ];

@@ -61,6 +61,30 @@ fn a_client_that_takes_the_empty_directory_for_the_folder_removes_everything_eve
 }
 
 #[test]
+fn an_agent_writes_into_another_directory_once_something_is_in_it_and_then_also_when_it_is_empty_again() {
+    let mut stage = shared();
+    stage.setup.replicas[0].guarded = true;
+    assert_eq!(stage.ask(A, &[Deed::Append { path: Path::local("l"), text: "mine".into() }]), Ok(()));
+    stage.take(Choice::Mount { replica: A, mounted: false });
+    stage.take(Choice::Wipe { replica: A });
+    stage.settle();
+    assert_eq!(
+        stage.ask(A, &[append("f", "anew")]),
+        Err(FsError::Unavailable),
+        "it is empty, and another one"
+    );
+    stage.write(B, "g", "anew");
+    stage.settle();
+    assert_eq!(stage.ask(A, &[append("f", "anew")]), Ok(()));
+    stage.settle();
+    for name in ["f", "g"] {
+        stage.remove(B, name);
+    }
+    stage.settle();
+    assert_eq!((stage.shared_files(A), stage.ask(A, &[append("f", "anew")])), (vec![], Ok(())));
+}
+
+#[test]
 fn an_older_version_comes_back_to_all_or_to_one_until_its_client_brings_the_newest() {
     for sent in [false, true] {
         let mut stage = shared();

@@ -26,7 +26,7 @@ fn with(edit_conflict: EditConflict) -> Rules {
 /// The one conflict of an upload.
 fn conflict(stage: &mut Stage, replica: ReplicaId, name: &str) -> (Option<String>, ReplicaId, ReplicaId) {
     let conflicts = stage.up(replica, name).conflicts;
-    let [Conflict { path, copy, winner, loser }] = &conflicts[..] else { panic!("{conflicts:?}") };
+    let [Conflict { path, copy, winner, loser, .. }] = &conflicts[..] else { panic!("{conflicts:?}") };
     assert_eq!(path, &Path::shared(name));
     (copy.as_ref().map(|copy| copy.name().to_owned()), *winner, *loser)
 }
@@ -150,6 +150,28 @@ fn of_equal_times_the_replica_decides() {
 }
 
 #[test]
+fn both_edits_become_copies_and_the_name_goes() {
+    let rules = Rules { conflict_naming: Naming::Rclone, ..with(EditConflict::BothAreCopied) };
+    for (first, second) in [(A, B), (B, A)] {
+        let mut stage = edited_apart(rules.clone());
+        stage.up(first, "f.txt");
+        let conflicts = stage.up(second, "f.txt").conflicts;
+        let name = |copy: &Option<Path>| copy.as_ref().map(|copy| copy.name().to_owned());
+        let [Conflict { copy, winner_as, winner, loser, .. }] = &conflicts[..] else {
+            panic!("{conflicts:?}")
+        };
+        assert_eq!(
+            (name(winner_as), name(copy)),
+            (Some("f.txt.conflict1".into()), Some("f.txt.conflict2".into()))
+        );
+        assert_eq!((*winner, *loser), (first, second));
+        assert_eq!(stage.text(second, "f.txt"), None);
+        let [one, two] = if first == A { ["older", "newer"] } else { ["newer", "older"] };
+        assert_eq!(in_the_end(&mut stage), format!("f.txt.conflict1={one}, f.txt.conflict2={two}"));
+    }
+}
+
+#[test]
 fn merge_markers_hold_both() {
     let rules = Rules { conflict_naming: Naming::Git, ..with(EditConflict::MergeMarkers) };
     let mut stage = edited_apart(rules);
@@ -197,6 +219,7 @@ fn files_created_alike_are_no_conflict() {
         EditConflict::LoserInvisible,
         EditConflict::LaterSavedIsCopied,
         EditConflict::OlderMtimeIsCopied,
+        EditConflict::BothAreCopied,
         EditConflict::MergeMarkers,
     ] {
         let mut stage = Stage::new(3, with(edit));
