@@ -7,7 +7,7 @@ use cloudchamber_folder::checks::{Kind, checkers};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::scenario::{ReplicaSpec, Scenario, ScenarioError};
 use cloudchamber_folder::world::{Loss, Menu};
-use cloudchamber_folder::{Service, System};
+use cloudchamber_folder::{Service, System, mistake};
 use serde::{Deserialize, Serialize};
 
 /// A model, as a TOML file says it.
@@ -209,8 +209,8 @@ impl<S: System> ModelSpec<S> {
     pub fn parse(file: &FilePath, text: &str) -> Result<Self, ScenarioError> {
         let fault = |line, message: String| ScenarioError { file: file.into(), line, message };
         let spec: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-            fault(line, error.message().lines().collect::<Vec<_>>().join(" "))
+            let (line, message) = mistake::told(text, &error);
+            fault(line, message)
         })?;
         spec.scenario.check().map_err(|(key, message)| fault(None, format!("scenario.{key}: {message}")))?;
         spec.check().map_err(|message| fault(None, message))?;
@@ -219,8 +219,8 @@ impl<S: System> ModelSpec<S> {
 
     fn check(&self) -> Result<(), String> {
         if !checkers::<S>().any(|checker| checker.name == self.property) {
-            let names: Vec<_> = checkers::<S>().map(|checker| checker.name).collect();
-            return Err(format!("there is no checker `{}`; there are {}", self.property, names.join(", ")));
+            let names = checkers::<S>().map(|checker| checker.name);
+            return Err(mistake::unknown("checker", &self.property, names));
         }
         let reached = |name: &&String| {
             checkers::<S>().any(|checker| checker.name == **name && checker.kind == Kind::Reached)

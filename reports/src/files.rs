@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use cloudchamber_folder::mistake;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,8 +21,8 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 /// With the line, where the text is not of that form.
 pub(crate) fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str, help: &str) -> Result<T, Failure> {
     toml::from_str(text).map_err(|error| {
-        let line = line_of(text, error.span().map_or(0, |span| span.start));
-        Failure::new(format!("{}:{line}: {}; {help}", path.display(), error.message()))
+        let (line, message) = mistake::told(text, &error);
+        Failure::new(format!("{}:{}: {message}; {help}", path.display(), line.unwrap_or(1)))
     })
 }
 

@@ -76,7 +76,7 @@ fn what_is_not_there_says_so() {
     refused(&["model", "check", "journal", "--policy", "majority"], "there is no such model of `journal`");
     refused(
         &["bench", "failover", "--profile", "icloudy"],
-        "there is no profile `icloudy`; there are icloud",
+        "there is no profile `icloudy`; did you mean `icloud`? There are icloud",
     );
     refused(&["bench", "journal", "--events", "10"], "write a number of events from 1000 to 20000000");
     refused(
@@ -120,7 +120,7 @@ fn usage_is_refused_in_one_line() {
     refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, burst");
     refused(
         &["swarm", "--system", "failover", "--design", "published", "--profile", "icloudy"],
-        "there is no profile `icloudy`; there are icloud",
+        "there is no profile `icloudy`; did you mean `icloud`? There are icloud",
     );
 }
 

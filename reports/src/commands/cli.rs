@@ -17,7 +17,9 @@ use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
 use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
+use crate::commands::moment::MomentArgs;
 use crate::commands::mutants::MutantsArgs;
+use crate::commands::scenario::ScenarioCommand;
 use crate::commands::values::{replicas, run_ms, time};
 
 /// The version with the commit that it was built from.
@@ -78,12 +80,33 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "REPORT.json")]
         output: PathBuf,
     },
+    /// Shows two traces side by side: the first choice in which they differ, and from where on a replica tells
+    /// something else.
+    ///
+    /// Runs with other delays differ in every choice and may come to the same. So each replica's words are compared with
+    /// its own in the other trace, times left aside.
+    #[command(after_help = "Example: cloudchamber compare seed-7.jsonl seed-8.jsonl")]
+    Compare {
+        /// A trace.
+        one: PathBuf,
+        /// Another one of the same system.
+        other: PathBuf,
+    },
     /// Explores all that can happen in a small world, instead of drawing some of it.
     #[command(after_help = "Example: cloudchamber model check failover --design published")]
     Model {
         #[command(subcommand)]
         what: Model,
     },
+    /// Finds when a failing run became likely to fail, and what happened then.
+    ///
+    /// The run is played again up to several moments, and from each on with many other futures: what was under way ends
+    /// as it did, and delays, orders, faults and what people do are drawn anew. Where the share of the futures that fail
+    /// in the same way jumps, there it went wrong.
+    #[command(
+        after_help = "Example: cloudchamber moment scenarios/failover/c01-split-by-delay.toml --futures 100"
+    )]
+    Moment(MomentArgs),
     /// Plants small faults into a copy of the sources, and shows for each which property fell.
     ///
     /// The faults are in `scenarios/mutants`. One build serves for all; a fault that survives needs a checker, a
@@ -115,6 +138,12 @@ pub(crate) enum Command {
         /// Where to write the trace, for `replay` and `shrink`.
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
+    },
+    /// Explains a scenario file in words, or writes one to begin with.
+    #[command(after_help = "Example: cloudchamber scenario new --system journal -o mine.toml")]
+    Scenario {
+        #[command(subcommand)]
+        what: ScenarioCommand,
     },
     /// Finds the fewest faults, replicas and steps of a trace that still fail in the same way.
     ///
@@ -589,7 +618,7 @@ mod tests {
         }
         let mut named = Vec::new();
         look(&Cli::command(), &mut named);
-        assert_eq!(named.len(), 4, "{named:?}");
+        assert_eq!(named.len(), 6, "{named:?}");
         for file in named {
             // The traces are those that a check leaves of the scenarios.
             let scenario =

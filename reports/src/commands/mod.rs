@@ -6,13 +6,16 @@ mod bench;
 mod check;
 mod claims;
 pub(crate) mod cli;
+mod compare;
 mod hunt;
 mod live;
 mod merge;
 mod model;
+mod moment;
 mod mutants;
 mod replay;
 mod run;
+mod scenario;
 mod shrink;
 mod specification;
 mod swarm;
@@ -45,6 +48,9 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
         Command::Live(args) => live::run(args, json),
         Command::Mutants(args) => mutants::run(&args, json),
         Command::Merge { reports, output } => merge::run(&reports, &output, json),
+        Command::Compare { one, other } => compare::run::<L>([one, other], json),
+        Command::Moment(args) => moment::run::<L>(&args, json),
+        Command::Scenario { what } => scenario::run::<L>(&what, json),
         Command::Replay { file, story } => replay::run::<L>(&file, story, json),
         Command::Run { scenario, seed, trace } => run::run::<L>(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run::<L>(&args, json),

@@ -1,7 +1,7 @@
 //! A job for whichever system is named.
 
-use cloudchamber_folder::System as _;
 use cloudchamber_folder::systems::{Systems, Work};
+use cloudchamber_folder::{System as _, mistake};
 use cloudchamber_live::LiveSystem;
 
 use crate::failure::Failure;
@@ -14,10 +14,8 @@ pub(crate) fn with_system<L: Systems, W, T>(name: &str, work: W) -> Result<T, Fa
 where
     W: Work<Output = Result<T, Failure>>,
 {
-    L::with(name, work).unwrap_or_else(|| {
-        let names = L::NAMES.join(", ");
-        Err(Failure::new(format!("there is no system `{name}`; there are {names}")))
-    })
+    L::with(name, work)
+        .unwrap_or_else(|| Err(Failure::new(mistake::unknown("system", name, L::NAMES.iter().copied()))))
 }
 
 /// Does a piece of work for the system that a trace is of: one of the list's, or real directories.

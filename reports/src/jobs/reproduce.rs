@@ -30,6 +30,12 @@ pub(crate) fn run(scenario: &Path, seed: u64) -> String {
     format!("{} run {} --seed {seed}", call(), word(&scenario.display().to_string()))
 }
 
+/// Looks for the moment from which on the run of a trace, or of a scenario file, was likely to fail.
+pub(crate) fn moment(file: &Path, seed: Option<u64>) -> String {
+    let seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
+    format!("{} moment {}{seed}", call(), word(&file.display().to_string()))
+}
+
 /// Checks a model file.
 pub(crate) fn model(system: &str, file: &Path) -> String {
     format!("{} model check {system} --bounds {}", call(), word(&file.display().to_string()))

@@ -23,6 +23,8 @@ pub(crate) struct MutantReport {
     pub(crate) systems: Vec<String>,
     /// Why nobody could be hurt, where nothing notices it.
     pub(crate) harmless: Option<String>,
+    /// Whether its place in the code was come to at all while it was in force.
+    pub(crate) is_reached: bool,
     /// The properties that fell, the most frequent first; empty if it survived.
     pub(crate) caught_by: Vec<String>,
     pub(crate) scenarios: Noticed,

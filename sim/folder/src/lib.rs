@@ -60,6 +60,7 @@ extern crate self as cloudchamber_folder;
 pub mod checks;
 pub mod conformance;
 pub mod courier;
+pub mod mistake;
 mod plain;
 pub mod profile;
 mod replica_id;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{Kind, checkers};
 use crate::profile::{Hazards, Placeholder, Profile, Timing};
 use crate::world::{ChoiceOf, MachineSetup, World};
-use crate::{ReplicaId, System};
+use crate::{ReplicaId, System, mistake};
 
 /// Everything that decides a run except its seed's own draws: read from a TOML file, drawn by a swarm, or taken
 /// from the head of a trace.
@@ -288,8 +288,8 @@ impl<S: System> Scenario<S> {
             return Err(("expect", format!("`{name}` is expected in two ways; name it once")));
         }
         if let Some(name) = violates.iter().chain(holds).chain(may_violate).find(|name| !known(name)) {
-            let names: Vec<_> = checkers::<S>().map(|checker| checker.name).collect();
-            return Err(("expect", format!("there is no checker `{name}`; there are {}", names.join(", "))));
+            let names = checkers::<S>().map(|checker| checker.name);
+            return Err(("expect", mistake::unknown("checker", name, names)));
         }
         S::setup(self).map(|_| ()).map_err(|message| ("settings", message))
     }
@@ -392,14 +392,8 @@ impl Faults {
 }
 
 fn blame(file: &FilePath, text: &str, error: &toml::de::Error) -> ScenarioError {
-    let line = error.span().map(|span| line_of(text, span.start));
-    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let (line, message) = mistake::told(text, error);
     ScenarioError { file: file.into(), line, message }
-}
-
-/// The line, from 1, of a byte offset.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
 /// The first line that sets a key or opens a table of that name.

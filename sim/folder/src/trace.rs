@@ -324,6 +324,21 @@ pub struct Watched<S: System> {
     choices: u64,
 }
 
+impl<S: System> Clone for Watched<S> {
+    /// The same state; what the last choice brought about is not part of it.
+    fn clone(&self) -> Self {
+        Self {
+            setup: self.setup.clone(),
+            world: self.world.clone(),
+            effects: Effects::default(),
+            findings: self.findings.clone(),
+            checks: self.checks.clone(),
+            hash: self.hash,
+            choices: self.choices,
+        }
+    }
+}
+
 impl<S: System> Watched<S> {
     /// A fresh world of a checked scenario.
     ///

@@ -3,6 +3,7 @@
 use std::path::Path as OsPath;
 
 use cloudchamber_core::{Path, Root};
+use cloudchamber_folder::mistake;
 use cloudchamber_folder::profile::Arrival;
 use serde::{Deserialize, Serialize};
 
@@ -214,12 +215,11 @@ pub(crate) fn path_of(name: &str) -> Result<Path, String> {
 /// With file and line, where the text is not a script.
 pub fn script(file: &OsPath, text: &str) -> Result<Vec<Timed>, LiveError> {
     let mut script: Script = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        let why = error.message().lines().collect::<Vec<_>>().join(" ");
+        let (line, why) = mistake::told(text, &error);
         LiveError::new(format!(
-            "{}:{line}: {why}; a script has tables `[[at]]` with `ms`, `do`, and what that takes: `replica`, `path`",
-            file.display()
+            "{}:{}: {why}; a script has tables `[[at]]` with `ms`, `do`, and what that takes: `replica`, `path`",
+            file.display(),
+            line.unwrap_or(1)
         ))
     })?;
     // Stable: what is written first for a moment happens first.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::profile::Profile;
+use cloudchamber_folder::{ReplicaId, mistake};
 
 use crate::action::Timed;
 use crate::error::LiveError;
@@ -67,12 +67,7 @@ impl Options {
     /// The first one that is refused, and why.
     pub(crate) fn checked_folders(&self) -> Result<Vec<PathBuf>, LiveError> {
         if Profile::named(&self.profile).is_none() {
-            let names: Vec<_> = Profile::names().collect();
-            return Err(LiveError::new(format!(
-                "there is no profile `{}`; there are {}",
-                self.profile,
-                names.join(", ")
-            )));
+            return Err(LiveError::new(mistake::unknown("profile", &self.profile, Profile::names())));
         }
         if self.folders.len() < 2 || self.folders.len() > ReplicaId::COUNT_MAX {
             let most = ReplicaId::COUNT_MAX;

@@ -14,9 +14,9 @@ mod quiet;
 mod sample;
 mod subject;
 
-use cloudchamber_folder::Variant;
 use cloudchamber_folder::profile::Profile;
 use cloudchamber_folder::trace::COMMIT;
+use cloudchamber_folder::{Variant, mistake};
 use indicatif::ProgressBar;
 
 use crate::failure::Failure;
@@ -52,11 +52,7 @@ pub(crate) const CURVES: [&str; 2] = ["syncthing", "icloud"];
 pub(crate) fn measure(order: &Order) -> Result<BenchReport, Failure> {
     for profile in order.profiles.iter().chain(&order.curves) {
         if Profile::named(profile).is_none() {
-            let names: Vec<_> = Profile::names().collect();
-            return Err(Failure::new(format!(
-                "there is no profile `{profile}`; there are {}",
-                names.join(", ")
-            )));
+            return Err(Failure::new(mistake::unknown("profile", profile, Profile::names())));
         }
     }
     let bar = bar(order);

@@ -116,13 +116,17 @@ fn tried(program: &Path, number: u32, mutant: &Mutant, order: Order<'_>) -> Resu
     let began = Instant::now();
     let mut places = Vec::new();
     let mut endless = false;
+    // The process writes into it where it comes to the fault.
+    let reached =
+        tempfile::NamedTempFile::new().map_err(|error| Failure::file(program, "cannot be run", &error))?;
     for system in mutant.systems.iter().filter(|named| order.system.is_none_or(|system| *named == system)) {
-        match hunted(program, number, system, order)? {
+        match hunted(program, number, system, reached.path(), order)? {
             Some(report) => places.extend(report.places),
             None => endless = true,
         }
     }
-    Ok(report(mutant, &places, endless, began.elapsed().as_secs_f64()))
+    let is_reached = reached.as_file().metadata().is_ok_and(|about| about.len() > 0);
+    Ok(report(mutant, &places, is_reached, endless, began.elapsed().as_secs_f64()))
 }
 
 /// What a hunt with the fault in force found; `None` if it did not end in time.
@@ -130,6 +134,7 @@ fn hunted(
     program: &Path,
     number: u32,
     system: &str,
+    reached: &Path,
     order: Order<'_>,
 ) -> Result<Option<HuntReport>, Failure> {
     let failed = |error: std::io::Error| Failure::file(program, "cannot be run", &error);
@@ -142,6 +147,7 @@ fn hunted(
         .arg(order.scenarios)
         .args(order.thorough.then_some("--thorough"))
         .env(plant::VARIABLE, number.to_string())
+        .env(plant::REACHED, reached)
         .stdin(Stdio::null())
         .stdout(out.try_clone().map_err(failed)?)
         .stderr(Stdio::null())
@@ -176,7 +182,7 @@ fn ended(child: &mut Child, limit: Duration) -> std::io::Result<bool> {
     Ok(true)
 }
 
-fn report(mutant: &Mutant, places: &[Place], endless: bool, wall_s: f64) -> MutantReport {
+fn report(mutant: &Mutant, places: &[Place], is_reached: bool, endless: bool, wall_s: f64) -> MutantReport {
     let of = |kind: PlaceKind| places.iter().filter(move |place| place.kind == kind && place.tried > 0);
     let noticed =
         |kind| Noticed { by: of(kind).filter(|place| place.found.is_some()).count(), of: of(kind).count() };
@@ -201,6 +207,7 @@ fn report(mutant: &Mutant, places: &[Place], endless: bool, wall_s: f64) -> Muta
         file: mutant.file.clone(),
         systems: mutant.systems.clone(),
         harmless: mutant.harmless.clone(),
+        is_reached,
         caught_by,
         scenarios: noticed(PlaceKind::Scenario),
         models: noticed(PlaceKind::Model),

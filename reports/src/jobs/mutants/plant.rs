@@ -12,6 +12,9 @@ use crate::files;
 /// The environment variable that says which fault is in force, by its number from 1.
 pub(super) const VARIABLE: &str = "CLOUDCHAMBER_PLANTED";
 
+/// The environment variable that names a file, into which a byte is written once the fault in force has been reached.
+pub(super) const REACHED: &str = "CLOUDCHAMBER_PLANTED_REACHED";
+
 /// What the planted command is called, so that it does not take the other one's place in the directory of builds.
 pub(super) const COMMAND: &str = "cloudchamber-planted";
 
@@ -22,8 +25,15 @@ fn switch() -> String {
          /// Whether it is this one.\n\
          pub fn is(number: u32) -> bool {{\n    \
          static IN_FORCE: std::sync::OnceLock<u32> = std::sync::OnceLock::new();\n    \
+         static REACHED: std::sync::Once = std::sync::Once::new();\n    \
          let read = || std::env::var(\"{VARIABLE}\").ok().and_then(|n| n.parse().ok()).unwrap_or(0);\n    \
-         *IN_FORCE.get_or_init(read) == number\n\
+         let is = *IN_FORCE.get_or_init(read) == number;\n    \
+         if is {{\n        \
+         REACHED.call_once(|| {{\n            \
+         if let Ok(file) = std::env::var(\"{REACHED}\") {{ let _ = std::fs::write(file, \"1\"); }}\n        \
+         }});\n    \
+         }}\n    \
+         is\n\
          }}\n"
     )
 }

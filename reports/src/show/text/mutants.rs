@@ -10,6 +10,7 @@ pub(crate) fn text(report: &MutantsReport) -> String {
     sorted.sort_by_key(|mutant| !mutant.is_accounted_for());
     for mutant in sorted {
         let said = match (&*mutant.caught_by, &mutant.harmless) {
+            ([], None) if !mutant.is_reached => "survives: nothing comes to its place".to_owned(),
             ([], None) => "survives".to_owned(),
             ([], Some(_)) => "hurts nobody".to_owned(),
             (names, _) => names.join(", "),

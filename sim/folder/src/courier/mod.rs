@@ -116,6 +116,11 @@ pub struct Courier {
 const DAY_MS: u64 = 86_400_000;
 
 impl Courier {
+    /// Draws whatever is not drawn yet for another seed.
+    pub(crate) fn redraw(&mut self, seed: u64) {
+        self.streams = Streams::new(seed, self.clients.len());
+    }
+
     /// The plan for `replicas` clients whose folders are opened at time 0.
     ///
     /// # Panics

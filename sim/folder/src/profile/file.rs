@@ -5,6 +5,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::mistake;
+
 use super::{
     BatchOrder, CreateConflict, Debounce, Delay, DeleteConflict, EditConflict, Fact, Hazards, MachineFault,
     Mtime, Naming, Placeholder, Profile, Ratio, Removals, Rules, Tag, Temporary, Timing, Visible,
@@ -178,7 +180,7 @@ impl Reader<'_> {
     }
 
     fn malformed(&self, error: &toml::de::Error) -> ProfileError {
-        let problem = error.message().trim().replace('\n', ", ");
+        let (line, problem) = mistake::told(self.text, error);
         let advice = if problem.starts_with("unknown field") {
             "correct the name or remove the value"
         } else if problem.starts_with("missing field") {
@@ -191,7 +193,8 @@ impl Reader<'_> {
             "write `name = { value = ..., tag = \"measured|documented|reported|assumed\", source = \"...\" }` \
              as the built-in profiles do"
         };
-        self.at(error.span().unwrap_or(0..0), problem, advice)
+        let file = self.file.to_owned();
+        ProfileError { file, line: line.unwrap_or(1), problem, advice: advice.to_owned() }
     }
 
     /// The value, once it is known to have a source.
@@ -508,7 +511,7 @@ mod tests {
         a.toml:25: invalid type: string "6 s", expected u64; write `name = { value = ..., tag = "measured|documented|reported|assumed", source = "..." }` as the built-in profiles do
         a.toml:26: p99_ms (5999) is below median_ms (6000); the value that 99 of 100 stay below is at least the one that 50 do
         a.toml:25: unknown field `label`, expected one of `value`, `tag`, `source`; correct the name or remove the value
-        a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `merge-markers`, `each-keeps`; write one of these
+        a.toml:9: unknown variant `loser-shot`, expected one of `loser-invisible`, `later-saved-is-copied`, `older-mtime-is-copied`, `both-are-copied`, `merge-markers`, `each-keeps`; write one of these
         a.toml:71: a stub arrives although this provider has none; write "0", or `placeholder = "stub"`
         a.toml:69: `0.01` is not a chance; write "0", or a fraction of whole numbers up to 1 such as "1/500"; correct the chance
         a.toml:12: a version that is written under its own name is gathered in no other file; write "none", or another `visible`

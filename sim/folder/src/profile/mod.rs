@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::mistake;
+
 pub use file::ProfileError;
 pub use hazards::{Hazards, MachineFault, Ratio, RatioError};
 pub use naming::Naming;
@@ -122,11 +124,8 @@ impl Profile {
             return Ok(profile);
         }
         if !name.ends_with(".toml") {
-            let names: Vec<_> = Self::names().collect();
-            return Err(format!(
-                "there is no profile `{name}`; there are {}, and files whose name ends with .toml",
-                names.join(", ")
-            ));
+            let there_is_none = mistake::unknown("profile", name, Self::names());
+            return Err(format!("{there_is_none}, and files whose name ends with .toml"));
         }
         let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(profile) = read.get(name) {

@@ -125,7 +125,7 @@ pub enum Unshrinkable {
         why: String,
     },
     /// There is no such checker.
-    #[error("there is no checker `{asked}`; there are {}", there_are.join(", "))]
+    #[error("{}", crate::mistake::unknown("checker", asked, there_are.iter().map(String::as_str)))]
     Unknown {
         /// What was asked for.
         asked: String,

@@ -47,6 +47,12 @@ pub(super) enum Next {
 }
 
 impl Life {
+    /// Draws whatever is not drawn yet for another seed.
+    pub(super) fn redraw(&mut self, seed: u64, id: ReplicaId) {
+        let Self { steps, disk, calls, .. } = Self::new(seed, id);
+        (self.steps, self.disk, self.calls) = (steps, disk, calls);
+    }
+
     pub(super) fn new(seed: u64, id: ReplicaId) -> Self {
         let stream = |purpose| Stream::new(seed, purpose, id.0);
         Self {

@@ -146,6 +146,36 @@ impl<S: System> Stage<S> {
         stage
     }
 
+    /// The same moment with another future: what was under way ends as it was to, and everything else is drawn for another
+    /// seed. `scenario` is that of this run.
+    #[must_use]
+    pub fn with_future(&self, scenario: &Scenario<S>, seed: u64) -> Self {
+        let now = self.watched.world.now();
+        let mut stage = Self {
+            watched: self.watched.clone(),
+            courier: self.courier.clone(),
+            courier_told: self.courier_told,
+            lives: self.lives.clone(),
+            deeds: VecDeque::new(),
+            close: self.close,
+            signals: self.signals.clone(),
+            run_ms: self.run_ms,
+            settle_ms: self.settle_ms,
+            gone_for_good: self.gone_for_good.clone(),
+            latency: self.latency,
+        };
+        stage.courier.redraw(seed);
+        for (life, id) in stage.lives.iter_mut().zip(ReplicaId::all(self.lives.len())) {
+            life.redraw(seed, id);
+        }
+        let planned = plan(&Scenario { seed, ..scenario.clone() });
+        let mut deeds: Vec<_> = self.deeds.iter().filter(|(_, deed)| deed.is_end()).cloned().collect();
+        deeds.extend(planned.into_iter().filter(|(ms, _)| *ms > now));
+        deeds.sort_by_key(|(ms, _)| *ms);
+        stage.deeds = deeds.into();
+        stage
+    }
+
     /// The world, its checkers and what they found so far.
     #[must_use]
     pub fn watched(&self) -> &Watched<S> {

@@ -21,6 +21,17 @@ pub(super) enum Deed<S: System> {
     Calm,
 }
 
+impl<S: System> Deed<S> {
+    /// Whether it ends something that began earlier.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Take(Choice::Open { .. }) => true,
+            Self::Take(choice) => choice.fault().is_some_and(|(_, begins)| !begins),
+            Self::CrashAtOp { .. } | Self::Restore { .. } | Self::Calm => false,
+        }
+    }
+}
+
 /// How a process dies at its next op.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Doom {

@@ -133,3 +133,24 @@ fn a_courier_that_forgets_is_found_out() {
     let sentence = panic.downcast_ref::<String>().unwrap();
     assert!(sentence.starts_with("courier and world have drifted apart"), "{sentence}, not {drift}");
 }
+
+#[test]
+fn futures_of_one_moment_share_its_past_and_differ_by_their_seeds() {
+    let scenario = Scenario { seed: 3, ..parsed::<FailoverSystem>(STORM) };
+    let mut moment = Stage::new(&scenario);
+    moment.advance(250_000, &mut |_, _| {});
+    let (past, asleep) =
+        (moment.watched().hash(), moment.deeds.iter().filter(|(_, deed)| deed.is_end()).count());
+    assert!(asleep > 0, "something is under way");
+    let end = |mut stage: Stage<FailoverSystem>| {
+        assert_eq!(stage.watched().hash(), past);
+        stage.advance(u64::MAX, &mut |_, _| {});
+        stage.finish()
+    };
+    let [one, other, again] = [7, 8, 7].map(|seed| end(moment.with_future(&scenario, seed)));
+    assert_ne!(one.hash, other.hash);
+    assert_eq!(one, again);
+    let own = end(moment);
+    assert_ne!(own.hash, one.hash);
+    assert_eq!(own, played(&scenario).0, "to look at futures changes nothing");
+}
