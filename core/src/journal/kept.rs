@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::layout::{MACHINES, SHADOW, journal_path, shadow_path};
 use super::names::{Standing, log_of, upheld_of};
 use super::problem::{Problem, ProblemKind};
-use super::recognise::{is_aside, log_within};
+use super::recognise::{LOOKED_MAX, is_aside, log_within};
 use super::schema::Log;
 use super::view::Source;
 use crate::kit::guard::{Lack, Limit, Tally};
@@ -211,6 +211,8 @@ fn keep_copies(
             let named = match (upheld_of(name), log_of(name)) {
                 (Some((log, of)), _) => Some((log, of)),
                 (None, Some((log, Standing::Copy))) => Some((log, directory.name())),
+                // What its lines say is found out once it is here.
+                _ if file.len <= LOOKED_MAX && fs.read(&file.path, 0).is_err() => continue,
                 _ => log_within(fs, file, &|origin| is_of(directory.name(), origin))
                     .map(|log| (log, directory.name())),
             };
@@ -323,8 +325,7 @@ pub(super) fn is_upheld(name: &str) -> bool {
 
 /// Names the records that stand only in what this machine keeps, or in what machines say again of others.
 pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
-    let (upheld, kept) = (|name: &str| is_upheld(name), |name: &str| is_kept(name));
-    if !sources.iter().any(|source| upheld(source.name) || kept(source.name)) {
+    if !sources.iter().any(|source| is_upheld(source.name) || is_kept(source.name)) {
         return Vec::new();
     }
     let lines = |source: &Source<'_>| -> Vec<u64> {
@@ -333,13 +334,13 @@ pub(super) fn only_kept(sources: &[Source<'_>]) -> Vec<Problem> {
     let of = |is: &dyn Fn(&str) -> bool| -> BTreeSet<u64> {
         sources.iter().filter(|source| is(source.name)).flat_map(lines).collect()
     };
-    let journals = of(&|name| !upheld(name) && !kept(name));
-    let folder = of(&|name| !kept(name));
+    let journals = of(&|name| !is_upheld(name) && !is_kept(name));
+    let folder = of(&|name| !is_kept(name));
     let mut problems = Vec::new();
     for source in sources {
         let (there, where_else) = match source.name {
-            name if kept(name) => (&folder, "are in no file of the folder"),
-            name if upheld(name) => (&journals, "are said again here, since its journal has lost them"),
+            name if is_kept(name) => (&folder, "are in no file of the folder"),
+            name if is_upheld(name) => (&journals, "are said again here, since its journal has lost them"),
             _ => continue,
         };
         let missing = lines(source).iter().filter(|line| !there.contains(line)).count();
@@ -460,6 +461,11 @@ mod tests {
         put(&mut fs, "saved by hand", LINE);
         put(&mut fs, "shopping.txt", "milk\n");
         put(&mut fs, "owner-1-2.json", "{}");
+        // One whose bytes are elsewhere is looked into once they are here.
+        let elsewhere = Path::shared("shared/machines/alpha/saved by hand");
+        fs.unreadable.insert(elsewhere.clone(), FsError::NotLocal);
+        assert!(!kept_now(&mut fs) && !fs.text("local:kept/alpha/copies.json").contains("by hand"));
+        fs.unreadable.remove(&elsewhere);
         assert!(!kept_now(&mut fs) && !kept_now(&mut fs));
         assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), format!("{{2}}\n{LINE}"));
         assert_eq!(

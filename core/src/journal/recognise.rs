@@ -17,7 +17,7 @@ use crate::kit::text::{plain, without_mark};
 use crate::{Content, Entry, EntryKind, Fs, Path};
 
 /// The longest file of a foreign name that is looked into, in bytes.
-const LOOKED_MAX: u64 = 64 << 20;
+pub(super) const LOOKED_MAX: u64 = 64 << 20;
 
 /// What the lines of a file say.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
