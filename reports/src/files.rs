@@ -26,11 +26,6 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str, help: &st
     })
 }
 
-/// The line of a place in a text, from 1.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
 /// Writes a file, and the directories it lies in.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::file(path, "cannot be written", &error);

@@ -57,6 +57,10 @@ fn every_level_helps_with_an_example() {
         "run",
         "shrink",
         "swarm",
+        "compare",
+        "moment",
+        "scenario explain",
+        "scenario new",
         "timeline",
     ] {
         let arguments: Vec<_> = subcommand.split(' ').chain(["--help"]).collect();
@@ -608,4 +612,76 @@ fn a_timeline_is_one_page_that_needs_nothing_else_and_is_the_same_every_time() {
         cut.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| &**line).collect();
     std::fs::write(&trace, without.join("\n")).unwrap();
     refused(&["timeline", &trace, "-o", &page], "run.jsonl:2: the world does not allow this choice");
+}
+
+const SPLIT: &str = "scenarios/failover/c01-split-by-delay.toml";
+
+#[test]
+fn a_run_that_fails_tells_when_it_became_likely_to() {
+    let told = call(&["moment", SPLIT, "--parts", "4", "--futures", "64", "--json"]);
+    assert_eq!(code(&told), 0, "{told:?}");
+    let report = json(&told);
+    assert_eq!(report["violation"]["checker"], "at_most_one_active", "and not one that is only counted");
+    let moments = report["moments"].as_array().unwrap();
+    let fail = |at: usize| moments[at]["fail"].as_u64().unwrap();
+    assert!(fail(0) < fail(moments.len() - 1) && fail(moments.len() - 1) == 64, "{moments:?}");
+    let happened = report["jump"]["happened"].to_string();
+    assert!(happened.contains("c suspects a"), "{happened}");
+    let again = report["reproduce"].as_str().unwrap();
+    assert!(again.ends_with("--parts 4 --futures 64"), "{again}");
+    refused(&["moment", SPLIT, "--seed", "7"], "violates nothing");
+    refused(&["moment", SPLIT, "--checker", "it_rains"], "`it_rains` holds in this run, which violates");
+}
+
+#[test]
+fn two_traces_are_compared_by_what_was_chosen_and_what_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let [one, other] = ["2", "7"].map(|seed| {
+        call(&["run", SPLIT, "--seed", seed, "--trace", &path(seed)]);
+        path(seed)
+    });
+    let same = json(&call(&["compare", &one, &one, "--json"]));
+    assert_eq!(
+        (&same["settings"], &same["choices"]),
+        (&Value::Array(vec![]), &serde_json::json!([null, null]))
+    );
+    let report = json(&call(&["compare", &one, &other, "--json"]));
+    assert_eq!(report["settings"], serde_json::json!([{ "key": "seed", "values": ["2", "7"] }]));
+    assert_eq!(
+        report["violates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|all| all.as_array().unwrap().len())
+            .collect::<Vec<_>>(),
+        [2, 0]
+    );
+    let told = report["told"][0][0]["text"].as_str().unwrap();
+    assert!(report["told"][1][0]["text"].as_str().unwrap() != told, "{told}");
+}
+
+#[test]
+fn a_scenario_is_explained_and_one_to_begin_with_is_written_once() {
+    let told = out(&call(&["scenario", "explain", SPLIT]));
+    for says in
+        ["60.000 s  a's process dies", "every version takes 5.000 s", "at_most_one_active has to be violated"]
+    {
+        assert!(told.contains(says), "{told}");
+    }
+    let faults = File::new(
+        "f.toml",
+        "system = 'failover'\nrun_ms = 9\nreplica = [{}]\n[faults]\nsleep = { every_ms = 5000, for_ms = [1, 2] }\n",
+    );
+    let told = out(&call(&["scenario", "explain", faults.path()]));
+    assert!(
+        told.contains("sleep: every 5.000 s on average at each replica, 0.001 s to 0.002 s. Machines"),
+        "{told}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.toml");
+    let new = ["scenario", "new", "--system", "journal", "-o", file.to_str().unwrap()];
+    assert_eq!(code(&call(&new)), 0);
+    assert_eq!(code(&call(&["run", file.to_str().unwrap()])), 0);
+    refused(&new, "is there already; name another file");
 }

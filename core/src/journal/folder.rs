@@ -201,7 +201,9 @@ impl Folder {
                 let named = log_of(file.name()).filter(|&(log, _)| log != Log::Runtime);
                 let is_of = |origin: &str| *self.aliases.resolve(origin, design.following) == *machine;
                 let by_lines = match named {
-                    None | Some((_, Standing::Unknown)) if by_content => log_within(fs, file, &is_of),
+                    None | Some((_, Standing::Unknown)) if by_content => {
+                        log_within(fs, file, &is_of).unwrap_or_default()
+                    }
                     _ => None,
                 };
                 let Some((log, standing)) = by_lines.map(|log| (log, Standing::Copy)).or(named) else {

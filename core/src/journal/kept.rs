@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::layout::{MACHINES, SHADOW, journal_path, shadow_path};
-use super::names::{Standing, log_of, upheld_of};
+use super::names::{Standing, is_upheld, log_of, upheld_of};
 use super::problem::{Problem, ProblemKind};
-use super::recognise::{LOOKED_MAX, is_aside, log_within};
+use super::recognise::{is_aside, log_within};
 use super::schema::Log;
 use super::view::Source;
 use crate::kit::guard::{Lack, Limit, Tally};
@@ -209,16 +209,17 @@ fn keep_copies(
         let name = file.name();
         if known.get(name) != Some(&file.len) {
             let named = match (upheld_of(name), log_of(name)) {
-                (Some((log, of)), _) => Some((log, of)),
-                (None, Some((log, Standing::Copy))) => Some((log, directory.name())),
-                // What its lines say is found out once it is here.
-                _ if file.len <= LOOKED_MAX && fs.read(&file.path, 0).is_err() => continue,
+                (Some(upheld), _) => Ok(Some(upheld)),
+                (None, Some((log, Standing::Copy))) => Ok(Some((log, directory.name()))),
                 _ => log_within(fs, file, &|origin| is_of(directory.name(), origin))
-                    .map(|log| (log, directory.name())),
+                    .map(|log| log.map(|log| (log, directory.name()))),
             };
-            if let Some((log, of)) = named
-                && keep_copy(fs, &file.path, of, log, keeping).is_err()
-            {
+            let kept = named.and_then(|named| match named {
+                Some((log, of)) => keep_copy(fs, &file.path, of, log, keeping),
+                None => Ok(()),
+            });
+            // One that cannot be read is looked into once its bytes are here.
+            if kept.is_err() {
                 continue;
             }
         }
@@ -316,11 +317,6 @@ pub fn path_of(name: &str) -> Path {
 pub fn is_kept(name: &str) -> bool {
     let below = |root| name.strip_prefix("local/")?.strip_prefix(root)?.strip_prefix('/');
     below(KEPT).or_else(|| below(SHADOW)).is_some()
-}
-
-/// Whether a file of this name among the files of a folder is one in which somebody says records of another machine again.
-pub(super) fn is_upheld(name: &str) -> bool {
-    !is_kept(name) && name.rsplit('/').next().and_then(upheld_of).is_some()
 }
 
 /// Names the records that stand only in what this machine keeps, or in what machines say again of others.

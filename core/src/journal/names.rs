@@ -68,8 +68,7 @@ const OF: &str = ".of-";
 /// The name of the file in which a machine says records of another one's journal again.
 #[must_use]
 pub fn upheld_name(log: Log, machine: &str) -> String {
-    let stem = log.file_name().trim_end_matches(".jsonl");
-    format!("{stem}{OF}{machine}.jsonl")
+    log.file_name().replace(".jsonl", &format!("{OF}{machine}.jsonl"))
 }
 
 /// Which journal of which machine the records in a file of this name are of; `None` if they are not said again.
@@ -78,6 +77,11 @@ pub fn upheld_of(file_name: &str) -> Option<(Log, &str)> {
     let (stem, machine) = file_name.strip_suffix(".jsonl")?.split_once(OF)?;
     let log = Log::SHARED.into_iter().find(|log| log.file_name().strip_suffix(".jsonl") == Some(stem))?;
     is_machine_id(machine).then_some((log, machine))
+}
+
+/// Whether a file of this name among the files of a folder is one in which somebody says records of another machine again.
+pub(super) fn is_upheld(name: &str) -> bool {
+    name.rsplit('/').next().and_then(upheld_of).is_some()
 }
 
 #[cfg(test)]

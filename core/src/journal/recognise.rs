@@ -14,10 +14,10 @@ use crate::kit::claims::Claim;
 use crate::kit::clients::unfinished;
 use crate::kit::names::copy_of;
 use crate::kit::text::{plain, without_mark};
-use crate::{Content, Entry, EntryKind, Fs, Path};
+use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
 
 /// The longest file of a foreign name that is looked into, in bytes.
-pub(super) const LOOKED_MAX: u64 = 64 << 20;
+const LOOKED_MAX: u64 = 64 << 20;
 
 /// What the lines of a file say.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -74,17 +74,24 @@ pub(super) fn is_aside(name: &str) -> bool {
 }
 
 /// The log of a machine that a file of a foreign name is a further version of, by what it holds; None if it is
-/// somebody's own, or cannot be read. `is_of` says whether an origin is that machine.
-pub(super) fn log_within(fs: &dyn Fs, file: &Entry, is_of: &dyn Fn(&str) -> bool) -> Option<Log> {
+/// somebody's own. `is_of` says whether an origin is that machine.
+///
+/// # Errors
+/// If it cannot be read, so that nobody knows.
+pub(super) fn log_within(
+    fs: &dyn Fs,
+    file: &Entry,
+    is_of: &dyn Fn(&str) -> bool,
+) -> Result<Option<Log>, FsError> {
     if file.kind != EntryKind::File || file.len > LOOKED_MAX || is_aside(file.name()) {
-        return None;
+        return Ok(None);
     }
-    let said = Said::of(fs.read(&file.path, 0).ok()?.bytes())?;
+    let Some(said) = Said::of(fs.read(&file.path, 0)?.bytes()) else { return Ok(None) };
     let mut logs = said.logs.iter();
-    match (logs.next(), logs.next()) {
+    Ok(match (logs.next(), logs.next()) {
         (Some(log), None) if said.origins.iter().all(|origin| is_of(origin)) => Some(*log),
         _ => None,
-    }
+    })
 }
 
 /// The machine whose claim this is, as its content says; None if that cannot be read.
@@ -165,7 +172,7 @@ mod tests {
             let path = format!("shared:shared/machines/laptop/{name}");
             let fs = MemoryFs::default().with(&path, text);
             let files = fs.list(&Path::shared("shared/machines/laptop")).unwrap();
-            log_within(&fs, &files[0], &|origin| origin == "laptop")
+            log_within(&fs, &files[0], &|origin| origin == "laptop").unwrap()
         };
         for name in ["backup", "messages copy.jsonl", "Kopie von messages.jsonl", "messages.jsonl.bak"] {
             assert_eq!(find(name, LINE), Some(Log::Messages), "{name}");

@@ -12,9 +12,9 @@ use serde::de::IgnoredAny;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::folder::{Folder, Held};
-use super::kept::{is_kept, is_upheld, lines};
+use super::kept::{is_kept, lines};
 use super::layout::MACHINES;
-use super::names::{is_machine_id, upheld_name};
+use super::names::{is_machine_id, is_upheld, upheld_name};
 use super::problem::ProblemKind;
 use super::schema::Log;
 use crate::{Content, FsOp, Path};
@@ -39,8 +39,9 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines that are to be said, those that are said already first; `None` if there is nothing to change.
-    fn to_say(&self) -> Option<Vec<&'a [u8]>> {
+    /// The lines that are to be said, those that are said already first, and how many are not; `None` if there is nothing to
+    /// change.
+    fn to_say(&self) -> Option<(Vec<&'a [u8]>, usize)> {
         if self.is_unread {
             return None;
         }
@@ -48,8 +49,8 @@ impl<'a> Lines<'a> {
         let before: Vec<_> = self.own.iter().filter(|(digest, _)| is_lost(digest)).collect();
         let is_new = |digest: &u64| !self.own.contains_key(digest) && !self.others.contains(digest);
         let new: Vec<_> = self.kept.iter().filter(|(digest, _)| is_lost(digest) && is_new(digest)).collect();
-        let is_as_said = before.len() == self.own.len() && new.is_empty();
-        (!is_as_said).then(|| before.into_iter().chain(new).map(|(_, line)| *line).collect())
+        let (is_as_said, more) = (before.len() == self.own.len() && new.is_empty(), new.len());
+        (!is_as_said).then(|| (before.into_iter().chain(new).map(|(_, line)| *line).collect(), more))
     }
 }
 
@@ -95,18 +96,20 @@ pub(super) fn uphold(folder: &Folder, own: &str) -> Upheld {
     }
     let mut upheld = Upheld::default();
     for ((machine, log), of) in journals {
-        let Some(said) = of.to_say() else { continue };
+        let Some((said, more)) = of.to_say() else { continue };
         let path = directory.join(&upheld_name(log, machine));
         let journal = format!("{machine}/{}", log.file_name());
-        if said.is_empty() {
-            upheld.what.push(format!("{journal}: it has what was said again here, which goes"));
-            upheld.ops.push(FsOp::Remove { path });
-        } else {
-            let more = said.len().saturating_sub(of.own.len());
-            upheld.what.push(format!("{journal}: {more} records that no file had are said again"));
-            let content = Content::new([said.join(&b'\n'), b"\n".to_vec()].concat());
-            upheld.ops.push(FsOp::Replace { path, content });
-        }
+        upheld.what.push(match more {
+            0 => format!("{journal}: it has records again that were said here, which go"),
+            more => format!("{journal}: {more} records that no file had are said again"),
+        });
+        upheld.ops.push(match said.is_empty() {
+            true => FsOp::Remove { path },
+            false => {
+                let content = Content::new([said.join(&b'\n'), b"\n".to_vec()].concat());
+                FsOp::Replace { path, content }
+            }
+        });
     }
     upheld
 }

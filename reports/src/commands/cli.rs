@@ -20,7 +20,7 @@ use crate::commands::live::LiveArgs;
 use crate::commands::moment::MomentArgs;
 use crate::commands::mutants::MutantsArgs;
 use crate::commands::scenario::ScenarioCommand;
-use crate::commands::values::{replicas, run_ms, time};
+use crate::commands::values::{jobs, replicas, run_ms, time};
 
 /// The version with the commit that it was built from.
 static VERSION: LazyLock<String> =
@@ -541,13 +541,6 @@ fn activity() -> ValueParser {
             *modes.iter().find(|mode| mode.text() == name).expect("only the modes' names are let through")
         })
         .into()
-}
-
-fn jobs(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(jobs @ 1..=1_024) => Ok(jobs),
-        _ => Err("write a number of jobs from 1 to 1024".into()),
-    }
 }
 
 fn events(text: &str) -> Result<usize, String> {

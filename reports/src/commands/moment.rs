@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use cloudchamber_folder::systems::Systems;
 
+use crate::commands::values;
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::moment::{Order, moment};
@@ -17,7 +18,7 @@ pub(crate) struct MomentArgs {
     /// A trace of a run, or a scenario. Of a trace it is the scenario's run that is looked at, so one that was shrunk may
     /// not do.
     file: PathBuf,
-    /// Of a scenario: another seed than the file's.
+    /// Another seed than the file's.
     #[arg(long)]
     seed: Option<u64>,
     /// Whose violation it is about. Where it is absent, the first one of the run that fails it and that its scenario does
@@ -31,7 +32,7 @@ pub(crate) struct MomentArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000))]
     futures: u64,
     /// How many of them run side by side; as many as there are cores where it is absent.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
     jobs: Option<usize>,
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn run<L: Systems>(args: &MomentArgs, json: bool) -> Result<Verdict, 
         futures: *futures,
         jobs: workers(*jobs),
     };
-    let report = moment::<L>(file, order)?;
+    let report = moment::<L>(file, &order)?;
     files::print(&if json { files::to_json(&report) } else { text::moment::text(&report) });
     Ok(Verdict::AsExpected)
 }

@@ -37,6 +37,14 @@ fn range(text: &str, read: &dyn Fn(&str) -> Option<u64>) -> Option<[u64; 2]> {
     Some([read(from)?, read(to)?])
 }
 
+/// How many runs go on side by side.
+pub(super) fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=1_024) => Ok(jobs),
+        _ => Err("write a number of jobs from 1 to 1024".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cloudchamber_folder::checks::{checkers, time};
-use cloudchamber_folder::scenario::{Faults, Outage, ReplicaSpec, Scenario, system_of};
+use cloudchamber_folder::scenario::{FileSpec, Outage, ReplicaSpec, Scenario, system_of};
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::telling::words;
 use cloudchamber_folder::{ReplicaId, System};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::files;
 use crate::jobs::dispatch::with_system;
-use crate::jobs::{reproduce, story};
+use crate::jobs::{reproduce, skeleton, story};
 use crate::report::scenario::{ScenarioReport, Section};
 
 /// Explains a scenario file.
@@ -117,7 +117,7 @@ fn settings<S: System>(scenario: &Scenario<S>) -> Vec<String> {
 }
 
 fn seeded<S: System>(scenario: &Scenario<S>) -> Vec<String> {
-    let file = |file: &cloudchamber_folder::scenario::FileSpec| {
+    let file = |file: &FileSpec| {
         let bytes = file.text.len();
         match file.replica {
             Some(replica) => format!("{}, {bytes} bytes, at {replica}, not sent yet", file.path),
@@ -128,44 +128,18 @@ fn seeded<S: System>(scenario: &Scenario<S>) -> Vec<String> {
 }
 
 fn faults<S: System>(scenario: &Scenario<S>) -> Vec<String> {
-    let Faults {
-        burst,
-        clock,
-        crash,
-        disk,
-        folder,
-        mount,
-        offline,
-        older,
-        power,
-        sleep,
-        whim,
-        wipe,
-        gone_for_good: _,
-    } = &scenario.faults;
-    let all: [(&Option<Outage>, &str, &str); 12] = [
-        (burst, "several machines are struck together, each by one of the faults below", "within"),
-        (clock, "a wall clock is set, either way", "by"),
-        (crash, "a process dies, at any op or in the middle of one, and starts again", "after"),
-        (disk, "a disk is full", "for"),
-        (folder, "the shared folder cannot be reached", "for"),
-        (mount, "the folder's mount goes and leaves an empty directory", "for"),
-        (offline, "a machine is without a network", "for"),
-        (older, "files come back as they were", "from before"),
-        (power, "a machine loses power, and what was not flushed, and starts again", "after"),
-        (sleep, "a machine sleeps", "for"),
-        (whim, "somebody asks a replica for something", "and again after"),
-        (wipe, "the mount goes, and then the client removes everything everywhere", "after"),
-    ];
-    let line = |(outage, what, word): (&Option<Outage>, &str, &str)| {
-        let Outage { every_ms, for_ms: [shortest, longest] } = outage.as_ref()?;
+    let value = serde_json::to_value(&scenario.faults).expect("faults were read from a file");
+    let Value::Object(fields) = value else { return Vec::new() };
+    let line = |(name, value): (String, Value)| {
+        let Outage { every_ms, for_ms: [shortest, longest] } = serde_json::from_value(value).ok()?;
         let range = match shortest == longest {
-            true => time(*shortest),
-            false => format!("{} to {}", time(*shortest), time(*longest)),
+            true => time(shortest),
+            false => format!("{} to {}", time(shortest), time(longest)),
         };
-        Some(format!("{what}: every {} on average at each replica, {word} {range}", time(*every_ms)))
+        let says = skeleton::fault(&name).map_or("", |example| example.says);
+        Some(format!("{name}: every {} on average at each replica, {range}. {says}", time(every_ms)))
     };
-    all.into_iter().filter_map(line).collect()
+    fields.into_iter().filter_map(line).collect()
 }
 
 fn given<S: System>(scenario: &Scenario<S>) -> Vec<String> {

@@ -13,7 +13,7 @@ use cloudchamber_folder::{StableHasher, System};
 
 use crate::failure::Failure;
 use crate::files;
-use crate::jobs::dispatch::{with_system, with_traced};
+use crate::jobs::dispatch::with_traced;
 use crate::jobs::{progress, reproduce, side_by_side, story};
 use crate::report::moment::{Jump, Moment, MomentReport};
 
@@ -26,7 +26,7 @@ pub(crate) struct Order {
     /// Whose violation it is about. Where it is absent, the first one of the run that fails it and that its scenario does
     /// not expect, or else that it does.
     pub(crate) checker: Option<String>,
-    /// Of a scenario file: another seed than the file's.
+    /// Another seed than the file's.
     pub(crate) seed: Option<u64>,
     /// Into how many parts the time up to the violation is divided.
     pub(crate) parts: u64,
@@ -36,48 +36,45 @@ pub(crate) struct Order {
     pub(crate) jobs: usize,
 }
 
+impl Order {
+    /// What a command is called with that orders the same.
+    fn options(&self) -> String {
+        let Self { checker, seed, parts, futures, jobs: _ } = self;
+        let seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
+        let checker = checker.as_ref().map_or(String::new(), |name| format!(" --checker {name}"));
+        format!("{seed}{checker} --parts {parts} --futures {futures}")
+    }
+}
+
 /// Looks for the moment in the run of a trace or of a scenario file.
 ///
 /// # Errors
 /// Where the file is neither, or the run does not fail.
-pub(crate) fn moment<L: Systems>(file: &Path, order: Order) -> Result<MomentReport, Failure> {
+pub(crate) fn moment<L: Systems>(file: &Path, order: &Order) -> Result<MomentReport, Failure> {
     let text = files::read(file)?;
-    if file.extension().is_some_and(|ending| ending == "toml") {
-        let system = system_of(file, &text)?;
-        return with_system::<L, _, _>(&system, OfScenario { file, text: &text, order })?;
-    }
-    let system = trace::system_of(file, &text)?;
-    with_traced::<L, _, _>(&system, OfTrace { file, text: &text, order })
+    let is_scenario = file.extension().is_some_and(|ending| ending == "toml");
+    let system = if is_scenario { system_of(file, &text)? } else { trace::system_of(file, &text)? };
+    with_traced::<L, _, _>(&system, Sought { file, text: &text, is_scenario, order })
 }
 
-struct OfScenario<'a> {
+struct Sought<'a> {
     file: &'a Path,
     text: &'a str,
-    order: Order,
+    is_scenario: bool,
+    order: &'a Order,
 }
 
-impl Work for OfScenario<'_> {
-    type Output = Result<Result<MomentReport, Failure>, Failure>;
-
-    fn on<S: System>(self) -> Self::Output {
-        let mut scenario = Scenario::<S>::parse(self.file, self.text)?;
-        scenario.seed = self.order.seed.unwrap_or(scenario.seed);
-        Ok(found(self.file, &scenario, &self.order))
-    }
-}
-
-struct OfTrace<'a> {
-    file: &'a Path,
-    text: &'a str,
-    order: Order,
-}
-
-impl Work for OfTrace<'_> {
+impl Work for Sought<'_> {
     type Output = Result<MomentReport, Failure>;
 
     fn on<S: System>(self) -> Self::Output {
-        let trace = Trace::<S>::parse(self.file, self.text)?;
-        found(self.file, &trace.scenario, &self.order)
+        let Self { file, text, is_scenario, order } = self;
+        let mut scenario = match is_scenario {
+            true => Scenario::<S>::parse(file, text)?,
+            false => Trace::<S>::parse(file, text)?.scenario,
+        };
+        scenario.seed = order.seed.unwrap_or(scenario.seed);
+        found(file, &scenario, order)
     }
 }
 
@@ -154,7 +151,7 @@ fn found<S: System>(file: &Path, scenario: &Scenario<S>, order: &Order) -> Resul
         futures: order.futures,
         moments,
         jump,
-        reproduce: reproduce::moment(file, order.seed),
+        reproduce: reproduce::moment(file, &order.options()),
     })
 }
 

@@ -31,9 +31,8 @@ pub(crate) fn run(scenario: &Path, seed: u64) -> String {
 }
 
 /// Looks for the moment from which on the run of a trace, or of a scenario file, was likely to fail.
-pub(crate) fn moment(file: &Path, seed: Option<u64>) -> String {
-    let seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
-    format!("{} moment {}{seed}", call(), word(&file.display().to_string()))
+pub(crate) fn moment(file: &Path, options: &str) -> String {
+    format!("{} moment {}{options}", call(), word(&file.display().to_string()))
 }
 
 /// Checks a model file.

@@ -7,7 +7,7 @@ use cloudchamber_folder::checks::{Violation, time};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::telling::{Mark, words};
 use cloudchamber_folder::trace::{Outcome, Step, Trace};
-use cloudchamber_folder::world::{Choice, ChoiceOf, Conflict, Part, Setup};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Part, Setup};
 use cloudchamber_folder::{ReplicaId, System};
 
 /// The sentences, one a choice.
@@ -91,7 +91,7 @@ pub(crate) fn tell<S: System>(
             }
         };
         for conflict in &step.effects.conflicts {
-            text += &lost(conflict);
+            text += &format!("; {conflict}");
         }
         for (alias, replica) in names.iter() {
             text = text.replace(&format!("\"{alias}\""), &replica.to_string());
@@ -127,20 +127,6 @@ fn subject(replica: ReplicaId, did: &[String], otherwise: &str) -> String {
         [] => format!("{replica} {otherwise}"),
         did => format!("{replica} {}", did.join(", ")),
     }
-}
-
-/// Whose change of a file went on under its name, and where the other one's is.
-fn lost(conflict: &Conflict) -> String {
-    let Conflict { path, copy, winner_as, winner, loser } = conflict;
-    let where_to = match copy {
-        Some(copy) => format!("{loser}'s is kept as {}", name(copy)),
-        None => format!("{loser}'s is gone"),
-    };
-    let goes_on = match winner_as {
-        Some(copy) => format!("goes on as {}", name(copy)),
-        None => "goes on".to_owned(),
-    };
-    format!("; {winner} and {loser} had both changed {}: {winner}'s {goes_on}, {where_to}", name(path))
 }
 
 /// A path as people write it: what is shared goes without saying.

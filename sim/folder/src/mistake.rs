@@ -33,8 +33,9 @@ pub fn told(text: &str, error: &toml::de::Error) -> (Option<usize>, String) {
     let Some(name) = names.next().filter(|_| is_unknown) else {
         return (from.map(|from| line_of(text, from)), message);
     };
-    // The place of a table of several forms is its beginning.
-    let line = from.map(|from| line_of(text, from + text[from..].find(name).unwrap_or(0)));
+    // The place of a table of several forms is its beginning, if it is told at all.
+    let from = from.unwrap_or(0);
+    let line = Some(line_of(text, from + text[from..].find(name).unwrap_or(0)));
     let told = match nearest(name, names) {
         Some(near) => message.replacen(", expected", &format!("; did you mean `{near}`? Expected is"), 1),
         None => message.clone(),
@@ -43,7 +44,8 @@ pub fn told(text: &str, error: &toml::de::Error) -> (Option<usize>, String) {
 }
 
 /// The line, from 1, of a byte offset.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+#[must_use]
+pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
@@ -67,5 +69,26 @@ mod tests {
             unknown("profile", "iclod", known),
             "there is no profile `iclod`; did you mean `icloud`? There are icloud, dropbox, git"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_told_with_its_own_line_and_the_one_that_was_meant() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+        enum Deed {
+            Crash { after_ms: u64 },
+        }
+        let fault = |text: &str| told(text, &toml::from_str::<Deed>(text).unwrap_err());
+        assert_eq!(
+            fault("after_ms = 1\ndo = 'crsh'\n"),
+            (Some(2), "unknown variant `crsh`; did you mean `crash`? Expected is `crash`".to_owned())
+        );
+        let (line, message) = fault("do = 'crash'\nafter_m = 1\n");
+        assert_eq!(line, Some(2), "{message}");
+        assert!(message.contains("`after_m`; did you mean `after_ms`?"), "{message}");
+        let (_, message) = fault("do = 'explode'\n");
+        assert!(!message.contains("did you mean"), "{message}");
+        let crash = toml::from_str::<Deed>("do = 'crash'\nafter_ms = 1\n");
+        assert!(matches!(crash, Ok(Deed::Crash { after_ms: 1 })));
     }
 }

@@ -6,7 +6,7 @@ use cloudchamber_core::{Content, Cx, Design, FsOp, Input, Mono, Never, Path, Pro
 use cloudchamber_folder::checks::{Checker, Checks, Findings, Kind, Violation};
 use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::scenario::Scenario;
-use cloudchamber_folder::world::{Choice, ChoiceOf, Conflict, Effects, Setup, World};
+use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Setup, World};
 use cloudchamber_folder::{NoService, ReplicaId, System, Variant};
 use serde::{Deserialize, Serialize};
 
@@ -149,7 +149,7 @@ impl Checks<LiveSystem> for LiveChecks {
                 at_ms: world.now(),
                 replicas: vec![conflict.winner, conflict.loser],
                 expected: "who changes a file has seen the last change of it".into(),
-                seen: told(conflict),
+                seen: conflict.to_string(),
             });
         }
         if let Choice::Download { replica, path, arrival, .. } = choice
@@ -168,20 +168,6 @@ impl Checks<LiveSystem> for LiveChecks {
     fn calm(&mut self, _: &Setup<LiveSystem>, _: &World<LiveSystem>) {}
 
     fn end(&self, _: &Setup<LiveSystem>, _: &World<LiveSystem>, _: &mut Findings) {}
-}
-
-/// A conflict in a sentence.
-pub(crate) fn told(conflict: &Conflict) -> String {
-    let Conflict { path, copy, winner_as, winner, loser } = conflict;
-    let rest = match copy {
-        Some(copy) => format!("{loser}'s is kept as {}", copy.name()),
-        None => format!("{loser}'s is gone"),
-    };
-    let goes_on = match winner_as {
-        Some(name) => format!("goes on as {}", name.name()),
-        None => "goes on".to_owned(),
-    };
-    format!("{winner} and {loser} had both changed {}: {winner}'s {goes_on}, {rest}", path.name())
 }
 
 /// Real directories as replicas.

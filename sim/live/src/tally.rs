@@ -12,7 +12,7 @@ use cloudchamber_folder::trace::Watched;
 use cloudchamber_folder::world::{Choice, ChoiceOf};
 use serde::Serialize;
 
-use crate::system::{LiveSystem, told};
+use crate::system::LiveSystem;
 
 /// How many conflicts a summary tells in words.
 const TOLD_MAX: usize = 5;
@@ -62,7 +62,7 @@ impl Tally {
             let saved = self.saved.get(&(commit.author, commit.path.clone())).copied().unwrap_or(now);
             self.born.insert((commit.path.clone(), commit.version), saved);
         }
-        self.conflicts.extend(effects.conflicts.iter().map(told));
+        self.conflicts.extend(effects.conflicts.iter().map(ToString::to_string));
         if let Choice::Download { replica, path, arrival, .. } = choice {
             self.broken += u64::from(*arrival != Arrival::Whole);
             let seen = watched.world.replica(*replica).disk().slot(path).map_or(0, |slot| slot.seen);

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cloudchamber_folder::System;
 use cloudchamber_folder::scenario::{Expect, Scenario};
+use cloudchamber_folder::{System, mistake};
 use serde::Deserialize;
 
 use cloudchamber_folder::systems::{Systems, Work};
@@ -53,7 +53,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<(usize, Regression)>, Failure> {
     let parsed: File = files::parse_toml(file, &text, "the file's first lines say what an entry is")?;
     let mut regressions = Vec::new();
     for entry in parsed.regression {
-        let line = files::line_of(&text, entry.span().start);
+        let line = mistake::line_of(&text, entry.span().start);
         let entry = entry.into_inner();
         let fault = |what: &str| Err(Failure::new(format!("{}:{line}: {what}", file.display())));
         match (&entry.scenario, &entry.swarm, entry.seed) {

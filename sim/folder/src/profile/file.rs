@@ -174,8 +174,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn at(&self, span: Range<usize>, problem: String, advice: &str) -> ProfileError {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = mistake::line_of(self.text, span.start);
         ProfileError { file: self.file.to_owned(), line, problem, advice: advice.to_owned() }
     }
 

@@ -50,6 +50,7 @@ use crate::world::{Choice, ChoiceOf, EPOCH, Presence, Want};
 use crate::{ReplicaId, Service as _, System};
 
 /// A run in progress: the watched world, the courier, the plan, and what each replica does next.
+#[derive(Clone)]
 pub struct Stage<S: System> {
     watched: Watched<S>,
     courier: Courier,
@@ -151,28 +152,15 @@ impl<S: System> Stage<S> {
     #[must_use]
     pub fn with_future(&self, scenario: &Scenario<S>, seed: u64) -> Self {
         let now = self.watched.world.now();
-        let mut stage = Self {
-            watched: self.watched.clone(),
-            courier: self.courier.clone(),
-            courier_told: self.courier_told,
-            lives: self.lives.clone(),
-            deeds: VecDeque::new(),
-            close: self.close,
-            signals: self.signals.clone(),
-            run_ms: self.run_ms,
-            settle_ms: self.settle_ms,
-            gone_for_good: self.gone_for_good.clone(),
-            latency: self.latency,
-        };
+        let mut stage = self.clone();
         stage.courier.redraw(seed);
         for (life, id) in stage.lives.iter_mut().zip(ReplicaId::all(self.lives.len())) {
             life.redraw(seed, id);
         }
         let planned = plan(&Scenario { seed, ..scenario.clone() });
-        let mut deeds: Vec<_> = self.deeds.iter().filter(|(_, deed)| deed.is_end()).cloned().collect();
-        deeds.extend(planned.into_iter().filter(|(ms, _)| *ms > now));
-        deeds.sort_by_key(|(ms, _)| *ms);
-        stage.deeds = deeds.into();
+        stage.deeds.retain(|(_, deed)| deed.is_end());
+        stage.deeds.extend(planned.into_iter().filter(|(ms, _)| *ms > now));
+        stage.deeds.make_contiguous().sort_by_key(|(ms, _)| *ms);
         stage
     }
 

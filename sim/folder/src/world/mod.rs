@@ -36,6 +36,7 @@ mod process;
 mod running;
 mod unflushed;
 
+use std::fmt;
 use std::sync::Arc;
 
 use cloudchamber_core::kit::stub::StubBy;
@@ -243,6 +244,21 @@ pub struct Conflict {
     pub winner: ReplicaId,
     /// Whose does not.
     pub loser: ReplicaId,
+}
+
+impl fmt::Display for Conflict {
+    /// Whose change goes on, and where the other one's is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, copy, winner_as, winner, loser } = self;
+        write!(f, "{winner} and {loser} had both changed {}: {winner}'s goes on", path.name())?;
+        if let Some(name) = winner_as {
+            write!(f, " as {}", name.name())?;
+        }
+        match copy {
+            Some(copy) => write!(f, ", {loser}'s is kept as {}", copy.name()),
+            None => write!(f, ", {loser}'s is gone"),
+        }
+    }
 }
 
 impl<S: System> World<S> {

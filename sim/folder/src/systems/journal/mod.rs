@@ -74,10 +74,14 @@ impl System for JournalSystem {
     fn draw(scenario: &mut Scenario<Self>, rng: &mut dyn Rng) {
         let every_ms = [5_000, 20_000, 60_000][usize::try_from(rng.up_to(2)).expect("0 to 2")];
         scenario.settings.append_every_ms = Some(scenario.stretched(every_ms));
-        // One passage for what was written last, one for what it is repaired with or said again.
+        // One passage for what was written last, one for what it is repaired with.
         let travel = scenario.profile().timing.calm_bound_ms();
         let scan_ms = scenario.settings.scan_ms();
-        scenario.settings.uphold_ms = Some(travel + 4 * scan_ms);
-        scenario.settle_ms = 4 * travel + 12 * scan_ms + 60_000;
+        scenario.settle_ms = 2 * travel + 4 * scan_ms + 60_000;
+        if scenario.settings.design == Design::Hardened {
+            // One more for how long something lacks before it is said again, and one for that.
+            scenario.settings.uphold_ms = Some(travel + 4 * scan_ms);
+            scenario.settle_ms += 2 * travel + 8 * scan_ms;
+        }
     }
 }
