@@ -91,10 +91,11 @@ impl Outbox {
         self.untold = self.places.count();
     }
 
-    /// A write failed: it is tried again, a little later.
-    pub(super) fn put_off(&mut self, now: Mono) {
+    /// A write failed: it is tried again, a little later. Returns when.
+    pub(super) fn put_off(&mut self, now: Mono) -> Mono {
         self.urgent = true;
         self.write_at = now.plus(AGAIN_MS);
+        self.write_at
     }
 
     /// Asks for `state.json` at once.
@@ -359,11 +360,16 @@ impl Replica {
         let now = cx.now().mono;
         match did {
             Did::Own { path, .. } => {
-                self.outbox.put_off(now);
+                let again = self.outbox.put_off(now);
                 self.troubles.found(&path, ProblemKind::Unwritten(error), cx);
-                if self.own.said.role == Role::Active && self.lease.is_unbegun() {
-                    cx.event(Event::ClaimGivenUp { because: GivenUpBecause::StateUnwritten });
-                    self.take_role(Role::Standby, now);
+                match self.own.said.role {
+                    Role::Active if self.lease.is_unbegun() => {
+                        cx.event(Event::ClaimGivenUp { because: GivenUpBecause::StateUnwritten });
+                        self.take_role(Role::Standby, now);
+                    }
+                    // Nobody can object to what nobody has heard of: it waits from when it can first be read.
+                    Role::Candidate => self.take_role(Role::Candidate, again),
+                    _ => {}
                 }
                 if is_away(error) {
                     self.fall_back(error, cx);

@@ -191,7 +191,12 @@ impl Replica {
                     None => self.troubles.solved(path),
                 }
                 self.own.adopt_voters(record.coordination.voters.as_ref());
-                return self.evidence.hear(record, &self.own, &config.hardened, cx.now().mono);
+                self.evidence.hear(record, &self.own, &config.hardened, cx.now().mono);
+                let saw = record.coordination.saw.get(&self.own.said.id);
+                if saw.is_some_and(|saw| self.is_anothers(saw.life)) {
+                    self.was_copied(path, config, cx);
+                }
+                return;
             }
             Found::Record(..) => ProblemKind::NameMismatch,
             Found::Other => return,
@@ -211,6 +216,20 @@ impl Replica {
             let at = self.evidence.awake_since().plus(config.hardened.wait_ms);
             self.succession.wait_until(at.max(self.succession.not_before()));
         }
+    }
+
+    /// Whether nobody but a copy of this identity can have had that life.
+    fn is_anothers(&self, life: Life) -> bool {
+        let version = |life: Life| ((life.number, life.nonce), 0);
+        own_file::compare(version(life), version(self.own.said.life)) == Standing::Foreign
+    }
+
+    /// A copy of this identity lives elsewhere, as a file shows, and this one takes a new one.
+    fn was_copied(&mut self, path: &Path, config: &Config, cx: &mut Context<'_>) {
+        self.looked.forget();
+        self.stop(StandbyBecause::IdentityCopied, cx);
+        cx.event(Event::IdentityCopied { path: path.clone() });
+        self.take_new_identity(config, cx);
     }
 
     /// Its own file, as its own disk shows it.
@@ -250,11 +269,7 @@ impl Replica {
                 }
                 return;
             }
-            Standing::Foreign => {}
+            Standing::Foreign => self.was_copied(&place.path, config, cx),
         }
-        self.looked.forget();
-        self.stop(StandbyBecause::IdentityCopied, cx);
-        cx.event(Event::IdentityCopied { path: place.path.clone() });
-        self.take_new_identity(config, cx);
     }
 }

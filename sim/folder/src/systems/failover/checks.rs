@@ -10,6 +10,7 @@ use cloudchamber_core::failover::{Command, Config, Design, Event, Failover, Poli
 use super::FailoverSystem;
 use super::overlap::{self, Overlap};
 use super::settings::Bounds;
+use super::terms::Terms;
 use super::updates::Updates;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind, Violation};
@@ -24,6 +25,7 @@ pub mod name {
     pub const EVENTUALLY_ONE: &str = "eventually_one_active";
     pub const NEVER_LONG_WITHOUT: &str = "never_long_without_an_active";
     pub const ACTIVATION: &str = "manual_activation_takes_effect";
+    pub const TERMS_GO_ON: &str = "no_earlier_term_acts_after_a_later_one";
     pub const NO_FILE_CONFLICT: &str = "device_files_never_conflict";
     pub const ONE_WRITER: &str = "a_device_file_has_one_writer";
     pub const LIVE_DEVICE: &str = "a_live_device_is_never_removed";
@@ -75,6 +77,7 @@ pub struct FailoverChecks {
     /// When each replica's last heartbeat was written, ms.
     beats: BTreeMap<ReplicaId, u64>,
     overlap: Overlap,
+    terms: Terms,
     updates: Updates,
     /// Ids written before faults stopped; all of them have to be handled in the end.
     due_ids: Option<i64>,
@@ -111,6 +114,7 @@ impl FailoverChecks {
             writers: BTreeMap::new(),
             beats: BTreeMap::new(),
             overlap: Overlap::default(),
+            terms: Terms::default(),
             updates: Updates::default(),
             due_ids: None,
         }
@@ -151,7 +155,7 @@ pub(super) fn bits(active: u32) -> impl Iterator<Item = ReplicaId> {
 
 /// A look at one choice, with everything it needs.
 pub(super) struct Look<'a> {
-    setup: &'a Setup<FailoverSystem>,
+    pub(super) setup: &'a Setup<FailoverSystem>,
     pub(super) world: &'a World<FailoverSystem>,
     pub(super) choice: &'a ChoiceOf<FailoverSystem>,
     pub(super) effects: &'a Effects<Failover>,
@@ -162,6 +166,11 @@ impl Look<'_> {
     /// Whether a replica runs the hardened design.
     pub(super) fn is_hardened(&self, id: ReplicaId) -> bool {
         config(self.setup, id).design == Design::Hardened
+    }
+
+    /// The policy of a replica of the hardened design.
+    pub(super) fn policy(&self, id: ReplicaId) -> Policy {
+        config(self.setup, id).hardened.policy
     }
 
     pub(super) fn violation(
@@ -210,6 +219,11 @@ impl Checks<FailoverSystem> for FailoverChecks {
             about: "A replica that was made active by hand, and whose machine stays well, is active in bounded time, if \
                     under the policy majority the voters for that run and are connected meanwhile, unless one that \
                     had not read of it claims a later term and wins.",
+        },
+        Checker {
+            name: TERMS_GO_ON,
+            kind: Kind::Safety,
+            about: "Under the policy majority nobody acts in an earlier term than one in which somebody has acted.",
         },
         Checker {
             name: NO_FILE_CONFLICT,
@@ -312,6 +326,7 @@ impl Checks<FailoverSystem> for FailoverChecks {
             NEVER_LONG_WITHOUT => self.without_ms = kept.without_ms,
             ACTIVATION => (self.hand_over, self.troubled_ms) = (kept.hand_over, kept.troubled_ms),
             NO_FILE_CONFLICT => self.reset = kept.reset,
+            TERMS_GO_ON => self.terms = kept.terms,
             ONE_WRITER | LIVE_DEVICE => self.writers = kept.writers,
             KEEPS_PLACE => self.healthy_since = kept.healthy_since.into_keys().map(|id| (id, 0)).collect(),
             IN_TIME => self.beats = kept.beats,
@@ -409,6 +424,7 @@ impl FailoverChecks {
         self.active = active;
         if active != before {
             self.changed(look, before, findings);
+            self.terms.after(look, active & !before, findings);
         }
         self.overlap.after(look, active, before, &self.bounds, findings);
         if let Some(lost) = self.disagreed_ms

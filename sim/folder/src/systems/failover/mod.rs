@@ -6,6 +6,7 @@ mod overlap;
 mod queue;
 mod settings;
 mod telling;
+mod terms;
 mod updates;
 
 use cloudchamber_core::failover::{Command, Config, Event, Failover, Policy, VoterChange};
