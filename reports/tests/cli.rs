@@ -121,7 +121,7 @@ fn usage_is_refused_in_one_line() {
     refused(&swarm(&["--shard", "0/4"]), "2/4");
     refused(&swarm(&["--jobs", "0"]), "number of jobs");
     refused(&swarm(&["--fault", "sleep"]), "sleep=off");
-    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, burst");
+    refused(&swarm(&["--fault", "ghosts=on"]), "there is no fault `ghosts`; there are all, ambush");
     refused(
         &["swarm", "--system", "failover", "--design", "published", "--profile", "icloudy"],
         "there is no profile `icloudy`; did you mean `icloud`? There are icloud",
@@ -684,4 +684,25 @@ fn a_scenario_is_explained_and_one_to_begin_with_is_written_once() {
     assert_eq!(code(&call(&new)), 0);
     assert_eq!(code(&call(&["run", file.to_str().unwrap()])), 0);
     refused(&new, "is there already; name another file");
+}
+
+#[test]
+fn what_an_exploration_finds_is_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let explore = ["explore", "--system", "failover", "--design", "published", "--profile", "syncthing"];
+    let here = ["--replicas", "3", "--runs", "40", "-o", dir.path().to_str().unwrap()];
+    let said = call(&[&explore[..], &here, &["--json"]].concat());
+    assert_eq!(code(&said), 1);
+    let report = json(&said);
+    assert_eq!((&report["runs"], report["held"].as_bool()), (&Value::from(40), None));
+    assert!(report["branched"].as_u64().unwrap() > 10 && report["marks"].as_object().unwrap().len() > 5);
+    let broken = report["broken"].as_array().unwrap();
+    for broken in broken {
+        let replayed = call(&["replay", broken["trace"].as_str().unwrap()]);
+        let checker = broken["checker"].as_str().unwrap();
+        assert!(out(&replayed).contains(checker), "{checker}: {}", out(&replayed));
+    }
+    assert!(broken.iter().any(|broken| broken["turns"].as_u64().unwrap() > 0), "{broken:?}");
+    let told = out(&call(&[&explore[..], &here].concat()));
+    assert!(told.contains("again: ") && told.contains("40 runs, "), "{told}");
 }

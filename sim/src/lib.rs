@@ -5,7 +5,8 @@
 //! madsim the same scenario is the same run ([`reference()`]): there each actor of the stage is a task, the courier and
 //! each replica on a node of their own, which is killed and restarted, paused and resumed with the replica. A
 //! [`Swarm`] runs the scenarios that it draws from many seeds side by side. What happened is hashed choice by choice, so
-//! that the two are compared, not assumed equal.
+//! that the two are compared, not assumed equal. An exploration ([`explore()`]) lets runs begin where others came to
+//! something new.
 //!
 //! # Deliberately absent
 //! Knowledge of any protocol, and of what a folder does.
@@ -18,12 +19,16 @@ compile_error!(
 );
 
 #[cfg(madsim)]
+mod explore;
+#[cfg(madsim)]
 mod run;
 #[cfg(madsim)]
 mod swarm;
 #[cfg(madsim)]
 mod tasks;
 
+#[cfg(madsim)]
+pub use explore::{Broken, Explored, Way, explore, retraced};
 #[cfg(madsim)]
 pub use run::{Run, run, watch};
 #[cfg(madsim)]

@@ -111,6 +111,9 @@ impl Shape {
 /// A kind of fault that a swarm may draw.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Fault {
+    /// What is drawn of crashes, power cuts, sleep and networks that go strikes a machine soon after it has done or heard
+    /// something.
+    Ambush,
     /// What is drawn of crashes, power cuts, sleep and networks that go strikes several machines at once.
     Burst,
     /// The shared folder's mount goes for a while and leaves an empty directory.
@@ -133,7 +136,8 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind, each with the name that commands use.
-    pub const ALL: [(&'static str, Self); 16] = [
+    pub const ALL: [(&'static str, Self); 17] = [
+        ("ambush", Self::Ambush),
         ("burst", Self::Burst),
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
         ("clock-jump", Self::Machine(MachineFault::ClockJump)),
@@ -170,7 +174,9 @@ impl<S: System> Swarm<S> {
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let hazards = &profile.hazards;
         let usual = match fault {
-            Fault::Burst | Fault::FolderLost | Fault::Hazards | Fault::Whim => !hazards.machine.is_empty(),
+            Fault::Ambush | Fault::Burst | Fault::FolderLost | Fault::Hazards | Fault::Whim => {
+                !hazards.machine.is_empty()
+            }
             Fault::Machine(fault) => hazards.machine.contains(&fault),
             Fault::FolderHollow => hazards.folder_hollow && is_reported(profile, "hazards.folder_hollow"),
             // What a machine that is gone for good had written is then left with those that had read it.
@@ -314,7 +320,14 @@ impl<S: System> Swarm<S> {
             let window_ms = [1_000, 10_000, 60_000][usize::try_from(burst.between(0, 2)).expect("0 to 2")];
             Outage { every_ms: burst.between(60_000, 600_000), for_ms: [0, window_ms] }
         });
+        let mut ambush = dice(52);
+        let ambush = (ambush.chance(1, 4) && self.on(profile, Fault::Ambush)).then(|| {
+            let longest_ms = [2_000, 20_000, 120_000, 400_000];
+            let longest_ms = longest_ms[usize::try_from(ambush.between(0, 3)).expect("0 to 3")];
+            Outage { every_ms: ambush.between(20_000, 200_000), for_ms: [100, longest_ms] }
+        });
         Faults {
+            ambush,
             burst,
             clock: outage(machine(MachineFault::ClockJump), 41, [200_000, 900_000], [500, 900_000]),
             crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
@@ -561,6 +574,7 @@ mod tests {
         assert!((20..200).contains(&count(&|one| one.replica.len() > 5)));
         assert!((100..500).contains(&count(&|one| one.replica.iter().any(|it| it.start_ms >= 60_000))));
         assert!((200..800).contains(&count(&|one| one.faults.burst.is_some())));
+        assert!((200..800).contains(&count(&|one| one.faults.ambush.is_some())));
         assert!(count(&|one| one.faults.wipe.is_some()) > 100);
         assert!(count(&|one| one.run_ms > 36 * 100_000) > 0, "runs of hours");
         let shape = Shape { replicas: Some([3, 4]), run_ms: Some([120_000, 7_200_000]) };

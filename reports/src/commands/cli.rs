@@ -15,6 +15,7 @@ use cloudchamber_folder::trace::COMMIT;
 use cloudchamber_host::throughput::Load;
 use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
+use crate::commands::explore::ExploreArgs;
 use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
 use crate::commands::moment::MomentArgs;
@@ -56,6 +57,13 @@ pub(crate) enum Command {
     /// What the documents claim beside what was measured.
     #[command(after_help = "Example: cloudchamber claims --seeds 1000")]
     Claims(ClaimsArgs),
+    /// Lets runs begin where others came to something new, instead of each at the beginning.
+    ///
+    /// What takes three rare things in a row, a swarm meets once in as many runs as the product of the three. Here the
+    /// moment at which a run came to something that none had come to before is kept, and many others go on from it, with
+    /// other delays, faults and orders. New is a kind of event, alone, after the event before it, or after a fault.
+    #[command(after_help = "Example: cloudchamber explore --system failover --policy majority --runs 2000")]
+    Explore(ExploreArgs),
     /// Looks for whatever the hardened designs violate, in scenarios, quick models and swarms. Only properties count.
     #[command(after_help = "Example: cloudchamber hunt --system failover --seeds 1000")]
     Hunt(HuntArgs),
@@ -176,7 +184,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Fewer seeds (200 of each swarm, and not 2,000) and only quick models: some minutes on two cores.
+    /// Fewer seeds (100 of each swarm, and not 2,000) and only quick models: some minutes on two cores.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only this system.
@@ -523,7 +531,7 @@ fn line<L: Systems>() -> Line {
     name(Cli::command().version(&**VERSION), L::NAMES)
 }
 
-fn designs() -> ValueParser {
+pub(super) fn designs() -> ValueParser {
     let about = |design: Design| match design {
         Design::Hardened => "With the faults repaired",
         Design::Published => "As the documents state it, faults included",
@@ -572,7 +580,7 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
         .ok_or_else(|| "write which part of how many, counted from 1, such as 2/4".into())
 }
 
-fn switch(text: &str) -> Result<(String, bool), String> {
+pub(super) fn switch(text: &str) -> Result<(String, bool), String> {
     match text.split_once('=') {
         Some((name, "on")) => Ok((name.into(), true)),
         Some((name, "off")) => Ok((name.into(), false)),

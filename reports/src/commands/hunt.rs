@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use cloudchamber_folder::systems::Systems;
 
+use crate::commands::values;
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::hunt::{Order, hunt};
@@ -26,7 +27,7 @@ pub(crate) struct HuntArgs {
     #[arg(long)]
     thorough: bool,
     /// How many runs go on side by side; as many as there are cores where it is absent.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
     jobs: Option<usize>,
     /// The directory with the scenarios; the nearest `scenarios` upwards where it is absent.
     #[arg(long, value_name = "DIR")]

@@ -7,6 +7,7 @@ mod check;
 mod claims;
 pub(crate) mod cli;
 mod compare;
+mod explore;
 mod hunt;
 mod live;
 mod merge;
@@ -44,6 +45,7 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
             bench::throughput(&args, "notes", throughput::notes, json)
         }
         Command::Check(args) => check::run::<L>(&args, json),
+        Command::Explore(args) => explore::run::<L>(&args, json),
         Command::Hunt(args) => hunt::run::<L>(&args, json),
         Command::Live(args) => live::run(args, json),
         Command::Mutants(args) => mutants::run(&args, json),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::commands::values;
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::mutants::{self, Order};
@@ -32,7 +33,7 @@ pub(crate) struct MutantsArgs {
     #[arg(long)]
     thorough: bool,
     /// How many faults are tried side by side; as many as there are cores where it is absent.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::jobs)]
     jobs: Option<usize>,
     /// After how many seconds a hunt is ended: a fault may keep a run from ever coming to rest.
     #[arg(long, value_name = "S", default_value_t = 1_800)]

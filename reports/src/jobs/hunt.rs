@@ -211,10 +211,16 @@ fn searched<S: System>(spec: ModelSpec<S>, states_max: usize, file: &Path) -> (u
         Ok(checked) => {
             let steps = u64::try_from(checked.steps()).expect("fewer steps than a u64 counts");
             let states = u64::try_from(checked.generated_states).expect("fewer states than a u64 counts");
-            let found = checked.counterexample.is_some().then(|| {
-                Fallen { checker: property, what: format!("{steps} steps lead there") }.found(steps, again())
-            });
-            (states, found)
+            let unreached = checked.unreached();
+            let what = if checked.counterexample.is_some() {
+                Some(format!("{steps} steps lead there"))
+            } else if checked.complete && !unreached.is_empty() {
+                // What holds then holds in vain: something that has to come about does not.
+                Some(format!("nothing reaches {}", unreached.join(", ")))
+            } else {
+                None
+            };
+            (states, what.map(|what| Fallen { checker: property, what }.found(steps, again())))
         }
     }
 }

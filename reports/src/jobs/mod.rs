@@ -9,6 +9,7 @@ pub(crate) mod claims;
 pub(crate) mod compare;
 mod dispatch;
 pub(crate) mod explain;
+pub(crate) mod explore;
 pub(crate) mod failover_times;
 pub(crate) mod holds;
 pub(crate) mod hunt;

@@ -64,7 +64,12 @@ const REPLICA: [Example; 7] = [
 ];
 
 /// Faults that happen at random, each every so many milliseconds on average and for a time between two.
-pub(crate) const FAULTS: [Example; 13] = [
+pub(crate) const FAULTS: [Example; 14] = [
+    example(
+        "A machine is struck soon after it has done or heard something, by what of crash, power, sleep and offline is there \
+         as well.",
+        "ambush = { every_ms = 60_000, for_ms = [100, 60_000] }",
+    ),
     example(
         "Several machines are struck at nearly the same time, by what of crash, power, sleep and offline is there as well.",
         "burst = { every_ms = 120_000, for_ms = [100, 5_000] }",

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;
 pub(crate) mod distribution;
+pub(crate) mod explore;
 pub(crate) mod failover_times;
 pub(crate) mod hunt;
 pub(crate) mod journals;

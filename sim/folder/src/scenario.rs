@@ -113,6 +113,10 @@ pub struct At<C> {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
+    /// A machine is struck soon after it has done or heard something: what is listed of crashes, power cuts, sleep and
+    /// networks that go, for `for_ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ambush: Option<Outage>,
     /// Several machines are struck within `for_ms`: what is listed of crashes, power cuts, sleep and networks that go falls on
     /// some of them at nearly the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,6 +376,7 @@ impl Faults {
     /// Every kind that happens now and then.
     pub fn outages_mut(&mut self) -> impl Iterator<Item = &mut Outage> {
         let Self {
+            ambush,
             burst,
             clock,
             crash,
@@ -386,7 +391,8 @@ impl Faults {
             wipe,
             gone_for_good: _,
         } = self;
-        let all = [burst, clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe];
+        let all =
+            [ambush, burst, clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe];
         all.into_iter().flatten()
     }
 }

@@ -63,6 +63,10 @@ pub enum Purpose {
     Older = 28,
     /// Faults that strike several machines at once.
     Burst = 29,
+    /// Faults that strike soon after something that a replica does.
+    Ambush = 30,
+    /// Where a run of an exploration begins, and which future it has.
+    Explore = 31,
 }
 
 /// The first so many replicas, and the decisions of a swarm, have stream `purpose * PER_PURPOSE + replica` of ChaCha8
@@ -137,7 +141,7 @@ mod tests {
         let all = [
             Steps, Disk, Calls, Workload, Swarm, Whim, Clock, Crash, FullDisk, Folder, Offline, Power, Sleep,
             Debounce, Up, Down, Stall, Order, Arrival, Evict, Fetch, Watch, Resume, Mount, Wipe, Older,
-            Burst,
+            Burst, Ambush, Explore,
         ];
         let mut first = std::collections::BTreeMap::new();
         for purpose in all {

@@ -27,7 +27,7 @@ use crate::report::profile::ProfileReport;
 use crate::report::run::ScenarioReport;
 
 /// Seeds of each swarm, without and with `--quick`.
-const SEEDS: [u64; 2] = [2_000, 200];
+const SEEDS: [u64; 2] = [2_000, 100];
 
 /// What is to be checked.
 #[derive(Clone, Copy, Debug)]

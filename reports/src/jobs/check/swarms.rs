@@ -30,7 +30,7 @@ const RECHECK_EVERY: u64 = 10;
 const SHOWN_MAX: usize = 50_000;
 
 /// From how many seeds on a swarm must show what it is expected to violate and to reach.
-const SEEDS_ENOUGH: u64 = 200;
+const SEEDS_ENOUGH: u64 = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

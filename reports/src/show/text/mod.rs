@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;
+pub(crate) mod explore;
 pub(crate) mod hunt;
 pub(crate) mod journal;
 mod layout;

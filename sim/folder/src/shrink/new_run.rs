@@ -101,8 +101,9 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
 
     /// Switches whole kinds of faults off.
     fn switch_off(&mut self) {
-        let offs: [fn(&mut Scenario<S>); 14] = [
+        let offs: [fn(&mut Scenario<S>); 15] = [
             |scenario| scenario.hazards = false,
+            |scenario| scenario.faults.ambush = None,
             |scenario| scenario.faults.burst = None,
             |scenario| scenario.faults.whim = None,
             |scenario| scenario.faults.clock = None,

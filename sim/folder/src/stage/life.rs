@@ -2,6 +2,7 @@
 
 use cloudchamber_core::{Draw, Driver, FsOp, Rng as _};
 
+use super::ambush::Ambush;
 use super::plan::Doom;
 use super::{Stage, Watcher};
 use crate::streams::{Purpose, Stream};
@@ -16,6 +17,8 @@ pub(super) struct Life {
     calls: Stream,
     /// The death that waits for the next op.
     pub(super) doom: Option<Doom>,
+    /// What is to go wrong soon after one of the next things that it does.
+    pub(super) ambush: Option<Ambush>,
     pub(super) next: Next,
     /// Whether its machine is awake.
     pub(super) awake: bool,
@@ -50,7 +53,7 @@ impl Life {
     /// Draws whatever is not drawn yet for another seed.
     pub(super) fn redraw(&mut self, seed: u64, id: ReplicaId) {
         let Self { steps, disk, calls, .. } = Self::new(seed, id);
-        (self.steps, self.disk, self.calls) = (steps, disk, calls);
+        (self.steps, self.disk, self.calls, self.ambush) = (steps, disk, calls, None);
     }
 
     pub(super) fn new(seed: u64, id: ReplicaId) -> Self {
@@ -60,6 +63,7 @@ impl Life {
             disk: stream(Purpose::Disk),
             calls: stream(Purpose::Calls),
             doom: None,
+            ambush: None,
             next: Next::Nothing,
             awake: true,
             missed_notice: false,

@@ -31,6 +31,7 @@
 //! A driver with a task for each actor lets each [act](Stage::act) when it is its [turn](Stage::turn), and hears from
 //! [signals](Stage::signals) whom to wake before it is [due](Stage::rest). Who acts out of turn makes another run.
 
+mod ambush;
 mod life;
 mod outside;
 mod plan;
@@ -241,7 +242,8 @@ impl<S: System> Stage<S> {
     #[must_use]
     pub fn hears(&self, actor: Actor) -> bool {
         match actor {
-            Actor::Director => false,
+            // What strikes at a moment that nobody can plan.
+            Actor::Director => true,
             Actor::Replica(id) => self.lives[id.index()].hears(),
             Actor::Courier => true,
         }
@@ -295,6 +297,7 @@ impl<S: System> Stage<S> {
             match deed {
                 Deed::Take(choice) => self.take_deed(now, choice, watcher),
                 Deed::CrashAtOp { replica, doom } => self.lives[replica.index()].doom = Some(doom),
+                Deed::Ambush(ambush) => self.lives[ambush.replica.index()].ambush = Some(ambush),
                 Deed::Restore { replica, drawn } => self.restore(now, replica, drawn, watcher),
                 Deed::Calm => self.calm(now, watcher),
             }
@@ -364,7 +367,7 @@ impl<S: System> Stage<S> {
     fn calm(&mut self, now: u64, watcher: &mut Watcher<'_, S>) {
         let gone = self.gone_for_good.clone();
         for replica in ReplicaId::all(self.lives.len()) {
-            self.lives[replica.index()].doom = None;
+            (self.lives[replica.index()].doom, self.lives[replica.index()].ambush) = (None, None);
             if gone.contains(&replica) {
                 let crash = Choice::Crash { replica, torn_percent: 0, loss: Default::default() };
                 self.take(now, crash, watcher);
@@ -463,6 +466,9 @@ impl<S: System> Stage<S> {
             return false;
         }
         self.report(now, choice);
+        if let Some(id) = choice.replica() {
+            self.spring(now, id, choice);
+        }
         watcher(&self.watched, choice);
         true
     }

@@ -2,7 +2,8 @@
 
 use cloudchamber_core::{Draw, Rng as _};
 
-use crate::scenario::{Faults, Outage, Scenario};
+use super::ambush::{Ambush, Strike};
+use crate::scenario::{Outage, Scenario};
 use crate::streams::{Purpose, Stream};
 use crate::world::{Choice, ChoiceOf, Loss};
 use crate::{ReplicaId, System};
@@ -15,6 +16,8 @@ pub(super) enum Deed<S: System> {
     Take(ChoiceOf<S>),
     /// Lets a process die at its next op, of which only the world to come knows: no choice can name it yet.
     CrashAtOp { replica: ReplicaId, doom: Doom },
+    /// Something is to go wrong at a moment of which only the world to come knows.
+    Ambush(Ambush),
     /// Something comes back that was kept aside, of which only the world to come knows whether it differs.
     Restore { replica: ReplicaId, drawn: u64 },
     /// Faults stop.
@@ -27,7 +30,7 @@ impl<S: System> Deed<S> {
         match self {
             Self::Take(Choice::Open { .. }) => true,
             Self::Take(choice) => choice.fault().is_some_and(|(_, begins)| !begins),
-            Self::CrashAtOp { .. } | Self::Restore { .. } | Self::Calm => false,
+            Self::Ambush(_) | Self::CrashAtOp { .. } | Self::Restore { .. } | Self::Calm => false,
         }
     }
 }
@@ -156,6 +159,10 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
             deeds.push((until, Deed::Restore { replica, drawn }));
         }
     });
+    let kinds = Strike::drawn(faults);
+    each(faults.ambush.filter(|_| !kinds.is_empty()), Purpose::Ambush, &mut |stream, at, until| {
+        deeds.push((at, Deed::Ambush(Ambush::drawn(replica, &kinds, until - at, stream))));
+    });
     each(faults.whim, Purpose::Whim, &mut |stream, at, _| {
         if let Some(choice) = S::whim(scenario, replica, stream) {
             deeds.push((at, Deed::Take(choice)));
@@ -185,16 +192,11 @@ fn accepted<S: System>(scenario: &Scenario<S>, deeds: &mut Vec<(u64, Deed<S>)>) 
     }
 }
 
-/// What strikes several machines at once: at whom, when and what. Of crashes, power cuts, sleep and networks that go those
-/// are drawn that the scenario has by themselves as well.
+/// What strikes several machines at once: at whom, when and what.
 fn bursts<S: System>(scenario: &Scenario<S>) -> Vec<(ReplicaId, u64, Deed<S>)> {
-    let Faults { burst, crash, power, sleep, offline, .. } = &scenario.faults;
-    let kinds =
-        [(crash, Strike::Crash), (power, Strike::Power), (sleep, Strike::Sleep), (offline, Strike::Offline)];
-    let kinds: Vec<Strike> =
-        kinds.into_iter().filter(|(own, _)| own.is_some()).map(|(_, kind)| kind).collect();
+    let kinds = Strike::drawn(&scenario.faults);
     let mut deeds = Vec::new();
-    let Some(burst) = burst.filter(|_| !kinds.is_empty()) else { return deeds };
+    let Some(burst) = scenario.faults.burst.filter(|_| !kinds.is_empty()) else { return deeds };
     let mut stream = Stream::new(scenario.seed, Purpose::Burst, 0);
     let number = |count: usize| u64::try_from(count).expect("at most 256");
     let count = number(scenario.replica.len());
@@ -205,7 +207,7 @@ fn bursts<S: System>(scenario: &Scenario<S>) -> Vec<(ReplicaId, u64, Deed<S>)> {
         let window_ms = stream.between(shortest, longest);
         for _ in 0..stream.between(1, 2 * count) {
             let replica = ReplicaId(u8::try_from(stream.up_to(count - 1)).expect("one of 256"));
-            let kind = kinds[usize::try_from(stream.up_to(number(kinds.len()) - 1)).expect("one of a few")];
+            let kind = Strike::one_of(&kinds, &mut stream);
             let from = at + stream.between(0, window_ms);
             let until = from + stream.between(500, 500 + 2 * window_ms);
             let drawn = stream.bits();
@@ -220,31 +222,7 @@ fn bursts<S: System>(scenario: &Scenario<S>) -> Vec<(ReplicaId, u64, Deed<S>)> {
     deeds
 }
 
-/// What a burst does to a machine.
-#[derive(Clone, Copy, Debug)]
-enum Strike {
-    Crash,
-    Power,
-    Sleep,
-    Offline,
-}
-
-impl Strike {
-    /// How it begins and how it ends.
-    fn choices<S: System>(self, replica: ReplicaId, drawn: u64) -> (ChoiceOf<S>, ChoiceOf<S>) {
-        let dies = |loss| Choice::Crash { replica, torn_percent: 0, loss };
-        match self {
-            Self::Crash => (dies(Loss::Kept), open::<S>(replica)),
-            Self::Power => (dies(Loss::Mixed(drawn >> 1)), open::<S>(replica)),
-            Self::Sleep => (Choice::Sleep { replica }, Choice::Wake { replica }),
-            Self::Offline => {
-                (Choice::Network { replica, online: false }, Choice::Network { replica, online: true })
-            }
-        }
-    }
-}
-
-fn open<S: System>(replica: ReplicaId) -> ChoiceOf<S> {
+pub(super) fn open<S: System>(replica: ReplicaId) -> ChoiceOf<S> {
     Choice::Open { replica, draw: Draw::default() }
 }
 
@@ -256,6 +234,7 @@ fn percentage(stream: &mut Stream) -> u8 {
 mod tests {
     use std::path::Path;
 
+    use super::super::Stage;
     use super::super::tests::played;
     use super::*;
     use crate::systems::delta::DeltaSystem;
@@ -304,6 +283,49 @@ mod tests {
         for seed in 0..50 {
             assert!(!plan(&Scenario { seed, ..scenario.clone() }).iter().any(wakes), "b is gone for good");
         }
+    }
+
+    #[test]
+    fn an_ambush_springs_soon_after_something_that_its_replica_did() {
+        let text = "system = 'failover'\nprofile = 'syncthing'\nrun_ms = 600000\nsettle_ms = 60000\n\
+                    replica = [{}, {}, {}]\n[faults]\ngone_for_good = ['c']\n\
+                    ambush = { every_ms = 30000, for_ms = [1000, 9000] }\n\
+                    sleep = { every_ms = 900000000000, for_ms = [1, 1] }\n";
+        let scenario = Scenario::<FailoverSystem>::parse(Path::new("a.toml"), text).unwrap();
+        let mut sleeps = 0;
+        for seed in 0..20 {
+            let mut stage = Stage::new(&Scenario { seed, ..scenario.clone() });
+            let mut busy_ms = [0; 3];
+            stage.advance(u64::MAX, &mut |watched, choice| {
+                let now = watched.world.now();
+                match *choice {
+                    Choice::Sleep { replica } => {
+                        sleeps += 1;
+                        assert!(
+                            now <= busy_ms[replica.index()] + 20_000,
+                            "seed {seed}: {replica} sleeps at {now}"
+                        );
+                        assert!(now < 600_000, "faults have stopped");
+                    }
+                    Choice::Wake { replica } => {
+                        assert!(now < 600_000 || replica != ReplicaId(2), "c is gone for good")
+                    }
+                    Choice::Apply { replica, .. }
+                    | Choice::Download { replica, .. }
+                    | Choice::Upload { replica, .. }
+                    | Choice::Serve { replica }
+                    | Choice::Reply { replica, .. } => busy_ms[replica.index()] = now,
+                    _ => {}
+                }
+            });
+        }
+        assert!(sleeps > 100, "{sleeps}");
+        let mut alone = scenario.clone();
+        alone.faults.sleep = None;
+        assert!(
+            !plan(&alone).iter().any(|(_, deed)| matches!(deed, Deed::Ambush(_))),
+            "nothing is there to strike with"
+        );
     }
 
     #[test]

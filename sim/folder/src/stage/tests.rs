@@ -41,6 +41,7 @@ replica = [{}, { start_ms = 700, clock_drift_ppm = 40 }, { mono_counts_sleep = f
 [settings]
 design = 'hardened'
 [faults]
+ambush = { every_ms = 60000, for_ms = [100, 90000] }
 crash = { every_ms = 100000, for_ms = [500, 60000] }
 power = { every_ms = 200000, for_ms = [500, 60000] }
 sleep = { every_ms = 100000, for_ms = [1000, 90000] }
