@@ -285,6 +285,30 @@ fn a_failed_op_is_told_and_leaves_no_hole() {
 }
 
 #[test]
+fn a_note_that_could_not_be_made_is_made_later() {
+    for at in 0..4 {
+        let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
+        let make = || Command::Create { note: Some(note(NOTE)), text: "Hello".into() };
+        one.feed(Input::Command(make()));
+        for _ in 0..at {
+            one.apply(None);
+        }
+        one.apply(Some(FsError::NoSpace));
+        one.settle();
+        assert!(one.events.contains(&Event::Failed));
+        one.pass(10_000);
+        // What reached the shadow was kept, and comes by itself; else it is made as if for the first time.
+        if one.text(NOTE).is_none() {
+            one.feed(Input::Command(make()));
+            one.settle();
+        }
+        assert_eq!(one.text(NOTE).as_deref(), Some("Hello"), "{at}: {:?}", one.events);
+        one.append(NOTE, " world");
+        assert_eq!(one.text(NOTE).as_deref(), Some("Hello world"), "{at}");
+    }
+}
+
+#[test]
 fn a_copy_of_the_local_directory_goes_on_as_another_instance() {
     let place =
         |host: &str| Some(Place { host: host.to_owned(), directory: "/home/ann".to_owned(), number: None });

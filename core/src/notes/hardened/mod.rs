@@ -151,7 +151,10 @@ impl Instance {
         match input {
             Input::Applied => match std::mem::replace(&mut self.phase, Phase::Ready) {
                 Phase::Writing(events) => {
-                    events.into_iter().for_each(|event| cx.event(event));
+                    for event in events {
+                        self.note_written(&event);
+                        cx.event(event);
+                    }
                     self.go_on(config, cx);
                 }
                 _ => self.start(config, cx),
@@ -177,6 +180,14 @@ impl Instance {
                 self.go_on(config, cx);
             }
             Input::Reply(never) => match never {},
+        }
+    }
+
+    /// A record is known once it is on disk: one that could not be written is not there.
+    fn note_written(&mut self, event: &Event) {
+        if let Event::Written { note, instance, seq, .. } = event {
+            let known = self.known.entry(note.clone()).or_default();
+            known.entry(instance.to_string()).or_default().insert(*seq);
         }
     }
 

@@ -133,7 +133,6 @@ impl Instance {
         let hint = own.hint(&config.profile, note, seq);
         ops.extend(Some(hint).filter(|op| !self.blocked.contains(op.path())));
         ops.extend(own.begin());
-        self.known.entry(note.clone()).or_default().entry(instance.to_string()).or_default().insert(seq);
         self.write(ops, vec![Event::Written { done, note: note.clone(), instance, seq }], cx);
     }
 

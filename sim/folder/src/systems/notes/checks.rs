@@ -27,6 +27,7 @@ pub mod name {
     pub const ONE_RECORD: &str = "a_number_names_one_record";
     pub const STAYS_DELETED: &str = "a_note_deleted_for_good_stays_deleted";
     pub const DELETION_REACHES: &str = "a_deletion_for_good_reaches_everybody";
+    pub const ONLY_DELETED: &str = "only_what_was_deleted_is_gone";
     pub const ONE_WRITER: &str = "a_file_has_one_writer";
     pub const LOADS: &str = "a_note_loads_from_whatever_is_there";
     pub const HOLDS_CLAIMS: &str = "a_snapshot_holds_what_it_claims";
@@ -71,6 +72,8 @@ pub struct NotesChecks {
     calm: bool,
     /// Whether to look at every rest.
     at_rest: bool,
+    /// Whether the folder began with files, of which nobody knows what they say is deleted.
+    began_with_files: bool,
 }
 
 /// A record that may not be lost.
@@ -116,6 +119,11 @@ impl Checks<NotesSystem> for NotesChecks {
             name: DELETION_REACHES,
             kind: CheckerKind::Liveness,
             about: "A note whose deletion for good was acknowledged on a machine that is not lost is shown by nobody in the end.",
+        },
+        Checker {
+            name: ONLY_DELETED,
+            kind: CheckerKind::Safety,
+            about: "Nobody takes a note for deleted for good that nobody deleted or was asked to. Notes that the folder began with, and those that a trash empties by itself, do not count.",
         },
         Checker {
             name: ONE_WRITER,
@@ -221,7 +229,7 @@ impl Checks<NotesSystem> for NotesChecks {
         if checker != NOT_EMPTY {
             self.named.clone_from(&fresh.named);
         }
-        if checker != RESTORED_STAYS {
+        if ![ONLY_DELETED, RESTORED_STAYS].contains(&checker) {
             self.asked.clone_from(&fresh.asked);
         }
         if ![STAYS_DELETED, REACHES_EVERYBODY, COME_IS_LOADED].contains(&checker) {
@@ -271,8 +279,8 @@ fn pair(one: ReplicaId, other: ReplicaId) -> Vec<ReplicaId> {
 
 impl NotesChecks {
     /// A watcher that has seen nothing. `at_rest`: whether it looks at every rest for what is due in the end.
-    pub(super) fn new(at_rest: bool) -> Self {
-        Self { at_rest, ..Self::default() }
+    pub(super) fn new(at_rest: bool, began_with_files: bool) -> Self {
+        Self { at_rest, began_with_files, ..Self::default() }
     }
 
     /// The acknowledged records of a note.
@@ -378,6 +386,7 @@ impl NotesChecks {
                 if self.deleted.get(note).is_some_and(|by| *by != id) {
                     findings.count(DELETION_TRAVELS, 1);
                 }
+                self.learned(setup, world, id, note, findings);
                 self.told.insert((id, note.clone()));
             }
             Event::LoadFailed { note, why } => findings.violated(LOADS, || {
@@ -386,6 +395,27 @@ impl NotesChecks {
             }),
             Event::SnapshotWritten { note } => self.claimed(config, world, id, note, findings),
             _ => {}
+        }
+    }
+
+    /// An instance takes a note for deleted for good.
+    fn learned(
+        &self,
+        setup: &Setup<NotesSystem>,
+        world: &World<NotesSystem>,
+        id: ReplicaId,
+        note: &Arc<str>,
+        findings: &mut Findings,
+    ) {
+        let was_asked = self.deleted.contains_key(note) || self.asked.iter().any(|(_, asked)| asked == note);
+        // One that a trash has emptied may have died before it could tell.
+        let by_itself = world.replicas().any(|(id, _)| seen::config(setup, id).timing.trash_ms.is_some());
+        let is_given = self.began_with_files && self.of(note).next().is_none();
+        if !was_asked && !by_itself && !is_given {
+            findings.violated(ONLY_DELETED, || {
+                let seen = format!("{id} takes {note} for deleted, and nobody has deleted it");
+                violation(ONLY_DELETED, world.now(), vec![id], "only what somebody deleted is gone", seen)
+            });
         }
     }
 

@@ -52,7 +52,7 @@ impl System for NotesSystem {
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> NotesChecks {
-        NotesChecks::new(scenario.settings.at_rest)
+        NotesChecks::new(scenario.settings.at_rest, !scenario.file.is_empty())
     }
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {
