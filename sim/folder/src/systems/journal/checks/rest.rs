@@ -8,6 +8,7 @@ use super::name::*;
 use super::{Acknowledged, Found, JournalChecks, SURELY_READ_MS, has_finished, violation};
 use crate::checks::Findings;
 use crate::systems::journal::JournalSystem;
+use crate::systems::journal::lines::follows;
 use crate::systems::journal::seen::{Seen, folder_digest, see};
 use crate::world::{Setup, World};
 use crate::{ReplicaId, StableHasher};
@@ -118,13 +119,13 @@ impl JournalChecks {
     }
 
     /// Whether the event whose line has this digest was surely told by somebody who knew of another one: the same
-    /// replica told both in this order, or it had long read the earlier one.
+    /// replica told both in this order, or it had long read the earlier one and followed its clock.
     fn is_after(&self, known: &Acknowledged, digest: u64) -> bool {
         let later = self.acknowledged.iter().filter(|((_, _, its), _)| *its == digest);
         later.map(|(_, later)| later).any(|later| {
             let told_both = later.replica == known.replica && later.nth > known.nth;
             let read = known.read.get(&later.replica).is_some_and(|read| read + SURELY_READ_MS < later.at_ms);
-            told_both || read
+            told_both || (read && follows(&later.line, &known.line))
         })
     }
 
