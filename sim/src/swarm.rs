@@ -321,7 +321,9 @@ impl<S: System> Swarm<S> {
             Outage { every_ms: burst.between(60_000, 600_000), for_ms: [0, window_ms] }
         });
         let mut ambush = dice(52);
-        let ambush = (ambush.chance(1, 4) && self.on(profile, Fault::Ambush)).then(|| {
+        // In every run where somebody asks for it.
+        let is_asked = self.switches.get(&Fault::Ambush) == Some(&true);
+        let ambush = ((ambush.chance(1, 4) || is_asked) && self.on(profile, Fault::Ambush)).then(|| {
             let longest_ms = [2_000, 20_000, 120_000, 400_000];
             let longest_ms = longest_ms[usize::try_from(ambush.between(0, 3)).expect("0 to 3")];
             Outage { every_ms: ambush.between(20_000, 200_000), for_ms: [100, longest_ms] }

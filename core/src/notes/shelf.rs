@@ -8,8 +8,8 @@
 //!   length.
 //!
 //! # What is kept
-//! What was read once is kept while the process lives: a file that is missing, evicted, empty, torn or shorter than it
-//! was says nothing about what it held.
+//! What was read once is kept while the process lives: a file that is missing, evicted, empty, torn, shorter than it was
+//! or full of zeros says nothing about what it held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -514,9 +514,13 @@ impl Shelf {
         let Some(old) = held else {
             return Ok(Some(Held { content, len: entry.len, modified: entry.modified, is_more: false }));
         };
-        let less =
-            !newest && content.len() < old.content.len() && is_part(content.bytes(), old.content.bytes());
-        let content = if less || content == old.content { old.content.clone() } else { content };
+        let is_same = content == old.content;
+        // Zeros in place of an own file are found by their being there, and written over.
+        let is_own = looking.own.contains_key(&entry.path);
+        let may_be_part = content.len() < old.content.len()
+            || content.len() == old.content.len() && !is_own && !is_same;
+        let less = !newest && may_be_part && is_part(content.bytes(), old.content.bytes());
+        let content = if less || is_same { old.content.clone() } else { content };
         let new = Held { content, len: entry.len, modified: entry.modified, is_more: less };
         Ok(Some(new).filter(|new| new != old))
     }

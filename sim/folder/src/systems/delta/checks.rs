@@ -27,6 +27,7 @@ pub mod name {
     pub const STAYS_DELETED: &str = "what_was_deleted_stays_deleted";
     pub const OVERWRITTEN: &str = "what_was_overwritten_does_not_come_back";
     pub const SAME_ENTITY: &str = "the_same_changes_give_the_same_entity";
+    pub const DECIDED: &str = "what_was_decided_is_not_asked_again";
     pub const FILES_COUNT: &str = "what_an_entity_file_says_counts";
     pub const ALL_SENT: &str = "everything_is_sent_in_the_end";
     pub const TRAVELS: &str = "a_change_reaches_another_replica";
@@ -88,8 +89,8 @@ struct Looked {
 enum Asked {
     /// One change.
     Change(Change),
-    /// What is to become of a conflict.
-    Decision,
+    /// What is to become of a conflict: the write that it is about and its fields, where that is known.
+    Decision(Option<(Dot, BTreeSet<Arc<str>>)>),
 }
 
 impl Checks<DeltaSystem> for DeltaChecks {
@@ -123,6 +124,11 @@ impl Checks<DeltaSystem> for DeltaChecks {
             name: SAME_ENTITY,
             kind: Kind::Safety,
             about: "Two replicas to which the same changes of an entity have come show the same, in whatever order these came, unless one of its lives is being buried.",
+        },
+        Checker {
+            name: DECIDED,
+            kind: Kind::Liveness,
+            about: "In the end nobody lists a conflict of which somebody on a replica that is not lost was told that it was restored or dismissed.",
         },
         Checker {
             name: FILES_COUNT,
@@ -181,7 +187,7 @@ impl Checks<DeltaSystem> for DeltaChecks {
                 self.syncing.remove(&id);
                 self.stale.insert(id);
             }
-            Choice::Command { command, .. } => self.asked(id, command),
+            Choice::Command { command, .. } => self.asked(world, id, command),
             Choice::Timer { .. } => drop(self.syncing.insert(id)),
             _ => {}
         }
@@ -355,11 +361,20 @@ impl DeltaChecks {
         }
     }
 
-    fn asked(&mut self, id: ReplicaId, command: &Command) {
+    fn asked(&mut self, world: &World<DeltaSystem>, id: ReplicaId, command: &Command) {
+        // The hardened design lists it until the decision is on disk.
+        let about = |conflict_id: &str| {
+            let delta = world.replica(id).protocol()?;
+            let mut conflicts = delta.conflicts();
+            let conflict = conflicts.find(|conflict| conflict.id() == conflict_id)?;
+            Some((conflict.dot, conflict.fields.into_keys().collect()))
+        };
         let asked = self.asked.entry(id).or_default();
         match command {
             Command::Change(changes) => asked.extend(changes.iter().cloned().map(Asked::Change)),
-            Command::Restore(_) | Command::Dismiss(_) => asked.push_back(Asked::Decision),
+            Command::Restore(conflict) | Command::Dismiss(conflict) => {
+                asked.push_back(Asked::Decision(about(conflict)));
+            }
             Command::Sync | Command::Accept => drop(self.syncing.insert(id)),
             Command::DryRun | Command::Import | Command::ImportState(_) => {}
         }
@@ -395,7 +410,7 @@ impl DeltaChecks {
     fn answer(&mut self, id: ReplicaId, key: &Key) -> Option<Asked> {
         let asked = self.asked.get_mut(&id)?;
         let is_change = |asked: &Asked| matches!(asked, Asked::Change(change) if change.key() == key);
-        let is_decision = |asked: &Asked| matches!(asked, Asked::Decision);
+        let is_decision = |asked: &Asked| matches!(asked, Asked::Decision(_));
         let at = asked.iter().position(is_change).or_else(|| asked.iter().position(is_decision))?;
         asked.remove(at)
     }
@@ -409,11 +424,16 @@ impl DeltaChecks {
         findings: &mut Findings,
     ) {
         let delta = world.replica(id).protocol().expect("it has just told something");
-        let fields = match self.answer(id, key) {
+        let answered = self.answer(id, key);
+        let decided = match &answered {
+            Some(Asked::Decision(about)) => about.clone(),
+            _ => None,
+        };
+        let fields = match answered {
             Some(Asked::Change(Change::Delete { .. })) => None,
             Some(Asked::Change(Change::Put { set, unset, .. })) => Some(fields_of(&set, &unset)),
             // What a decision says is what stands there now.
-            Some(Asked::Decision) | None => {
+            Some(Asked::Decision(_)) | None => {
                 let write = dot.and_then(|dot| delta.entity(key)?.writes.get(dot));
                 Some(write.map(|write| write.fields.clone()).unwrap_or_default())
             }
@@ -428,6 +448,9 @@ impl DeltaChecks {
         }
         let known = self.known.entry(id).or_default().entry(key.clone()).or_default();
         *known = self.ledger.add(said, known);
+        if let Some((dot, fields)) = decided {
+            self.ledger.decide(dot, &fields, id);
+        }
     }
 
     /// Looks at what a replica shows after it has told something. Where that is what it was, and nobody has been told of

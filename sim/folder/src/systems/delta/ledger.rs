@@ -95,6 +95,8 @@ pub(super) struct Ledger {
     by_key: BTreeMap<Key, Vec<usize>>,
     /// The first change of each name.
     by_dot: BTreeMap<Dot, usize>,
+    /// The writes of which somebody has decided what becomes of them, and where.
+    decided: BTreeMap<Dot, ReplicaId>,
 }
 
 impl Ledger {
@@ -128,6 +130,25 @@ impl Ledger {
     /// The write of a name; `None` if nobody was told of it.
     pub(super) fn of_dot(&self, dot: &Dot) -> Option<(usize, &Said)> {
         self.by_dot.get(dot).map(|at| (*at, self.get(*at)))
+    }
+
+    /// Somebody was told that a change which is listed as a conflict is restored or dismissed: it is not due any more.
+    pub(super) fn decide(&mut self, dot: Dot, decided: &BTreeSet<Arc<str>>, replica: ReplicaId) {
+        if let Some(at) = self.by_dot.get(&dot).copied() {
+            let (key, fields) = (self.get(at).key.clone(), self.get(at).fields.clone());
+            let same: Vec<usize> =
+                self.of(&key).filter(|(_, said)| said.fields == fields).map(|(at, _)| at).collect();
+            // Who lost the answer to a change may have said it once more.
+            for at in same {
+                self.get_mut(at).open.retain(|name| !decided.contains(name));
+            }
+        }
+        self.decided.insert(dot, replica);
+    }
+
+    /// The writes that were decided on, and where.
+    pub(super) fn decided(&self) -> impl Iterator<Item = (&Dot, ReplicaId)> {
+        self.decided.iter().map(|(dot, replica)| (dot, *replica))
     }
 
     /// Adds a change that was acknowledged to somebody who knew so much. Returns what is known there now.

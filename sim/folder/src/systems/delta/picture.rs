@@ -41,6 +41,11 @@ impl<'a> Picture<'a> {
         self.conflicts.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// The conflicts of all entities.
+    pub(super) fn all_conflicts(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts.values().flatten()
+    }
+
     /// Whether there are any.
     pub(super) fn has_conflicts(&self) -> bool {
         !self.conflicts.is_empty()

@@ -36,7 +36,7 @@ impl DeltaChecks {
                     violation(QUIET_AGREE, world.now(), vec![other, *id], "all replicas show the same", seen)
                 });
             }
-            for check in [Self::kept, Self::overwritten, Self::stays_deleted] {
+            for check in [Self::kept, Self::overwritten, Self::stays_deleted, Self::decided] {
                 if any && !findings.violations.is_empty() {
                     return;
                 }
@@ -134,6 +134,27 @@ impl DeltaChecks {
             .map(|(_, later)| later)
             .filter(|later| over(later))
             .all(|later| world.replica(later.replica).process().is_none())
+    }
+
+    /// Whether a conflict that somebody decided on is still listed.
+    fn decided(
+        &self,
+        world: &World<DeltaSystem>,
+        id: ReplicaId,
+        picture: &Picture<'_>,
+        findings: &mut Findings,
+    ) {
+        let runs = |(_, by): &(_, ReplicaId)| world.replica(*by).process().is_some();
+        for (dot, by) in self.ledger.decided().filter(runs) {
+            let mut listed = picture.all_conflicts();
+            let Some(conflict) = listed.find(|conflict| conflict.dot == *dot) else { continue };
+            findings.violated(DECIDED, || {
+                let key = &conflict.key;
+                let seen =
+                    format!("{id} lists a change of {key} again, of which {by} was told that it is decided");
+                violation(DECIDED, world.now(), both(by, id), "what was decided is not asked again", seen)
+            });
+        }
     }
 
     /// Whether what was deleted is still deleted.
