@@ -182,7 +182,7 @@ impl Folder {
             };
             claims.iter().for_each(|claim| self.owners.add(&machine, *claim, id));
             let keeps = |nonce| claims.iter().any(|claim| claim.nonce == nonce);
-            let mut unread = BTreeSet::new();
+            let (mut unread, mut whole) = (BTreeSet::new(), BTreeMap::new());
             for file in &files {
                 if file.kind == EntryKind::Dir {
                     if log_of(file.name()).is_some() {
@@ -234,16 +234,28 @@ impl Folder {
                 if !self.take(path.name(), directory, &machine, Some(log), path, read) && !copy {
                     unread.insert(log);
                 }
+                // Who asks for names alone, or for what is new, reads no journal whole.
+                let is_whole =
+                    |held: &&Held| *held.name == *path.name() && held.content.len() as u64 == file.len;
+                if let Some(held) = self.files.last().filter(is_whole).filter(|_| !copy) {
+                    whole.insert(log, held.content.clone());
+                }
             }
             if let Some(of) = kept.remove(directory) {
-                self.take_kept(directory, &machine, of.read_beside(directory, &files, &unread), read);
+                let is_same = |log: Log, kept: &Path, len: u64| {
+                    let journal = whole.get(&log);
+                    journal.is_none_or(|journal| kept::is_same(fs, kept, len, &|from| Ok(journal.tail(from))))
+                };
+                let beside = of.read_beside(directory, &files, &unread, &is_same);
+                self.take_kept(directory, &machine, beside, read);
             }
         }
         // What is left is of directories that are not there.
         for (directory, of) in kept {
             let id = machine_of(&directory).map_or_else(|| directory.clone(), |(machine, _)| machine);
             let machine = self.aliases.resolve(&id, design.following).to_owned();
-            self.take_kept(&directory, &machine, of.read_beside(&directory, &[], &BTreeSet::new()), read);
+            let beside = of.read_beside(&directory, &[], &BTreeSet::new(), &|_, _, _| true);
+            self.take_kept(&directory, &machine, beside, read);
         }
         self.problems.extend(self.owners.problems());
     }

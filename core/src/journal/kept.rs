@@ -1,10 +1,10 @@
 //! What this machine has read of journals, kept in its local directory: a journal that comes back shorter or older, or
 //! not at all, takes nothing out of the view.
 //!
-//! Of each journal a *mirror* is kept that grows as the journal does. Where the journal is shorter than its mirror, or is
-//! gone, the mirror is read beside it. A journal that is neither longer nor shorter but another one, such as one that
-//! went on from an older version, becomes the mirror, after the lines that it does not have were put into a second
-//! file, the *remains*, which is read from then on.
+//! Of each journal a *mirror* is kept that grows as the journal does. Where the journal is shorter than its mirror, is gone,
+//! or has something else in its place, the mirror is read beside it. A journal that is neither a longer nor a shorter one
+//! but another one, of whatever length, such as one that went on from an older version, becomes the mirror, after the lines
+//! that it does not have were put into a second file, the *remains*, which is read from then on.
 //!
 //! This machine's shadows of its own journals are read in the same way.
 //!
@@ -79,24 +79,47 @@ pub(super) fn kept(fs: &dyn Fs) -> Kept {
 
 impl KeptDirectory {
     /// The kept files that are to be read beside a directory that has these files, some of whose journals are `unread`:
-    /// their bytes are elsewhere.
+    /// their bytes are elsewhere. `is_same` says whether a journal is the one of which a file of so many bytes is kept.
     pub(super) fn read_beside(
         &self,
         directory: &str,
         files: &[Entry],
         unread: &BTreeSet<Log>,
+        is_same: &dyn Fn(Log, &Path, u64) -> bool,
     ) -> Vec<(Log, Path)> {
         let len = |log: Log| files.iter().find(|file| is_own(file, log)).map(|file| file.len);
         let shorter = |log: Log, kept: u64| unread.contains(&log) || len(log).is_none_or(|len| len < kept);
-        let lacking = |kept: &BTreeMap<Log, u64>| -> Vec<Log> {
-            kept.iter().filter(|(log, kept)| shorter(**log, **kept)).map(|(&log, _)| log).collect()
+        let lacking = |kept: &BTreeMap<Log, u64>, path: fn(&str, Log) -> Path| -> Vec<(Log, Path)> {
+            let all = kept.iter().map(|(&log, &len)| (log, path(directory, log), len));
+            all.filter(|(log, path, len)| shorter(*log, *len) || !is_same(*log, path, *len))
+                .map(|(log, path, _)| (log, path))
+                .collect()
         };
-        let mirrors = lacking(&self.mirrors).into_iter().map(|log| (log, mirror_path(directory, log)));
-        let shadows = lacking(&self.shadows).into_iter().map(|log| (log, shadow_path(directory, log)));
+        let mirrors = lacking(&self.mirrors, mirror_path).into_iter();
+        let shadows = lacking(&self.shadows, shadow_path).into_iter();
         mirrors
             .chain(shadows)
             .chain(self.remains.iter().map(|&log| (log, remains_path(directory, log))))
             .collect()
+    }
+}
+
+/// How much of the end of what is kept is compared with its journal, in bytes. A line of ours says at its end whose it is,
+/// and the digest of the line before it: journals of ours that differ anywhere differ there.
+const END_BYTES: u64 = 4 * 1024;
+
+/// Whether a journal is the one of which a file of so many bytes is kept, as far as the end of that tells and both go.
+/// `journal` reads it from an offset on; one that cannot be read now is taken for the same.
+pub(super) fn is_same(
+    fs: &dyn Fs,
+    kept: &Path,
+    len: u64,
+    journal: &dyn Fn(u64) -> Result<Content, FsError>,
+) -> bool {
+    let from = len.saturating_sub(END_BYTES);
+    match (journal(from), fs.read(kept, from)) {
+        (Ok(journal), Ok(kept)) => journal.bytes().iter().zip(kept.bytes()).all(|(one, other)| one == other),
+        _ => true,
     }
 }
 
@@ -151,7 +174,10 @@ pub(super) fn accept(fs: &dyn Fs) -> Option<FsOp> {
 pub(super) fn may_lack(fs: &dyn Fs, own: &str) -> bool {
     let files = |directory: &str| fs.list(&Path::shared(MACHINES).join(directory)).unwrap_or_default();
     let lacks = |(directory, of): (&String, &KeptDirectory)| {
-        directory != own && !of.read_beside(directory, &files(directory), &BTreeSet::new()).is_empty()
+        // What stood in another journal of the name is among the remains.
+        let is_same = |_: Log, _: &Path, _: u64| true;
+        directory != own
+            && !of.read_beside(directory, &files(directory), &BTreeSet::new(), &is_same).is_empty()
     };
     kept(fs).iter().any(lacks) || files(own).iter().any(|file| upheld_of(file.name()).is_some())
 }
@@ -175,7 +201,10 @@ pub(super) fn keep(fs: &dyn Fs, machines: &[Entry], is_of: &dyn Fn(&str, &str) -
         for log in Log::SHARED {
             let Some(file) = files.iter().find(|file| is_own(file, log)) else { continue };
             let known = of.and_then(|of| of.mirrors.get(&log)).copied();
-            if known != Some(file.len) {
+            let mirror = mirror_path(directory.name(), log);
+            let from = |from: u64| fs.read(&file.path, from);
+            let is_kept = |len: u64| len == file.len && is_same(fs, &mirror, len, &from);
+            if !known.is_some_and(is_kept) {
                 // One that cannot be read now is compared later.
                 let _ = keep_one(fs, &file.path, directory.name(), log, known.is_some(), &mut keeping);
             }
@@ -381,7 +410,11 @@ mod tests {
     fn beside(fs: &MemoryFs) -> Vec<String> {
         let files = fs.list(&Path::shared("shared/machines/alpha")).unwrap_or_default();
         let all = kept(fs);
-        let of = all.iter().flat_map(|(directory, of)| of.read_beside(directory, &files, &BTreeSet::new()));
+        let same = |_: Log, kept: &Path, len: u64| {
+            is_same(fs, kept, len, &|from| fs.read(&Path::shared(JOURNAL), from))
+        };
+        let of =
+            all.iter().flat_map(|(directory, of)| of.read_beside(directory, &files, &BTreeSet::new(), &same));
         of.map(|(_, path)| path.name().to_owned()).collect()
     }
 
@@ -404,6 +437,33 @@ mod tests {
         fs.apply(&FsOp::Remove { path: Path::shared(JOURNAL) }).unwrap();
         assert!(!kept_now(&mut fs));
         assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl"]);
+    }
+
+    #[test]
+    fn a_journal_as_long_as_the_one_that_was_read_is_another_one_where_its_end_differs() {
+        let mut fs = MemoryFs::default();
+        let long = |last: &str| format!("{}{last}\n", "{0}\n".repeat(3_000));
+        for (before, after) in [("{1}\n", "{2}\n"), (&long("{1}"), &long("{2}"))] {
+            let mut fs = fs.clone();
+            put(&mut fs, before);
+            assert!(!kept_now(&mut fs) && beside(&fs).is_empty());
+            put(&mut fs, after);
+            assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl"], "nothing has looked at it yet");
+            assert!(kept_now(&mut fs) && !kept_now(&mut fs));
+            assert_eq!(fs.text("local:kept/alpha/messages.jsonl.remains"), "{1}\n");
+            assert_eq!(beside(&fs), ["kept/alpha/messages.jsonl.remains"]);
+        }
+        // An own journal in whose place is another one, as long as the shadow or longer.
+        let shadow = Path::local("shadow/alpha/messages.jsonl");
+        fs.apply(&FsOp::Replace { path: shadow, content: Content::from("{1}\n") }).unwrap();
+        for (journal, shown) in
+            [("{1}\n", false), ("{1}\n{2}\n", false), ("{2}\n", true), ("{2}\n{3}\n", true)]
+        {
+            put(&mut fs, journal);
+            assert_eq!(beside(&fs).len(), usize::from(shown), "{journal}");
+        }
+        fs.unreadable.insert(Path::shared(JOURNAL), FsError::NotLocal);
+        assert!(beside(&fs).is_empty(), "what cannot be read differs from nothing");
     }
 
     #[test]
