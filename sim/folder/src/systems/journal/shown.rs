@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloudchamber_core::journal::protocol::Journal;
+
 use super::JournalSystem;
 use crate::ReplicaId;
 use crate::world::{Choice, ChoiceOf, Loss, World};
@@ -10,10 +12,21 @@ use crate::world::{Choice, ChoiceOf, Loss, World};
 /// it, and a full disk keep it from it; the next look tries again.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Shown {
-    /// By machine: the digests of the lines, each with whether what the machine does to keep it is done.
-    lines: BTreeMap<ReplicaId, BTreeMap<u64, bool>>,
+    /// By machine: the digests of the lines, each with what the machine has done to keep it.
+    lines: BTreeMap<ReplicaId, BTreeMap<u64, Keeping>>,
     /// Who shows something new and has ops under way.
     showing: BTreeSet<ReplicaId>,
+}
+
+/// How far a machine is with what it does to keep a line.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Keeping {
+    /// All is done.
+    Done,
+    /// Ops of it are under way.
+    UnderWay,
+    /// One of them failed. What the machine does before it looks again keeps nothing of others' journals.
+    Failed,
 }
 
 impl Shown {
@@ -25,15 +38,29 @@ impl Shown {
         choice: &ChoiceOf<JournalSystem>,
     ) {
         let Some(lines) = self.lines.get_mut(&id) else { return };
+        let replica = world.replica(id);
+        let is_done = || replica.process().is_some_and(|process| process.pending_op().is_none());
+        let mut become_all = |from: Keeping, to: Keeping| {
+            lines.values_mut().filter(|keeping| **keeping == from).for_each(|keeping| *keeping = to);
+        };
         match choice {
-            Choice::Crash { loss, .. } => lines.retain(|_, kept| *kept && *loss == Loss::Kept),
-            Choice::Apply { .. } if self.showing.contains(&id) => {
-                let replica = world.replica(id);
-                let is_done = replica.process().is_some_and(|process| process.pending_op().is_none());
-                if is_done && !replica.machine().disk_full {
-                    self.showing.remove(&id);
-                    lines.values_mut().for_each(|kept| *kept = true);
-                }
+            Choice::Crash { loss, .. } => {
+                lines.retain(|_, keeping| *keeping == Keeping::Done && *loss == Loss::Kept);
+            }
+            Choice::Fail { .. } if self.showing.remove(&id) => {
+                become_all(Keeping::UnderWay, Keeping::Failed);
+            }
+            Choice::Apply { .. } if self.showing.contains(&id) && is_done() => {
+                self.showing.remove(&id);
+                let has_failed = replica.machine().disk_full;
+                become_all(Keeping::UnderWay, if has_failed { Keeping::Failed } else { Keeping::Done });
+            }
+            // It looks, and keeps what it finds. One whose view waits until something is put aside does not.
+            Choice::Timer { .. } | Choice::Watch { lost: false, .. }
+                if !is_done() && replica.protocol().is_some_and(Journal::has_looked) =>
+            {
+                self.showing.insert(id);
+                become_all(Keeping::Failed, Keeping::UnderWay);
             }
             _ => {}
         }
@@ -49,15 +76,16 @@ impl Shown {
         is_done: bool,
     ) -> Option<u64> {
         let lines = self.lines.entry(id).or_default();
-        let lacking = events().find(|event| lines.get(event) == Some(&true) && !seen.contains(event));
+        let lacking =
+            events().find(|event| lines.get(event) == Some(&Keeping::Done) && !seen.contains(event));
         for event in events() {
             match (seen.contains(&event), lines.get(&event)) {
                 (true, None) => {
-                    lines.insert(event, is_done);
+                    lines.insert(event, if is_done { Keeping::Done } else { Keeping::UnderWay });
                     self.showing.insert(id);
                 }
                 // It was never kept.
-                (false, Some(false)) => _ = lines.remove(&event),
+                (false, Some(Keeping::UnderWay | Keeping::Failed)) => _ = lines.remove(&event),
                 _ => {}
             }
         }
