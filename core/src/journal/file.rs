@@ -2,6 +2,7 @@
 //! [`log`](mod@crate::kit::log)'s; what it says is here.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -313,9 +314,19 @@ impl<'a> Reader<'_, 'a> {
                 Ok(()) => self.record(text, line),
                 Err(error) => self.broken(text, line, &error),
             },
-            Err(error) => {
+            Err(error) => self.no_text(line, error),
+        }
+    }
+
+    /// A line that is not text all through: behind one that was cut in the middle of a letter there may be whole records.
+    fn no_text(&mut self, line: &log::Line<'a>, error: Utf8Error) {
+        let salvages = self.reading == Reading::Salvage;
+        let pieces = line.text.utf8_chunks().filter(|_| salvages);
+        match pieces.map(|piece| self.glued(piece.valid(), line)).sum() {
+            0_usize => {
                 self.problem(line.number, ProblemKind::NotUtf8, format!("at byte {}", error.valid_up_to()));
             }
+            found => self.found(found, line),
         }
     }
 
@@ -327,11 +338,14 @@ impl<'a> Reader<'_, 'a> {
         }
         let found = if self.reading == Reading::Salvage { self.glued(text, line) } else { 0 };
         if found > 0 {
-            let detail = format!("{found} records found in it");
-            self.problem(line.number, ProblemKind::GluedLine, detail);
+            self.found(found, line);
         } else if nul == 0 {
             self.problem(line.number, ProblemKind::NotARecord, error.to_string());
         }
+    }
+
+    fn found(&mut self, records: usize, line: &log::Line<'a>) {
+        self.problem(line.number, ProblemKind::GluedLine, format!("{records} records found in it"));
     }
 
     /// Takes the records that stand behind a torn one in the same line. A quotation mark within a JSON string is
@@ -527,6 +541,21 @@ mod tests {
             ]
         );
         assert_eq!(shown(&text, Reading::Skip).len(), 2);
+    }
+
+    #[test]
+    fn a_record_glued_to_one_that_was_cut_within_a_letter_is_found() {
+        let cut = [b"{\"type\":\"message\",\"body\":\"caf\xc3".as_slice(), TWO.as_bytes(), b"\n"].concat();
+        let file = salvage(&cut);
+        let id = file.text(Text::new(&cut), &file.records[0], Field::Id);
+        assert_eq!((file.records.len(), id.as_deref()), (1, Some("msg-2")));
+        let kinds = |file: &File| file.problems.iter().map(|problem| problem.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&file), [ProblemKind::GluedLine]);
+        let published = File::read(&cut, Reading::Skip);
+        assert_eq!((published.records.len(), kinds(&published)), (0, vec![ProblemKind::NotUtf8]));
+        // What is still on its way does not count yet.
+        let file = salvage(cut.strip_suffix(b"\n").unwrap());
+        assert_eq!((file.records.len(), kinds(&file)), (0, vec![ProblemKind::TornTail]));
     }
 
     #[test]
