@@ -410,6 +410,24 @@ fn whoever_loses_an_id_loses_nothing_else_wherever_it_dies() {
     assert!(crashes > 4, "every op is a place to die: {crashes}");
 }
 
+/// The claim of the elder arrives while the younger one appends, and the next event comes before it looks.
+#[test]
+fn whoever_learns_while_it_appends_that_it_lost_its_id_appends_under_another_one_next() {
+    let (winner, mut loser) = (owner(1, "one"), owner(2, "two"));
+    loser.say("msg-three", "three");
+    overwrite(&winner, &mut loser);
+    loser.work();
+    loser.say("msg-four", "four");
+    loser.work();
+    let told = loser.told.iter().filter_map(|told| match told {
+        Told::Acknowledged { machine, seq, .. } => Some((machine.as_str(), *seq)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("laptop", 1), ("laptop", 2), ("laptop-00000002", 1)]);
+    let bodies: BTreeSet<_> = loser.bodies().into_iter().collect();
+    assert_eq!(bodies, ["one", "two", "three", "four"].map(String::from).into());
+}
+
 #[test]
 fn an_elder_owner_is_not_displaced_and_writes_again_what_the_other_one_overwrote() {
     let (mut elder, newcomer) = (owner(1, "one"), owner(2, "two"));

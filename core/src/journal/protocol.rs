@@ -522,15 +522,18 @@ impl Journal {
             Phase::Appending { told, .. } => {
                 cx.event(told);
                 self.appended = true;
-                self.read_own(settings, cx);
-                self.go_on(settings, cx);
+                self.go_on_if_owner(settings, cx);
             }
-            Phase::Repairing => {
-                self.read_own(settings, cx);
-                self.go_on(settings, cx);
-            }
+            Phase::Repairing => self.go_on_if_owner(settings, cx),
             Phase::Ready | Phase::Noting => self.go_on(settings, cx),
         }
+    }
+
+    /// Goes on after it wrote its own files. What it reads then may say that its id is another's: nothing more is appended under
+    /// that.
+    fn go_on_if_owner(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        self.read_own(settings, cx);
+        if self.has_lost(settings) { self.start(settings, cx) } else { self.go_on(settings, cx) }
     }
 
     /// Takes a command: at once where nothing can keep it from that, in its turn otherwise.
