@@ -9,6 +9,7 @@ use cloudchamber_core::journal::{
     Checksums, Copies, Deletions, Design, Duplicates, Keying, Ordering, Owning, Parents, Reading,
     Remembering, Renaming, Tombstones, Trigger,
 };
+use cloudchamber_core::kit::identity::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
@@ -25,6 +26,10 @@ pub struct Settings {
     /// The machines' ids, in the order of the replicas; `machine-a`, `machine-b` and so on where the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<String>,
+    /// The numbers that the file systems have given the machines' local directories, in the order of the replicas; none has
+    /// one where the list is empty. A local directory that was made under another number was copied or restored.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<u64>,
     /// How often a machine looks at the folder without being told, ms; 10 s where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scan_ms: Option<u64>,
@@ -51,6 +56,7 @@ impl Default for Settings {
             design: DesignName::Hardened,
             switch: Switches::default(),
             machines: vec![],
+            numbers: vec![],
             scan_ms: None,
             uphold_ms: None,
             append_every_ms: None,
@@ -149,7 +155,11 @@ impl Settings {
             scan_ms: self.scan_ms(),
             uphold_ms: self.uphold_ms.unwrap_or(UPHOLD_MS),
             viewing: Viewing::Within,
-            place: None,
+            place: self.numbers.get(id.index()).map(|number| Place {
+                host: format!("mac-{id}"),
+                directory: "/home/ann/state".to_owned(),
+                number: Some(*number),
+            }),
         })
     }
 
