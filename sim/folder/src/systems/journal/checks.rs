@@ -11,11 +11,13 @@ use cloudchamber_core::kit::memo::Memo;
 use super::JournalSystem;
 use super::calls::Calls;
 use super::claims::Claims;
+use super::given::Given;
 use super::lines::{MENTIONS, Says, follows};
 use super::seen::{Remembered, Seen, folder_digest, line_digest, see};
 use super::shown::Shown;
 use crate::ReplicaId;
 use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
+use crate::scenario::FileSpec;
 use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
 
 /// The checkers' names, so that no text is written twice.
@@ -71,6 +73,8 @@ pub struct JournalChecks {
     calm: bool,
     /// Whether to look at every rest.
     at_rest: bool,
+    /// The lines that journals began with: nobody acknowledged them, and they may not be lost either.
+    given: Given,
     /// What was found of each replica when it was last asked whether a run can end.
     found: Memo<BTreeMap<ReplicaId, Found>>,
     /// The view that was made last in the end, by what it was made of.
@@ -132,7 +136,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: REACHES_EVERYBODY,
             kind: CheckerKind::Liveness,
-            about: "Every event that was acknowledged on a machine that is not lost is seen by all in the end.",
+            about: "Every event that was acknowledged on a machine that is not lost is seen by all in the end, and so is every record that journals began with, where no client removed the whole folder.",
         },
         Checker {
             name: STAYS_DELETED,
@@ -147,7 +151,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: STAYS_REMOVED,
             kind: CheckerKind::Safety,
-            about: "A fave, role or cursor that was removed for good does not come back unless somebody who saw the removal says so.",
+            about: "A fave, role or cursor that was removed for good does not come back unless somebody who saw the removal says so, and somebody who left a thread follows it no more unless somebody let him in again, in whatever list he stood when it was made.",
         },
         Checker {
             name: USED_ONCE,
@@ -167,7 +171,7 @@ impl Checks<JournalSystem> for JournalChecks {
         Checker {
             name: LATER_WORD,
             kind: CheckerKind::Safety,
-            about: "An edit of a message is never shown in the end if somebody who had read it edited the message again, and that is here or its machine is not gone for good.",
+            about: "An edit of a message, or a question's status, is never shown in the end if somebody who had read it set another one, and that is here or its machine is not gone for good.",
         },
         Checker {
             name: REBUILD,
@@ -223,6 +227,7 @@ impl Checks<JournalSystem> for JournalChecks {
         if choice.is_taken_for_a_change() {
             self.foreign.insert(id);
         }
+        self.given.after(choice);
         self.shown.after(world, id, choice);
         // What a crash tore or brought back was written here, unless the client took for changes what nobody here had
         // written.
@@ -338,9 +343,10 @@ fn violation(checker: &str, at_ms: u64, replicas: Vec<ReplicaId>, expected: &str
 }
 
 impl JournalChecks {
-    /// A watcher that has seen nothing. `at_rest`: whether it looks at every rest for what is due in the end.
-    pub(super) fn new(at_rest: bool) -> Self {
-        Self { at_rest, ..Self::default() }
+    /// A watcher that has seen nothing. `at_rest`: whether it looks at every rest for what is due in the end; `files`: those
+    /// that are there before anything runs.
+    pub(super) fn new(at_rest: bool, files: &[FileSpec]) -> Self {
+        Self { at_rest, given: Given::of(files), ..Self::default() }
     }
 
     fn note_rest(&self, findings: &mut Findings) {
@@ -393,11 +399,11 @@ impl JournalChecks {
             });
         }
         let says = Says::of(line);
-        if let Some(message) = &says.edits {
+        if let Some(edited) = &says.edits {
             let before = now.saturating_sub(SURELY_READ_MS);
             for known in self.acknowledged.values_mut() {
                 let read = known.read.get(&id).is_some_and(|read| *read < before);
-                if read && known.says.edits.as_ref() == Some(message) && follows(line, &known.line) {
+                if read && known.says.edits.as_ref() == Some(edited) && follows(line, &known.line) {
                     known.superseded.insert((id, digest));
                 }
             }

@@ -9,8 +9,9 @@ use cloudchamber_core::journal::schema::{Field, Kind};
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Says {
     pub(super) makes: Makes,
-    /// The message that it gives another body; `None` if it edits none.
-    pub(super) edits: Option<String>,
+    /// What it gives another value, by the kind of the edit and the name: a message a body, or a question a status. `None`
+    /// if it edits neither.
+    pub(super) edits: Option<(Kind, String)>,
     /// Whether it takes away something that is to stay away.
     pub(super) removes: bool,
 }
@@ -31,14 +32,19 @@ impl Says {
         let Ok(event) = Event::parse(line) else {
             return Self { makes: Makes::Nothing, edits: None, removes: false };
         };
-        let id = || event.text(Field::Id).map(String::from);
         let kind = event.kind();
+        let edited = match kind {
+            Kind::MessageUpdate => Some((Field::Body, Field::Id)),
+            Kind::QuestionUpdate => Some((Field::Status, Field::Guid)),
+            _ => None,
+        };
+        let name = |(value, name)| event.raw(value).and_then(|_| event.text(name)).map(String::from);
         Self {
             makes: match kind {
-                Kind::Message => Makes::Message(id().unwrap_or_default()),
+                Kind::Message => Makes::Message(event.text(Field::Id).map(String::from).unwrap_or_default()),
                 _ => Makes::Other,
             },
-            edits: event.raw(Field::Body).filter(|_| kind == Kind::MessageUpdate).and_then(|_| id()),
+            edits: edited.and_then(name).map(|name| (kind, name)),
             removes: matches!(
                 kind,
                 Kind::CursorClear
@@ -46,6 +52,7 @@ impl Says {
                     | Kind::MessageDelete
                     | Kind::RoleRelease
                     | Kind::ThreadDelete
+                    | Kind::ThreadUnsubscribe
             ),
         }
     }
@@ -84,6 +91,19 @@ pub(super) fn mentions(line: &str) -> Vec<Mention> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edit_gives_a_message_a_body_or_a_question_a_status() {
+        for (line, edits) in [
+            (r#"{"type":"message_update","id":"m","body":"b"}"#, Some((Kind::MessageUpdate, "m"))),
+            (r#"{"type":"message_update","id":"m","archived_at":1}"#, None),
+            (r#"{"type":"question_update","guid":"q","status":"open"}"#, Some((Kind::QuestionUpdate, "q"))),
+            (r#"{"type":"question_update","guid":"q","to":"ben"}"#, None),
+            (r#"{"type":"question","guid":"q","status":"open"}"#, None),
+        ] {
+            assert_eq!(Says::of(line).edits, edits.map(|(kind, name)| (kind, name.to_owned())), "{line}");
+        }
+    }
 
     #[test]
     fn a_clock_is_followed_up_to_a_day_ahead() {

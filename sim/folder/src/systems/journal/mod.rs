@@ -3,6 +3,7 @@
 mod calls;
 mod checks;
 mod claims;
+mod given;
 mod lines;
 mod seen;
 mod settings;
@@ -56,7 +57,7 @@ impl System for JournalSystem {
     }
 
     fn checks(scenario: &Scenario<Self>, _: &Setup<Self>) -> JournalChecks {
-        JournalChecks::new(scenario.settings.at_rest)
+        JournalChecks::new(scenario.settings.at_rest, &scenario.file)
     }
 
     fn workload(scenario: &Scenario<Self>, rng: &mut dyn Rng) -> Vec<(u64, ChoiceOf<Self>)> {

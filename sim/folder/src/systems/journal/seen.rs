@@ -26,8 +26,8 @@ pub(super) struct Seen<'a> {
     view_digest: OnceCell<u64>,
     /// The name and the machine of every message.
     messages: OnceCell<BTreeSet<(String, String)>>,
-    /// The digests of the lines that say what messages say that are not deleted.
-    bodies: OnceCell<BTreeSet<u64>>,
+    /// The digests of the lines that say what messages say that are not deleted, and how far questions are.
+    edits: OnceCell<BTreeSet<u64>>,
     /// The digests of the lines of all shared events.
     pub(super) events: BTreeSet<u64>,
     /// The digest of the events and of the names that machines had: all that a view may depend on.
@@ -70,8 +70,8 @@ pub(super) fn see<T>(design: &Design, folder: &Folder, use_it: impl FnOnce(&Seen
         });
         let events_digest =
             events.iter().fold(start, |seed, event| xxh3_64_with_seed(&event.to_le_bytes(), seed));
-        let (view, view_digest, messages, bodies) = Default::default();
-        use_it(&Seen { design, folder, sources, view, view_digest, messages, bodies, events, events_digest })
+        let (view, view_digest, messages, edits) = Default::default();
+        use_it(&Seen { design, folder, sources, view, view_digest, messages, edits, events, events_digest })
     })
 }
 
@@ -239,22 +239,26 @@ impl Seen<'_> {
         line_digest(source.line(&source.file.records[at.record as usize]))
     }
 
-    /// Whether a message says what the edit with this line's digest made it say.
+    /// Whether a message says what the edit with this line's digest made it say, or a question is where that put it.
     pub(super) fn shows_edit(&self, digest: u64) -> bool {
-        let bodies = self.bodies.get_or_init(|| {
+        let edits = self.edits.get_or_init(|| {
             let alive = self.view().messages.iter().filter(|message| !message.deleted);
-            alive.filter_map(|message| Some(self.digest(message.body?.at))).collect()
+            let questions = self.view().questions.iter().map(|question| question.status);
+            let cells = alive.map(|message| message.body).chain(questions).flatten();
+            cells.map(|cell| self.digest(cell.at)).collect()
         });
-        bodies.contains(&digest)
+        edits.contains(&digest)
     }
 
-    /// Whether a fave, a role or a cursor stands that `removal` removed and nobody who saw that has set again.
-    pub(super) fn stands(&self, removal: &Event) -> bool {
+    /// Whether a fave, a role or a cursor stands that `removal` removed and nobody who saw that has set again, or somebody
+    /// who left a thread follows it. `is_before` says whether whoever removed knew of the event whose line has a digest.
+    pub(super) fn stands(&self, removal: &Event, is_before: &dyn Fn(u64) -> bool) -> bool {
         let view = self.view();
         let entries: &[Entry] = match removal.kind() {
             Kind::FaveRemove => &view.faves,
             Kind::RoleRelease => &view.roles,
             Kind::CursorClear => &view.cursors,
+            Kind::ThreadUnsubscribe => return self.follows(removal, is_before),
             _ => return false,
         };
         let again = removal.raw(Field::Again).and_then(|raw| raw.parse().ok()).unwrap_or(0);
@@ -266,6 +270,25 @@ impl Seen<'_> {
             removal.kind().key().iter().all(same)
                 && self.shown().int(entry.at, Field::Again).unwrap_or(0) <= again
         })
+    }
+
+    /// Whether the thread that an agent left still lists it, although nobody may have let it in again. Two threads of one
+    /// name leave open which one it left.
+    fn follows(&self, leaving: &Event, is_before: &dyn Fn(u64) -> bool) -> bool {
+        let pair = [Field::ThreadGuid, Field::AgentId];
+        let [guid, who] = pair.map(|field| leaving.text(field).unwrap_or_default());
+        let is = |cell: Cell| self.shown().text(cell.at, cell.field).is_some_and(|known| known == guid);
+        let thread = the_only(self.view().threads.iter().filter(|thread| is(thread.guid)));
+        if !thread.is_some_and(|thread| thread.subscribers.iter().any(|member| member.who == *who)) {
+            return false;
+        }
+        let again = self.sources.iter().any(|source| {
+            source.file.records.iter().filter(|record| record.kind == Kind::ThreadSubscribe).any(|record| {
+                let same = |field| source.text(record, field).unwrap_or_default();
+                pair.map(same) == [&*guid, &*who] && !is_before(line_digest(source.line(record)))
+            })
+        });
+        !again
     }
 
     /// A value that is shown although its own file sets another one later: what it is, as it is called.

@@ -118,7 +118,11 @@ impl Tidying {
             (62..64, Some(id)) => about(Kind::ThreadMessageRemove).with_text(Field::MessageGuid, id),
             (64..72, _) => Event::new(Kind::ThreadDelete).with_text(Field::ThreadId, &thread),
             (72..78, _) => about(Kind::ThreadSubscribe).with_text(Field::AgentId, "eve"),
-            (78..80, _) => about(Kind::ThreadUnsubscribe).with_text(Field::AgentId, "eve"),
+            // One who was let in, or one whom threads list from the start.
+            (78..80, _) => {
+                let who = if self.events.is_multiple_of(2) { "eve" } else { "ann" };
+                about(Kind::ThreadUnsubscribe).with_text(Field::AgentId, who)
+            }
             (80..86, _) => Event::new(Kind::ThreadUpdate)
                 .with_text(Field::Guid, &thread)
                 .with_text(Field::Name, &format!("name {}", self.events)),

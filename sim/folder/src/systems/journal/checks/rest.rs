@@ -59,7 +59,7 @@ impl JournalChecks {
             return false;
         }
         let up: Vec<_> = world.replicas().map(|(_, replica)| replica.process().is_some()).collect();
-        let told = StableHasher::of(&(&self.acknowledged, up));
+        let told = StableHasher::of(&(&self.acknowledged, &self.given, up));
         let mut views = BTreeSet::new();
         let mut made = self.view.take();
         for (id, journal) in journals() {
@@ -132,7 +132,6 @@ impl JournalChecks {
     /// Looks at what one replica sees when everything has come to rest.
     fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
         let now = world.now();
-        let kept = |event: &&Acknowledged| world.replica(event.replica).process().is_some();
         for ((machine, _, digest), event) in &self.acknowledged {
             // What stands only on a machine that is gone for good, nobody can know.
             let by_known = |(by, line): &(ReplicaId, u64)| {
@@ -144,7 +143,7 @@ impl JournalChecks {
                     violation(LATER_WORD, now, vec![id], "what was read and changed stays changed", text)
                 });
             }
-            if kept(&event) && !seen.has(machine, *digest, &event.says.makes) {
+            if is_kept(world, event) && !seen.has(machine, *digest, &event.says.makes) {
                 findings.violated(REACHES_EVERYBODY, || {
                     let text = format!("{id} does not see `{}` of {machine}", event.line);
                     let who = if event.replica == id { vec![id] } else { vec![event.replica, id] };
@@ -152,7 +151,29 @@ impl JournalChecks {
                 });
             }
         }
-        for event in self.acknowledged.values().filter(|event| event.says.removes).filter(kept) {
+        if let Some(line) = self.given.lacking(world, &seen.events) {
+            findings.violated(REACHES_EVERYBODY, || {
+                let text = format!("{id} does not see `{line}`, which was there from the start");
+                violation(REACHES_EVERYBODY, now, vec![id], "what journals began with stays", text)
+            });
+        }
+        self.removed(world, id, seen, findings);
+        if let Some((machine, seq)) = seen.reused() {
+            findings.violated(USED_ONCE, || {
+                let text = format!("{id} reads two events of {machine} with number {seq}");
+                violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
+            });
+        }
+        self.overtaken(world, id, seen, findings);
+    }
+
+    /// Looks whether what was deleted or removed is still there.
+    fn removed(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
+        let now = world.now();
+        for ((_, _, digest), event) in &self.acknowledged {
+            if !event.says.removes || !is_kept(world, event) {
+                continue;
+            }
             let Ok(removal) = Event::parse(&event.line) else { continue };
             let afterwards = |digest| self.is_after(event, digest);
             let deleted = [
@@ -166,30 +187,40 @@ impl JournalChecks {
                     violation(checker, now, vec![id], "what was deleted stays deleted", text)
                 });
             }
-            if seen.stands(&removal) {
+            // Of what nobody acknowledged, nobody can say who knew of it.
+            let is_before = |earlier| {
+                let known = self.acknowledged.iter().find(|((_, _, its), _)| *its == earlier);
+                known.is_some_and(|(_, known)| self.is_after(known, *digest))
+            };
+            if seen.stands(&removal, &is_before) {
                 findings.violated(STAYS_REMOVED, || {
                     let text = format!("{id} shows what was removed by `{}`", event.line);
                     violation(STAYS_REMOVED, now, vec![id], "what was removed stays removed", text)
                 });
             }
         }
-        if let Some((machine, seq)) = seen.reused() {
-            findings.violated(USED_ONCE, || {
-                let text = format!("{id} reads two events of {machine} with number {seq}");
-                violation(USED_ONCE, now, vec![id], "a sequence number is used once", text)
-            });
-        }
+    }
+
+    /// Looks for words of machines that they took back themselves.
+    fn overtaken(
+        &self,
+        world: &World<JournalSystem>,
+        id: ReplicaId,
+        seen: &Seen<'_>,
+        findings: &mut Findings,
+    ) {
+        let now = world.now();
         let edits = self
             .acknowledged
             .iter()
             .filter_map(|((_, _, digest), event)| Some((event.says.edits.as_ref()?, *digest, event)));
         let edits: Vec<_> = edits.collect();
-        for (message, digest, event) in &edits {
+        for (edited, digest, event) in &edits {
             let outdone = edits.iter().find(|(other, _, after)| {
-                after.replica == event.replica && after.nth > event.nth && other == message
+                after.replica == event.replica && after.nth > event.nth && other == edited
             });
             let Some((_, _, later)) = outdone else { continue };
-            if kept(event) && seen.shows_edit(*digest) {
+            if is_kept(world, event) && seen.shows_edit(*digest) {
                 findings.violated(PROGRAM_ORDER, || {
                     let text =
                         format!("{id} shows `{}`, which its writer followed by `{}`", event.line, later.line);
@@ -209,4 +240,9 @@ impl JournalChecks {
             });
         }
     }
+}
+
+/// Whether the machine that told an event is not gone for good.
+fn is_kept(world: &World<JournalSystem>, event: &Acknowledged) -> bool {
+    world.replica(event.replica).process().is_some()
 }
