@@ -152,8 +152,9 @@ impl<S: System> Explorer<'_, S> {
         let mut fresh = 0;
         while let Some(due) = stage.due() {
             stage.advance(due, &mut |watched, choice| marks.note(watched, choice));
-            let is_new =
-                marks.pairs.drain(..).fold(false, |new, pair| self.explored.seen.insert(pair) || new);
+            let known = self.explored.seen.len();
+            self.explored.seen.extend(marks.pairs.drain(..));
+            let is_new = self.explored.seen.len() > known;
             if is_new && due < scenario.run_ms && fresh < OF_A_RUN_MAX {
                 fresh += 1;
                 self.keep(Kept {

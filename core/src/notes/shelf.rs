@@ -517,8 +517,8 @@ impl Shelf {
         let is_same = content == old.content;
         // Zeros in place of an own file are found by their being there, and written over.
         let is_own = looking.own.contains_key(&entry.path);
-        let may_be_part = content.len() < old.content.len()
-            || content.len() == old.content.len() && !is_own && !is_same;
+        let may_be_part =
+            content.len() < old.content.len() || content.len() == old.content.len() && !is_own && !is_same;
         let less = !newest && may_be_part && is_part(content.bytes(), old.content.bytes());
         let content = if less || is_same { old.content.clone() } else { content };
         let new = Held { content, len: entry.len, modified: entry.modified, is_more: less };

@@ -260,14 +260,13 @@ impl Replica {
     fn compare_own(&mut self, there: &Said, place: &Place, config: &Config, cx: &mut Context<'_>) {
         let version = |life: Life, beat| ((life.number, life.nonce), beat);
         match own_file::compare(version(there.life, there.beat), version(self.own.said.life, place.beat)) {
-            Standing::Same => return,
+            Standing::Same => {}
             Standing::Older => {
                 self.looked.forget();
                 // Of an earlier life, beside the device file, it harms nobody: the newest counts.
                 if place.beat > 0 || place.path == *self.outbox.places().device_file() {
                     self.outbox.urge();
                 }
-                return;
             }
             Standing::Foreign => self.was_copied(&place.path, config, cx),
         }
