@@ -401,6 +401,7 @@ impl JournalChecks {
         let says = Says::of(line);
         if let Some(edited) = &says.edits {
             let before = now.saturating_sub(SURELY_READ_MS);
+            self.given.edited(id, before, edited, digest);
             for known in self.acknowledged.values_mut() {
                 let read = known.read.get(&id).is_some_and(|read| *read < before);
                 if read && known.says.edits.as_ref() == Some(edited) && follows(line, &known.line) {
@@ -514,6 +515,7 @@ impl JournalChecks {
         findings: &mut Findings,
     ) {
         let now = world.now();
+        self.given.read(id, now, &seen.events);
         let running =
             || world.replicas().filter(|(_, replica)| replica.process().is_some()).map(|(id, _)| id);
         let mut come = Vec::new();

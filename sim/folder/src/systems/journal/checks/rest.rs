@@ -132,11 +132,11 @@ impl JournalChecks {
     /// Looks at what one replica sees when everything has come to rest.
     fn ended(&self, world: &World<JournalSystem>, id: ReplicaId, seen: &Seen<'_>, findings: &mut Findings) {
         let now = world.now();
+        // What stands only on a machine that is gone for good, nobody can know.
+        let by_known = |(by, line): &(ReplicaId, u64)| {
+            seen.events.contains(line) || world.replica(*by).process().is_some()
+        };
         for ((machine, _, digest), event) in &self.acknowledged {
-            // What stands only on a machine that is gone for good, nobody can know.
-            let by_known = |(by, line): &(ReplicaId, u64)| {
-                seen.events.contains(line) || world.replica(*by).process().is_some()
-            };
             if event.superseded.iter().any(by_known) && seen.shows_edit(*digest) {
                 findings.violated(LATER_WORD, || {
                     let text = format!("{id} shows `{}`, which somebody had read and changed", event.line);
@@ -155,6 +155,12 @@ impl JournalChecks {
             findings.violated(REACHES_EVERYBODY, || {
                 let text = format!("{id} does not see `{line}`, which was there from the start");
                 violation(REACHES_EVERYBODY, now, vec![id], "what journals began with stays", text)
+            });
+        }
+        if let Some(line) = self.given.overtaken(|digest| seen.shows_edit(digest), by_known) {
+            findings.violated(LATER_WORD, || {
+                let text = format!("{id} shows `{line}`, which somebody had read and changed");
+                violation(LATER_WORD, now, vec![id], "what was read and changed stays changed", text)
             });
         }
         self.removed(world, id, seen, findings);
