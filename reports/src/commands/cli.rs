@@ -21,7 +21,7 @@ use crate::commands::live::LiveArgs;
 use crate::commands::moment::MomentArgs;
 use crate::commands::mutants::MutantsArgs;
 use crate::commands::scenario::ScenarioCommand;
-use crate::commands::values::{jobs, replicas, run_ms, time};
+use crate::commands::values::{designs, jobs, replicas, run_ms, switch, time};
 
 /// The version with the commit that it was built from.
 static VERSION: LazyLock<String> =
@@ -531,17 +531,6 @@ fn line<L: Systems>() -> Line {
     name(Cli::command().version(&**VERSION), L::NAMES)
 }
 
-pub(super) fn designs() -> ValueParser {
-    let about = |design: Design| match design {
-        Design::Hardened => "With the faults repaired",
-        Design::Published => "As the documents state it, faults included",
-    };
-    let values = Design::ALL.map(|design| PossibleValue::new(design.text()).help(about(design)));
-    PossibleValuesParser::new(values)
-        .map(|name| Design::named(&name).expect("only the designs' names are let through"))
-        .into()
-}
-
 fn activity() -> ValueParser {
     let modes = [ActivityMode::Append, ActivityMode::Replace];
     PossibleValuesParser::new(modes.map(ActivityMode::text))
@@ -578,14 +567,6 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
     parts
         .filter(|(part, of)| (1..=*of).contains(part))
         .ok_or_else(|| "write which part of how many, counted from 1, such as 2/4".into())
-}
-
-pub(super) fn switch(text: &str) -> Result<(String, bool), String> {
-    match text.split_once('=') {
-        Some((name, "on")) => Ok((name.into(), true)),
-        Some((name, "off")) => Ok((name.into(), false)),
-        _ => Err("write a fault's name and on or off, such as sleep=off".into()),
-    }
 }
 
 #[cfg(test)]

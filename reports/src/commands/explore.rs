@@ -8,8 +8,7 @@ use cloudchamber_core::Design;
 use cloudchamber_folder::systems::Systems;
 use cloudchamber_sim::Shape;
 
-use crate::commands::cli::{designs, switch};
-use crate::commands::values::{self, replicas, run_ms};
+use crate::commands::values::{self, designs, replicas, run_ms, switch};
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::explore;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
+use cloudchamber_core::Design;
 use cloudchamber_sim::Shape;
 
 use crate::report::words::read_ms;
@@ -42,6 +44,27 @@ pub(super) fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(jobs @ 1..=1_024) => Ok(jobs),
         _ => Err("write a number of jobs from 1 to 1024".into()),
+    }
+}
+
+/// Designs, by name.
+pub(super) fn designs() -> ValueParser {
+    let about = |design: Design| match design {
+        Design::Hardened => "With the faults repaired",
+        Design::Published => "As the documents state it, faults included",
+    };
+    let values = Design::ALL.map(|design| PossibleValue::new(design.text()).help(about(design)));
+    PossibleValuesParser::new(values)
+        .map(|name| Design::named(&name).expect("only the designs' names are let through"))
+        .into()
+}
+
+/// A fault that is on or off.
+pub(super) fn switch(text: &str) -> Result<(String, bool), String> {
+    match text.split_once('=') {
+        Some((name, "on")) => Ok((name.into(), true)),
+        Some((name, "off")) => Ok((name.into(), false)),
+        _ => Err("write a fault's name and on or off, such as sleep=off".into()),
     }
 }
 
