@@ -335,8 +335,7 @@ fn a_swarm_of_a_perfect_folder_holds() {
 #[test]
 fn a_check_leaves_a_report_and_the_traces_it_speaks_of() {
     let dir = tempfile::tempdir().unwrap();
-    let output =
-        call(&["check", "--quick", "--seeds", "10", "--out", dir.path().to_str().unwrap(), "--json"]);
+    let output = call(&["check", "--quick", "--seeds", "2", "--out", dir.path().to_str().unwrap(), "--json"]);
     let report = json(&output);
     assert_eq!(code(&output), 0, "{:#}", report["scenarios"]);
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();

@@ -67,6 +67,8 @@ pub struct Journal {
     names: Folder,
     /// The clock that is noted in the local directory.
     seen: Hybrid,
+    /// The clock that it had when an op failed last: what it has shown since its last note counts as well.
+    heard: Hybrid,
     /// Whether it wrote something that it has not looked at yet.
     stale: bool,
     /// Whether it appended something since its checksums were brought up to date.
@@ -334,7 +336,10 @@ impl Journal {
 
     /// Forgets clocks that are ahead of everything that may be followed.
     fn forget_ahead(&mut self, cx: &Cx<'_, Self>) {
-        self.seen = latest([self.seen].into_iter(), self.followed_ms(cx));
+        let followed_ms = self.followed_ms(cx);
+        for clock in [&mut self.seen, &mut self.heard] {
+            *clock = latest([*clock].into_iter(), followed_ms);
+        }
         if let Some(writer) = &mut self.writer {
             writer.forget_ahead(cx.now().wall);
         }
@@ -414,6 +419,7 @@ impl Journal {
                 self.phase = if ops.is_empty() { Phase::Ready } else { Phase::Repairing };
                 ops.into_iter().for_each(|op| cx.op(op));
                 self.writer = Some(writer);
+                self.see(self.heard, settings, cx);
                 self.go_on(settings, cx);
             }
             Err(refusal) => self.refuse(refusal, cx),
@@ -590,6 +596,7 @@ impl Protocol for Journal {
             folder: Folder::default(),
             names: Folder::default(),
             seen: seen(cx.fs()),
+            heard: Hybrid::default(),
             stale: true,
             appended: false,
             accepted: false,
@@ -614,6 +621,7 @@ impl Protocol for Journal {
                 if let Phase::Appending { first, told } = std::mem::replace(&mut self.phase, Phase::Closed) {
                     cx.event(kept(settings, op.saturating_sub(first), told, cx.fs()));
                 }
+                self.heard = self.heard.max(self.clock());
                 self.writer = None;
                 self.seen = seen(cx.fs());
                 self.find(settings, cx);

@@ -27,7 +27,6 @@ pub mod name {
     pub const STAYS_DELETED: &str = "what_was_deleted_stays_deleted";
     pub const OVERWRITTEN: &str = "what_was_overwritten_does_not_come_back";
     pub const SAME_ENTITY: &str = "the_same_changes_give_the_same_entity";
-    pub const DECIDED: &str = "what_was_decided_is_not_asked_again";
     pub const FILES_COUNT: &str = "what_an_entity_file_says_counts";
     pub const ALL_SENT: &str = "everything_is_sent_in_the_end";
     pub const TRAVELS: &str = "a_change_reaches_another_replica";
@@ -103,7 +102,7 @@ impl Checks<DeltaSystem> for DeltaChecks {
         Checker {
             name: KEPT,
             kind: Kind::Liveness,
-            about: "In the end a change that was acknowledged on a replica that is not lost is there on all replicas, or was overwritten by somebody who had seen it, or is listed as a conflict.",
+            about: "In the end a change that was acknowledged on a replica that is not lost is there on all replicas, or was overwritten by somebody who had seen it, or is listed as a conflict. A conflict that somebody restored or dismissed is not listed again.",
         },
         Checker {
             name: ONE_CONTENT,
@@ -124,11 +123,6 @@ impl Checks<DeltaSystem> for DeltaChecks {
             name: SAME_ENTITY,
             kind: Kind::Safety,
             about: "Two replicas to which the same changes of an entity have come show the same, in whatever order these came, unless one of its lives is being buried.",
-        },
-        Checker {
-            name: DECIDED,
-            kind: Kind::Liveness,
-            about: "In the end nobody lists a conflict of which somebody on a replica that is not lost was told that it was restored or dismissed.",
         },
         Checker {
             name: FILES_COUNT,

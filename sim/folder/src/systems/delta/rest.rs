@@ -148,11 +148,11 @@ impl DeltaChecks {
         for (dot, by) in self.ledger.decided().filter(runs) {
             let mut listed = picture.all_conflicts();
             let Some(conflict) = listed.find(|conflict| conflict.dot == *dot) else { continue };
-            findings.violated(DECIDED, || {
+            findings.violated(KEPT, || {
                 let key = &conflict.key;
                 let seen =
                     format!("{id} lists a change of {key} again, of which {by} was told that it is decided");
-                violation(DECIDED, world.now(), both(by, id), "what was decided is not asked again", seen)
+                violation(KEPT, world.now(), both(by, id), "a decision that was acknowledged is kept", seen)
             });
         }
     }
