@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _, ValueParser};
 use clap::{ArgMatches, Args, Command as Line, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cloudchamber_core::Design;
 use cloudchamber_folder::shrink::REPLAYS_MAX;
