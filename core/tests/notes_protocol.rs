@@ -262,22 +262,24 @@ fn a_snapshot_is_written_where_nothing_is_missing_and_read_where_logs_are() {
     }
 }
 
+/// The disk is full at one of the ops that a command takes.
+fn fails_at(one: &mut Replica, command: Command, op: usize) {
+    one.feed(Input::Command(command));
+    for _ in 0..op {
+        one.apply(None);
+    }
+    one.apply(Some(FsError::NoSpace));
+    one.settle();
+    assert!(one.events.contains(&Event::Failed));
+    one.pass(10_000);
+}
+
 #[test]
 fn a_failed_op_is_told_and_leaves_no_hole() {
     let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
     one.create(NOTE, "Hello");
     for at in 0..5 {
-        one.feed(Input::Command(Command::Edit {
-            note: note(NOTE),
-            change: Change::Append(format!(" {at}")),
-        }));
-        for _ in 0..at {
-            one.apply(None);
-        }
-        one.apply(Some(FsError::NoSpace));
-        one.settle();
-        assert!(one.events.contains(&Event::Failed));
-        one.pass(10_000);
+        fails_at(&mut one, Command::Edit { note: note(NOTE), change: Change::Append(format!(" {at}")) }, at);
         let numbers = one.notes().note(&one.config, NOTE).unwrap().numbers[A].clone();
         assert_eq!(numbers.contiguous(), numbers.max());
     }
@@ -289,14 +291,7 @@ fn a_note_that_could_not_be_made_is_made_later() {
     for at in 0..4 {
         let mut one = Replica::started(Design::Hardened, Kind::Yjs, A);
         let make = || Command::Create { note: Some(note(NOTE)), text: "Hello".into() };
-        one.feed(Input::Command(make()));
-        for _ in 0..at {
-            one.apply(None);
-        }
-        one.apply(Some(FsError::NoSpace));
-        one.settle();
-        assert!(one.events.contains(&Event::Failed));
-        one.pass(10_000);
+        fails_at(&mut one, make(), at);
         // What reached the shadow was kept, and comes by itself; else it is made as if for the first time.
         if one.text(NOTE).is_none() {
             one.feed(Input::Command(make()));

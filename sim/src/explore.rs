@@ -58,6 +58,28 @@ pub struct Explored {
     pub simulated_ms: u64,
 }
 
+impl Explored {
+    /// This exploration and a later one that knew nothing of it.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        let Self { runs, branched, failed, marks, seen, found, simulated_ms } = later;
+        self.runs += runs;
+        self.branched += branched;
+        self.failed += failed;
+        self.simulated_ms += simulated_ms;
+        self.seen.extend(seen);
+        for (name, runs) in marks {
+            *self.marks.entry(name).or_default() += runs;
+        }
+        for (checker, broken) in found {
+            let runs = broken.runs;
+            let known = self.found.entry(checker).or_insert(Broken { runs: 0, ..broken });
+            known.runs += runs;
+        }
+        self
+    }
+}
+
 /// What a checker found in an exploration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Broken {
@@ -77,28 +99,21 @@ struct Kept<S: System> {
     /// Up to when the stage has advanced, ms.
     at_ms: u64,
     way: Way,
-    scenario: Scenario<S>,
     /// How many runs began here.
     begun: u32,
 }
 
 /// Explores with as many runs as `runs` has numbers, one after another; a swarm's seeds, jobs and second runs do not count.
-/// `goes_on` is told after each what was found so far, and ends it with `false`.
+/// `progress` is called after each.
 ///
 /// # Panics
 /// Where a run panics, or the profile is unknown.
 #[must_use]
-pub fn explore<S: System>(
-    swarm: &Swarm<S>,
-    runs: Range<u64>,
-    goes_on: &mut dyn FnMut(&Explored) -> bool,
-) -> Explored {
+pub fn explore<S: System>(swarm: &Swarm<S>, runs: Range<u64>, progress: &dyn Fn()) -> Explored {
     let mut explorer = Explorer { swarm, explored: Explored::default(), kept: vec![] };
     for number in runs {
         explorer.run(number);
-        if !goes_on(&explorer.explored) {
-            break;
-        }
+        progress();
     }
     explorer.explored
 }
@@ -149,21 +164,15 @@ impl<S: System> Explorer<'_, S> {
         let (mut stage, way, scenario) = self.begin(number, &mut dice);
         let _named = Named(&scenario);
         let mut marks = Marks::new(scenario.replica.len());
-        let mut fresh = 0;
+        let mut kept = 0;
         while let Some(due) = stage.due() {
             stage.advance(due, &mut |watched, choice| marks.note(watched, choice));
             let known = self.explored.seen.len();
             self.explored.seen.extend(marks.pairs.drain(..));
             let is_new = self.explored.seen.len() > known;
-            if is_new && due < scenario.run_ms && fresh < OF_A_RUN_MAX {
-                fresh += 1;
-                self.keep(Kept {
-                    stage: stage.clone(),
-                    at_ms: due,
-                    way: way.clone(),
-                    scenario: scenario.clone(),
-                    begun: 0,
-                });
+            if is_new && due < scenario.run_ms && kept < OF_A_RUN_MAX {
+                kept += 1;
+                self.keep(Kept { stage: stage.clone(), at_ms: due, way: way.clone(), begun: 0 });
             }
         }
         let outcome = stage.finish();
@@ -188,10 +197,10 @@ impl<S: System> Explorer<'_, S> {
         let kept = &mut self.kept[at];
         kept.begun += 1;
         let seed = dice.bits();
-        let scenario = other_faults(self.swarm, &kept.scenario, seed);
         let mut way = kept.way.clone();
         way.turns.push((kept.at_ms, seed));
-        (kept.stage.with_future(&scenario, seed), way, kept.scenario.clone())
+        let scenario = self.swarm.draw(way.seed);
+        (kept.stage.with_future(&other_faults(self.swarm, &scenario, seed), seed), way, scenario)
     }
 
     fn keep(&mut self, kept: Kept<S>) {
@@ -318,7 +327,7 @@ mod tests {
     #[test]
     fn what_is_found_is_found_again() {
         let swarm = swarm(Design::Published);
-        let explored = explore(&swarm, 0..60, &mut |_| true);
+        let explored = explore(&swarm, 0..60, &|| {});
         assert_eq!(explored.runs, 60);
         assert!((20..60).contains(&explored.branched), "{}", explored.branched);
         assert!(explored.seen.len() > explored.marks.len(), "pairs are seen as well");
@@ -332,15 +341,32 @@ mod tests {
             turns += broken.way.turns.len();
         }
         assert!(explored.found.contains_key("at_most_one_active") && turns > 0, "{:?}", explored.found);
-        let again = explore(&swarm, 0..60, &mut |_| true);
+        let again = explore(&swarm, 0..60, &|| {});
         assert_eq!(again.marks, explored.marks);
         assert_eq!(again.found, explored.found);
     }
 
     #[test]
-    fn it_ends_when_it_is_told_to() {
-        let explored = explore(&swarm(Design::Hardened), 0..60, &mut |so_far| so_far.runs < 7);
-        assert_eq!(explored.runs, 7);
-        assert_eq!(explored.failed, 0, "{:?}", explored.found);
+    fn explorations_add_up() {
+        let swarm = swarm(Design::Published);
+        let part = |runs| explore(&swarm, runs, &|| {});
+        let (one, other) = (part(0..20), part(20..40));
+        let both = one.clone().and(other.clone());
+        assert_eq!(both.runs, 40);
+        for (checker, broken) in &both.found {
+            let runs = [&one, &other].map(|part| part.found.get(checker).map_or(0, |broken| broken.runs));
+            assert_eq!(broken.runs, runs.iter().sum::<u64>(), "{checker}");
+            let first = one.found.get(checker).or(other.found.get(checker)).unwrap();
+            assert_eq!(broken.way, first.way, "the first of the first that found it");
+        }
+        let mark = |part: &Explored, name: &String| part.marks.get(name).copied().unwrap_or(0);
+        assert!(!both.marks.is_empty());
+        assert!(both.marks.iter().all(|(name, runs)| *runs == mark(&one, name) + mark(&other, name)));
+    }
+
+    #[test]
+    fn what_holds_holds() {
+        let explored = explore(&swarm(Design::Hardened), 0..20, &|| {});
+        assert_eq!((explored.runs, explored.failed), (20, 0), "{:?}", explored.found);
     }
 }

@@ -20,8 +20,9 @@ use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
 use crate::commands::moment::MomentArgs;
 use crate::commands::mutants::MutantsArgs;
+use crate::commands::runs::RunsArgs;
 use crate::commands::scenario::ScenarioCommand;
-use crate::commands::values::{designs, jobs, replicas, run_ms, switch, time};
+use crate::commands::values::{designs, jobs, time};
 
 /// The version with the commit that it was built from.
 static VERSION: LazyLock<String> =
@@ -256,28 +257,14 @@ pub(crate) struct ShrinkArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SwarmArgs {
-    /// Which system.
-    #[arg(long)]
-    pub(crate) system: String,
-    /// Which design of it.
-    #[arg(long, value_parser = designs(), default_value = "hardened")]
-    pub(crate) design: Design,
-    /// Which variant of the design, in the system's words: of the hardened failover available or majority.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) policy: Option<String>,
-    /// Which provider: icloud, dropbox, gdrive, onedrive, syncthing, unison, rclone, git or perfect; or the path of a
-    /// profile of one's own, which ends with .toml.
-    #[arg(long, default_value = "icloud")]
-    pub(crate) profile: String,
+    #[command(flatten)]
+    pub(crate) runs: RunsArgs,
     /// The seeds, the last one excluded; N stands for 0..N.
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
     pub(crate) seeds: Range<u64>,
     /// Only the I-th of N equal parts of the seeds, counted from 1.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<(u64, u64)>,
-    /// How many runs go on side by side; as many as there are cores where it is absent.
-    #[arg(long, value_name = "N", value_parser = jobs)]
-    pub(crate) jobs: Option<usize>,
     /// Goes on to the last seed, or to the end of the time that `--for` gives, also after one that fails.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -287,16 +274,6 @@ pub(crate) struct SwarmArgs {
     /// Says only how it came out, and what failed.
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// A kind of fault that is on or off whatever the profile says; `all` for every kind.
-    #[arg(long, value_name = "NAME=on|off", value_parser = switch)]
-    pub(crate) fault: Vec<(String, bool)>,
-    /// How many replicas there are; where it is absent two to five, and now and then a crowd.
-    #[arg(long, value_name = "N|A-B", value_parser = replicas)]
-    pub(crate) replicas: Option<[u64; 2]>,
-    /// How long faults happen and people work in a run, such as 20m or 10m-2h; where it is absent ten minutes, and now and
-    /// then hours or days.
-    #[arg(long, value_name = "TIME|A-B", value_parser = run_ms)]
-    pub(crate) run: Option<[u64; 2]>,
     /// Every how many seeds one runs twice and its trace hashes are compared; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) recheck: u64,

@@ -16,6 +16,7 @@ mod moment;
 mod mutants;
 mod replay;
 mod run;
+mod runs;
 mod scenario;
 mod shrink;
 mod specification;

@@ -5,14 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloudchamber_folder::systems::Systems;
-use cloudchamber_sim::Shape;
 
 use crate::commands::cli::SwarmArgs;
 use crate::failure::{Failure, Verdict};
 use crate::files;
 use crate::jobs::merge;
-use crate::jobs::swarm::{self, Order, switches};
-use crate::jobs::workers;
+use crate::jobs::swarm::{self, Order};
 use crate::report::swarm::SwarmReport;
 use crate::show::text;
 
@@ -22,20 +20,12 @@ pub(crate) fn run<L: Systems>(args: &SwarmArgs, json: bool) -> Result<Verdict, F
         Some((part, of)) => shard(&args.seeds, part, of),
         None => args.seeds.clone(),
     };
-    let order = Order {
-        design: args.design,
-        policy: args.policy.clone(),
-        profile: args.profile.clone(),
-        faults: switches(&args.fault)?,
-        shape: Shape { replicas: args.replicas, run_ms: args.run },
-        seeds,
-        jobs: workers(args.jobs),
-        keep_going: args.keep_going,
-        recheck_every: args.recheck,
-    };
+    let order = args.runs.order(seeds)?;
+    let order = Order { keep_going: args.keep_going, recheck_every: args.recheck, ..order };
+    let system = &*args.runs.system;
     let report = match args.for_time {
-        None => swarm::run::<L>(&args.system, &order, args.trace.as_deref())?,
-        Some(time) => for_a_while::<L>(&args.system, &order, args.trace.as_deref(), time)?,
+        None => swarm::run::<L>(system, &order, args.trace.as_deref())?,
+        Some(time) => for_a_while::<L>(system, &order, args.trace.as_deref(), time)?,
     };
     files::print(&match (json, args.quiet) {
         (true, _) => files::to_json(&report),

@@ -1,6 +1,5 @@
 //! Runs that build on each other, and the traces of those that fail.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -47,13 +46,10 @@ impl Work for Command<'_> {
             (seeds.start..seeds.end).step_by(usize::try_from(RUNS_OF_ONE).expect("a few")).collect();
         let parts = side_by_side(order.jobs, &starts, |start| {
             let end = seeds.end.min(start + RUNS_OF_ONE);
-            explore(&swarm, *start..end, &mut |_| {
-                bar.inc(1);
-                true
-            })
+            explore(&swarm, *start..end, &|| bar.inc(1))
         });
         bar.finish_and_clear();
-        let whole = parts.into_iter().reduce(joined).unwrap_or_default();
+        let whole = parts.into_iter().reduce(Explored::and).unwrap_or_default();
         Ok(ExploreReport {
             commit: COMMIT.into(),
             system: S::NAME.into(),
@@ -70,34 +66,6 @@ impl Work for Command<'_> {
             simulated_s: whole.simulated_ms as f64 / 1_000.0,
             wall_s: began.elapsed().as_secs_f64(),
         })
-    }
-}
-
-/// Two explorations together.
-fn joined(one: Explored, other: Explored) -> Explored {
-    let mut marks: BTreeMap<String, u64> = one.marks;
-    for (name, runs) in other.marks {
-        *marks.entry(name).or_default() += runs;
-    }
-    let mut found = one.found;
-    for (checker, broken) in other.found {
-        match found.get_mut(&checker) {
-            Some(known) => known.runs += broken.runs,
-            None => {
-                found.insert(checker, broken);
-            }
-        }
-    }
-    let mut seen = one.seen;
-    seen.extend(other.seen);
-    Explored {
-        runs: one.runs + other.runs,
-        branched: one.branched + other.branched,
-        failed: one.failed + other.failed,
-        marks,
-        seen,
-        found,
-        simulated_ms: one.simulated_ms + other.simulated_ms,
     }
 }
 

@@ -51,3 +51,24 @@ pub(crate) fn refused(arguments: &[&str], says: &str) {
     assert!(said.starts_with("cloudchamber: ") && said.contains(says), "{arguments:?}: {said}");
     assert_eq!(out(&output), "", "{arguments:?}");
 }
+
+/// A file with a text, in a directory that goes away.
+#[allow(dead_code, reason = "not every test has files of its own")]
+pub(crate) struct File {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+#[allow(dead_code, reason = "not every test has files of its own")]
+impl File {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Self { _dir: dir, path }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}

@@ -220,8 +220,7 @@ impl Replica {
 
     /// Whether nobody but a copy of this identity can have had that life.
     fn is_anothers(&self, life: Life) -> bool {
-        let version = |life: Life| ((life.number, life.nonce), 0);
-        own_file::compare(version(life), version(self.own.said.life)) == Standing::Foreign
+        own_file::compare(version(life, 0), version(self.own.said.life, 0)) == Standing::Foreign
     }
 
     /// A copy of this identity lives elsewhere, as a file shows, and this one takes a new one.
@@ -258,7 +257,6 @@ impl Replica {
     /// An older version of its own came back: it is written over. A version that this life did not write, and none
     /// before it: a copy of this identity lives elsewhere, and both take a new one.
     fn compare_own(&mut self, there: &Said, place: &Place, config: &Config, cx: &mut Context<'_>) {
-        let version = |life: Life, beat| ((life.number, life.nonce), beat);
         match own_file::compare(version(there.life, there.beat), version(self.own.said.life, place.beat)) {
             Standing::Same => {}
             Standing::Older => {
@@ -271,4 +269,9 @@ impl Replica {
             Standing::Foreign => self.was_copied(&place.path, config, cx),
         }
     }
+}
+
+/// A version of an own file, as [`own_file::compare`] takes it.
+fn version(life: Life, beat: u64) -> ((u64, u32), u64) {
+    ((life.number, life.nonce), beat)
 }

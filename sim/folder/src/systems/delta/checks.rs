@@ -418,18 +418,17 @@ impl DeltaChecks {
         findings: &mut Findings,
     ) {
         let delta = world.replica(id).protocol().expect("it has just told something");
-        let answered = self.answer(id, key);
-        let decided = match &answered {
-            Some(Asked::Decision(about)) => about.clone(),
-            _ => None,
-        };
-        let fields = match answered {
-            Some(Asked::Change(Change::Delete { .. })) => None,
-            Some(Asked::Change(Change::Put { set, unset, .. })) => Some(fields_of(&set, &unset)),
+        let (fields, decided) = match self.answer(id, key) {
+            Some(Asked::Change(Change::Delete { .. })) => (None, None),
+            Some(Asked::Change(Change::Put { set, unset, .. })) => (Some(fields_of(&set, &unset)), None),
             // What a decision says is what stands there now.
-            Some(Asked::Decision(_)) | None => {
+            other => {
                 let write = dot.and_then(|dot| delta.entity(key)?.writes.get(dot));
-                Some(write.map(|write| write.fields.clone()).unwrap_or_default())
+                let about = match other {
+                    Some(Asked::Decision(about)) => about,
+                    _ => None,
+                };
+                (Some(write.map(|write| write.fields.clone()).unwrap_or_default()), about)
             }
         };
         let said = Said::new(id, key, dot.cloned(), fields, world.now());
