@@ -11,6 +11,7 @@ use cloudchamber_core::notes::{Command, Config, Event, Note, Notes, State};
 use cloudchamber_core::{Content, Path};
 
 use self::rest::rests;
+use self::typed::Typed;
 use super::NotesSystem;
 use super::seen;
 use crate::ReplicaId;
@@ -18,6 +19,7 @@ use crate::checks::{Checker, Checks, Findings, Kind as CheckerKind, Violation};
 use crate::world::{Choice, ChoiceOf, Commit, EPOCH, Effects, Setup, World};
 
 mod rest;
+mod typed;
 
 /// The checkers' names, so that no text is written twice.
 pub mod name {
@@ -33,6 +35,7 @@ pub mod name {
     pub const HOLDS_CLAIMS: &str = "a_snapshot_holds_what_it_claims";
     pub const COME_IS_LOADED: &str = "what_has_come_is_loaded";
     pub const NOT_EMPTY: &str = "what_cannot_be_read_is_not_taken_for_empty";
+    pub const AS_TYPED: &str = "a_text_is_what_was_typed";
     pub const RESTORED_STAYS: &str = "a_restored_note_is_not_cleaned_away";
     pub const WRITES_AGAIN: &str = "an_instance_can_write_again";
     pub const TRAVELS: &str = "a_record_reaches_another_instance";
@@ -68,6 +71,8 @@ pub struct NotesChecks {
     writers: BTreeMap<Path, BTreeSet<ReplicaId>>,
     /// The notes that each deletion log has named.
     named: BTreeMap<Path, BTreeSet<Arc<str>>>,
+    /// What was typed.
+    typed: Typed,
     /// Whether faults have stopped.
     calm: bool,
     /// Whether to look at every rest.
@@ -151,6 +156,11 @@ impl Checks<NotesSystem> for NotesChecks {
             about: "A note that cannot be read is never shown as an empty one, and a deletion log that cannot be read is never written anew without its lines.",
         },
         Checker {
+            name: AS_TYPED,
+            kind: CheckerKind::Safety,
+            about: "A note that one instance alone has made and edited has in the end, on all of them, the text that was typed there, to the letter. Notes of which an edit was interrupted do not count, nor, where records stand for themselves, such as were changed elsewhere than at the end.",
+        },
+        Checker {
             name: RESTORED_STAYS,
             kind: CheckerKind::Safety,
             about: "No instance empties its trash of a note in which others that it knows of had written again before its time was over, by a clock that was right within a day.",
@@ -189,6 +199,7 @@ impl Checks<NotesSystem> for NotesChecks {
         if let Choice::Command { command: Command::PermanentlyDelete { note }, .. } = choice {
             self.asked.insert((id, note.as_str().into()));
         }
+        self.typed.after(seen::config(setup, id).kind, id, choice, &effects.events);
         // What a crash changed nobody wrote.
         if matches!(choice, Choice::Apply { .. }) {
             for path in &effects.touched {
@@ -228,6 +239,9 @@ impl Checks<NotesSystem> for NotesChecks {
         }
         if checker != NOT_EMPTY {
             self.named.clone_from(&fresh.named);
+        }
+        if checker != AS_TYPED {
+            self.typed.clone_from(&fresh.typed);
         }
         if ![ONLY_DELETED, RESTORED_STAYS].contains(&checker) {
             self.asked.clone_from(&fresh.asked);

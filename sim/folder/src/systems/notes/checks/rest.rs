@@ -69,6 +69,7 @@ impl NotesChecks {
                 all.filter(is_shown).map(|note| (note.id, (note.state, note.document.text))).collect();
             self.gone(world, id, shown.keys(), findings);
             self.ended(config, world, id, notes, findings);
+            self.as_typed(world, id, &shown, findings);
             match &first {
                 None => first = Some((id, shown)),
                 Some((other, others)) if *others != shown => findings.violated(QUIET_AGREE, || {
@@ -97,6 +98,26 @@ impl NotesChecks {
                     violation(DELETION_REACHES, world.now(), pair(by, id), expected, seen)
                 });
             }
+        }
+    }
+
+    /// Whether one instance shows to the letter what was typed in notes that one alone has edited.
+    fn as_typed(
+        &self,
+        world: &World<NotesSystem>,
+        id: ReplicaId,
+        shown: &BTreeMap<Arc<str>, (State, String)>,
+        findings: &mut Findings,
+    ) {
+        for (note, by, typed) in self.typed.alone() {
+            let is_lost = world.replica(by).process().is_none();
+            let Some((_, text)) = shown.get(note).filter(|(_, text)| !is_lost && text != typed) else {
+                continue;
+            };
+            findings.violated(AS_TYPED, || {
+                let seen = format!("{id} shows {note} with `{text}`, and `{typed}` was typed on {by}");
+                violation(AS_TYPED, world.now(), pair(by, id), "a text is what was typed", seen)
+            });
         }
     }
 
