@@ -99,6 +99,14 @@ impl Delta {
         self.store.records.get(key).map(|record| &record.entity)
     }
 
+    /// The writes and deletions that are known, with their stamps, for checkers.
+    pub fn stamps(&self) -> impl Iterator<Item = (&Dot, Hybrid)> {
+        self.store.records.values().flat_map(|record| {
+            let writes = record.entity.writes.iter().map(|(dot, write)| (dot, write.at));
+            writes.chain(record.entity.deaths.values().map(|death| (&death.dot, death.at)))
+        })
+    }
+
     /// Hashes all that is known of entities, for checkers that look only where there is something new.
     pub fn hash_known<H: Hasher>(&self, state: &mut H) {
         (&self.store.records, &self.store.own.graves).hash(state);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
+use cloudchamber_core::delta::entity::Write;
 use cloudchamber_core::delta::{
     Change, Command, Delta, Dot, Event, Fields, Key, Merging, ReplicaId as Author,
 };
@@ -14,6 +15,7 @@ use cloudchamber_core::kit::watermark::Watermarks;
 use super::DeltaSystem;
 use super::ledger::{Known, Ledger, Said};
 use super::picture::Picture;
+use super::stamps;
 use crate::checks::{Checker, Checks, Findings, Kind, Violation};
 use crate::world::{Choice, ChoiceOf, Effects, Setup, World};
 use crate::{ReplicaId, StableHasher};
@@ -26,8 +28,11 @@ pub mod name {
     pub const ONE_CONTENT: &str = "a_version_names_one_content";
     pub const STAYS_DELETED: &str = "what_was_deleted_stays_deleted";
     pub const OVERWRITTEN: &str = "what_was_overwritten_does_not_come_back";
+    pub const NO_CONFLICT: &str = "what_was_overwritten_is_no_conflict";
     pub const SAME_ENTITY: &str = "the_same_changes_give_the_same_entity";
     pub const FILES_COUNT: &str = "what_an_entity_file_says_counts";
+    pub const STAMPS_GROW: &str = "a_stamp_is_later_than_what_was_seen";
+    pub const SILENT: &str = "who_hears_nothing_new_writes_nothing";
     pub const ALL_SENT: &str = "everything_is_sent_in_the_end";
     pub const TRAVELS: &str = "a_change_reaches_another_replica";
     pub const MEET: &str = "concurrent_changes_meet";
@@ -62,6 +67,10 @@ pub struct DeltaChecks {
     stale: BTreeSet<ReplicaId>,
     /// Those of them that have begun another one, and whose files have not changed since.
     syncing: BTreeSet<ReplicaId>,
+    /// What wall clocks that were set showed more than the world's before and afterwards, ms.
+    pub(super) set_clocks: BTreeMap<ReplicaId, BTreeSet<i64>>,
+    /// Replicas to which nothing new has come: how many syncs in a row have written to the folder, and whether this one has.
+    pub(super) unasked: BTreeMap<ReplicaId, (u32, bool)>,
     /// Whether faults have stopped.
     calm: bool,
     /// Whether to look at every rest.
@@ -97,12 +106,12 @@ impl Checks<DeltaSystem> for DeltaChecks {
         Checker {
             name: QUIET_AGREE,
             kind: Kind::Liveness,
-            about: "Once faults have stopped and everything has travelled, all replicas show the same entities and list the same conflicts.",
+            about: "Once faults have stopped and everything has travelled, all replicas show the same entities and list the same conflicts. Those that still know of a deletion say the same of who made it, and when.",
         },
         Checker {
             name: KEPT,
             kind: Kind::Liveness,
-            about: "In the end a change that was acknowledged on a replica that is not lost is there on all replicas, or was overwritten by somebody who had seen it, or is listed as a conflict. A conflict that somebody restored or dismissed is not listed again.",
+            about: "In the end a change that was acknowledged on a replica that is not lost is there on all replicas, or was overwritten by somebody who had seen it, or is listed as a conflict. A conflict that somebody restored or dismissed is not listed again. That something is there already, as somebody is told who says it again, is an acknowledgement too; and what was taken over from others is not only listed, unless somebody who had seen it wrote something else.",
         },
         Checker {
             name: ONE_CONTENT,
@@ -120,6 +129,11 @@ impl Checks<DeltaSystem> for DeltaChecks {
             about: "A value is not shown in the end if somebody who had seen it gave the field another one, or deleted the entity.",
         },
         Checker {
+            name: NO_CONFLICT,
+            kind: Kind::Safety,
+            about: "A value is not listed as a conflict in the end if somebody who had seen it gave the field another one, or deleted the entity.",
+        },
+        Checker {
             name: SAME_ENTITY,
             kind: Kind::Safety,
             about: "Two replicas to which the same changes of an entity have come show the same, in whatever order these came, unless one of its lives is being buried.",
@@ -128,6 +142,16 @@ impl Checks<DeltaSystem> for DeltaChecks {
             name: FILES_COUNT,
             kind: Kind::Liveness,
             about: "In the end a replica shows or lists what a file on its disk says of an entity, unless it was overwritten, whatever metas say of it.",
+        },
+        Checker {
+            name: STAMPS_GROW,
+            kind: Kind::Safety,
+            about: "A write has a later stamp than every earlier one of its writer, and than every other one that its writer had seen and whose clock was within the bound. No stamp is more than a day ahead of its writer's clock because of the clocks of others, except by way of clocks that lie less than a day apart.",
+        },
+        Checker {
+            name: SILENT,
+            kind: Kind::Safety,
+            about: "A replica that is asked for nothing, and to whose disk nothing new comes, soon stops writing to the folder.",
         },
         Checker {
             name: ALL_SENT,
@@ -185,6 +209,11 @@ impl Checks<DeltaSystem> for DeltaChecks {
             Choice::Timer { .. } => drop(self.syncing.insert(id)),
             _ => {}
         }
+        if let Choice::Clock { by_ms, .. } = choice {
+            let ahead = stamps::ahead(setup, world, id);
+            self.set_clocks.entry(id).or_default().extend([ahead.saturating_sub(*by_ms), ahead]);
+        }
+        self.note_writing(id, choice, effects);
         let tells = !effects.events.is_empty() || matches!(choice, Choice::Open { .. });
         if tells && let Some(delta) = world.replica(id).protocol() {
             for event in &effects.events {
@@ -209,6 +238,12 @@ impl Checks<DeltaSystem> for DeltaChecks {
         if checker != ONE_CONTENT && checker != SAME_ENTITY {
             self.versions.clone_from(&fresh.versions);
             self.graves.clone_from(&fresh.graves);
+        }
+        if checker != STAMPS_GROW {
+            self.set_clocks.clone_from(&fresh.set_clocks);
+        }
+        if checker != SILENT {
+            self.unasked.clone_from(&fresh.unasked);
         }
     }
 
@@ -386,7 +421,7 @@ impl DeltaChecks {
             Event::Acknowledged { key, dot } => {
                 self.acknowledged(setup, world, id, (key, dot.as_ref()), findings)
             }
-            Event::Unchanged(key) => drop(self.answer(id, key)),
+            Event::Unchanged(key) => self.is_there(world, id, key),
             Event::Failed(_) => self.interrupted(id),
             Event::Rebuilt { .. } => findings.count(REBUILT, 1),
             Event::Synced(report) => {
@@ -394,9 +429,10 @@ impl DeltaChecks {
                 if self.syncing.remove(&id) {
                     self.stale.remove(&id);
                 }
+                self.synced(world, id, findings);
             }
-            Event::DryRun { .. } | Event::Imported { .. } | Event::NewIdentity { .. } | Event::Refused(_) => {
-            }
+            Event::Imported { .. } => self.imported(world, id),
+            Event::DryRun { .. } | Event::NewIdentity { .. } | Event::Refused(_) => {}
         }
     }
 
@@ -407,6 +443,36 @@ impl DeltaChecks {
         let is_decision = |asked: &Asked| matches!(asked, Asked::Decision(_));
         let at = asked.iter().position(is_change).or_else(|| asked.iter().position(is_decision))?;
         asked.remove(at)
+    }
+
+    /// A change says what is there already: so what is there may not be lost.
+    fn is_there(&mut self, world: &World<DeltaSystem>, id: ReplicaId, key: &Key) {
+        let Some(Asked::Change(Change::Put { set, unset, .. })) = self.answer(id, key) else { return };
+        let entity = world.replica(id).protocol().and_then(|delta| delta.entity(key));
+        let Some(entity) = entity else { return };
+        for (name, value) in fields_of(&set, &unset) {
+            let says = |write: &Write| write.fields.get(&name).is_some_and(|said| *said == value);
+            let mut writes =
+                entity.writes.iter().filter(|(_, write)| !entity.deaths.contains_key(&write.life));
+            if let Some((dot, _)) = writes.find(|(_, write)| says(write)) {
+                self.ledger.confirm(dot, &name);
+            }
+        }
+    }
+
+    /// Notes what a replica has taken over: each of it begins a life, and nobody was told of it by its name.
+    fn imported(&mut self, world: &World<DeltaSystem>, id: ReplicaId) {
+        let Some(delta) = world.replica(id).protocol() else { return };
+        for key in delta.all().map(|shown| shown.key) {
+            let writes = delta.entity(&key).into_iter().flat_map(|entity| &entity.writes);
+            let new = writes.filter(|(dot, write)| {
+                Some(&dot.replica) == delta.id() && write.life == **dot && self.ledger.of_dot(dot).is_none()
+            });
+            for (dot, write) in new.collect::<Vec<_>>() {
+                let fields = Some(write.fields.clone());
+                self.ledger.take_over(Said::new(id, &key, Some(dot.clone()), fields, world.now()));
+            }
+        }
     }
 
     fn acknowledged(
@@ -438,6 +504,9 @@ impl DeltaChecks {
                 let seen = format!("{} and {} have one name", other.text(), said.text());
                 violation(ONE_CONTENT, world.now(), both(other.replica, id), "a name is given once", seen)
             });
+        }
+        if let Some(dot) = dot {
+            self.stamped(setup, world, id, delta, dot, findings);
         }
         let known = self.known.entry(id).or_default().entry(key.clone()).or_default();
         *known = self.ledger.add(said, known);

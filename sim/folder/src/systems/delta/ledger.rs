@@ -35,6 +35,8 @@ pub(super) struct Said {
     pub(super) arrived: bool,
     /// Whether every replica that ran has.
     pub(super) spread: bool,
+    /// Whether it was taken over from others, and not made here.
+    pub(super) imported: bool,
 }
 
 impl Said {
@@ -48,8 +50,8 @@ impl Said {
     ) -> Self {
         let open = fields.iter().flat_map(BTreeMap::keys).cloned().collect();
         let (past, lives) = (BTreeSet::new(), BTreeSet::new());
-        let (arrived, spread) = (false, false);
-        Self { replica, key: key.clone(), dot, fields, open, past, lives, at_ms, arrived, spread }
+        let (arrived, spread, imported) = (false, false, false);
+        Self { replica, key: key.clone(), dot, fields, open, past, lives, at_ms, arrived, spread, imported }
     }
 
     pub(super) fn is_deletion(&self) -> bool {
@@ -60,6 +62,11 @@ impl Said {
     pub(super) fn sets(&self, field: &str, value: Option<&Json>) -> bool {
         let said = self.fields.as_ref().and_then(|fields| fields.get(field));
         said.is_some_and(|said| super::picture::same(said.as_ref(), value))
+    }
+
+    /// Whether it says something else of a field, or ends the entity.
+    pub(super) fn is_over(&self, field: &str) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.contains_key(field))
     }
 
     /// It in a few words.
@@ -144,6 +151,22 @@ impl Ledger {
             }
         }
         self.decided.insert(dot, replica);
+    }
+
+    /// Somebody was told that a value is there already: from now on it may not be lost, whether its writer was told so or not.
+    pub(super) fn confirm(&mut self, dot: &Dot, field: &Arc<str>) {
+        let Some(at) = self.by_dot.get(dot).copied().filter(|_| !self.decided.contains_key(dot)) else {
+            return;
+        };
+        let is_over = |(_, later): (usize, &Said)| later.past.contains(&at) && later.is_over(field);
+        if !self.get(at).open.contains(field) && !self.of(&self.get(at).key).any(is_over) {
+            self.get_mut(at).open.insert(field.clone());
+        }
+    }
+
+    /// Adds what was taken over from others: it has seen nothing and overwrites nothing.
+    pub(super) fn take_over(&mut self, said: Said) {
+        self.add(Said { arrived: true, spread: true, imported: true, ..said }, &Known::default());
     }
 
     /// The writes that were decided on, and where.

@@ -3,8 +3,10 @@
 mod checks;
 mod ledger;
 mod picture;
+mod quiet;
 mod rest;
 mod settings;
+mod stamps;
 mod telling;
 mod work;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cloudchamber_core::delta::{Conflict, Delta, Entity, Key, ReplicaId, Shown};
+use cloudchamber_core::delta::{Conflict, Delta, Dot, Entity, Key, ReplicaId, Shown};
 use cloudchamber_core::kit::json::Json;
 use cloudchamber_core::kit::watermark::Watermarks;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -59,6 +59,21 @@ impl<'a> Picture<'a> {
     /// Lives that it has buried.
     pub(super) fn graves(&self) -> &'a Watermarks<ReplicaId> {
         self.delta.graves()
+    }
+
+    /// Whether two replicas that both know of the end of a life say otherwise who ended it, or when. Of a life that one of
+    /// them has buried only that is said which came late.
+    pub(super) fn is_other_end(&self, other: &Self) -> bool {
+        let is_buried = |life: &Dot| {
+            [self, other].into_iter().any(|picture| picture.graves().contains(&life.replica, life.count))
+        };
+        self.entities.keys().any(|key| {
+            let (Some(one), Some(two)) = (self.entity(key), other.entity(key)) else { return false };
+            one.deaths.iter().any(|(life, death)| {
+                let its = two.deaths.get(life);
+                its.is_some_and(|its| (&its.dot, its.at) != (&death.dot, death.at)) && !is_buried(life)
+            })
+        })
     }
 
     /// Whether an entity lives.

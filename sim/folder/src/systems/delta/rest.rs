@@ -36,7 +36,15 @@ impl DeltaChecks {
                     violation(QUIET_AGREE, world.now(), vec![other, *id], "all replicas show the same", seen)
                 });
             }
-            for check in [Self::kept, Self::overwritten, Self::stays_deleted, Self::decided] {
+            if others.is_other_end(picture) {
+                findings.violated(QUIET_AGREE, || {
+                    let seen = format!("{other} and {id} say otherwise who deleted an entity, or when");
+                    violation(QUIET_AGREE, world.now(), vec![other, *id], "all replicas say the same", seen)
+                });
+            }
+            let checks =
+                [Self::kept, Self::overwritten, Self::stays_deleted, Self::decided, Self::no_conflict];
+            for check in checks {
                 if any && !findings.violations.is_empty() {
                     return;
                 }
@@ -72,7 +80,10 @@ impl DeltaChecks {
                     && (!picture.is_alive(&said.key) || self.ledger.deleted_by(at, &|_| true).is_some());
                 !is_there && !is_moot
             });
-            let Some(name) = lost else { continue };
+            let Some(name) = lost else {
+                self.taken_over(world, id, picture, said, findings);
+                continue;
+            };
             findings.violated(KEPT, || {
                 let seen = format!(
                     "{id} neither shows nor lists {}: it shows {}",
@@ -89,6 +100,101 @@ impl DeltaChecks {
                 });
             }
         }
+    }
+
+    /// Whether what was taken over from others is hidden by what had not seen it.
+    fn taken_over(
+        &self,
+        world: &World<DeltaSystem>,
+        id: ReplicaId,
+        picture: &Picture<'_>,
+        said: &Said,
+        findings: &mut Findings,
+    ) {
+        let (Some(fields), Some(dot), true) = (&said.fields, &said.dot, said.imported) else { return };
+        let goes_on = picture
+            .entity(&said.key)
+            .is_some_and(|entity| entity.births.contains_key(dot) && !entity.deaths.contains_key(dot));
+        let shown = self.ledger.shown(picture, &said.key);
+        let by_import = |name: &str| {
+            let mut sources = shown.iter().filter(|(shown, _)| **shown == *name).flat_map(|(_, said)| said);
+            sources.any(|at| self.ledger.get(*at).imported)
+        };
+        let hidden = said.open.iter().find(|name| {
+            goes_on && !picture.shows(&said.key, name, fields[*name].as_ref()) && !by_import(name)
+        });
+        if hidden.is_some() {
+            findings.violated(KEPT, || {
+                let seen = format!(
+                    "{id} only lists {}, which was taken over: it shows {}",
+                    said.text(),
+                    picture.say(&said.key)
+                );
+                let expected = "what was taken over is hidden by nothing that had not seen it";
+                violation(KEPT, world.now(), both(said.replica, id), expected, seen)
+            });
+        }
+    }
+
+    /// Whether what is listed as a conflict was overwritten by somebody who had seen it.
+    fn no_conflict(
+        &self,
+        world: &World<DeltaSystem>,
+        id: ReplicaId,
+        picture: &Picture<'_>,
+        findings: &mut Findings,
+    ) {
+        for conflict in picture.all_conflicts() {
+            let key = &conflict.key;
+            for (name, value) in &conflict.fields {
+                let over = match picture.entity(key).and_then(|entity| entity.writes.get(&conflict.dot)) {
+                    Some(write) => {
+                        let at = self.ledger.of_dot(&conflict.dot).map(|(at, _)| at);
+                        let life = self.ledger.of_dot(&write.life).map(|(life, _)| life);
+                        at.zip(life).and_then(|(at, life)| self.over(world, key, at, Some(life), name))
+                    }
+                    // The published design names no writes. Each value is written once.
+                    None => {
+                        let mut said =
+                            self.ledger.of(key).filter(|(_, said)| said.sets(name, value.as_ref()));
+                        match (said.next(), said.next()) {
+                            (Some((at, _)), None) => self.over(world, key, at, None, name),
+                            _ => None,
+                        }
+                    }
+                };
+                let Some(over) = over else { continue };
+                findings.violated(NO_CONFLICT, || {
+                    let value = value.as_ref().map_or("nothing", Json::as_str);
+                    let seen = format!(
+                        "{id} lists {name} = {value} of {key} as a conflict, and {} had seen it",
+                        over.text()
+                    );
+                    let expected = "what was overwritten is no conflict";
+                    violation(NO_CONFLICT, world.now(), both(over.replica, id), expected, seen)
+                });
+            }
+        }
+    }
+
+    /// A change by somebody who had seen another one of the same life, said something else of a field or deleted the entity,
+    /// and is not lost.
+    fn over(
+        &self,
+        world: &World<DeltaSystem>,
+        key: &Key,
+        at: usize,
+        life: Option<usize>,
+        field: &str,
+    ) -> Option<&Said> {
+        let mut later = self.ledger.of(key).map(|(_, later)| later);
+        later.find(|later| {
+            later.past.contains(&at)
+                && later.is_over(field)
+                // A put after a deletion leaves what is listed of the ended life to be decided on.
+                && life.is_none_or(|life| later.lives.contains(&life))
+                && world.replica(later.replica).process().is_some()
+        })
     }
 
     /// Whether a value that somebody replaced knowingly is still replaced.
@@ -125,14 +231,13 @@ impl DeltaChecks {
 
     /// Whether all who overwrote a field are lost, perhaps before anybody heard of it.
     fn is_by_the_lost(&self, world: &World<DeltaSystem>, said: &Said, name: &str) -> bool {
-        let over = |later: &Said| later.fields.as_ref().is_none_or(|fields| fields.contains_key(name));
         let at = |other: &Said| std::ptr::eq(other, said);
         let index = self.ledger.of(&said.key).find(|(_, other)| at(other)).map(|(index, _)| index);
         let later =
             self.ledger.of(&said.key).filter(|(_, later)| index.is_some_and(|at| later.past.contains(&at)));
         later
             .map(|(_, later)| later)
-            .filter(|later| over(later))
+            .filter(|later| later.is_over(name))
             .all(|later| world.replica(later.replica).process().is_none())
     }
 
