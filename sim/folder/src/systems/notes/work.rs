@@ -82,10 +82,11 @@ fn people(scenario: &Scenario<NotesSystem>, every_ms: u64, rng: &mut dyn Rng, de
     }
 }
 
-/// A word that is written once.
+/// A word that is written once. One of four ends in a letter that takes two units of UTF-16 and four bytes.
 fn word(words: &mut u64) -> String {
     *words += 1;
-    format!(" w{words}")
+    let last = if words.is_multiple_of(4) { "🍵" } else { "" };
+    format!(" w{words}{last}")
 }
 
 /// One thing that people do.
