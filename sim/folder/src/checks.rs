@@ -154,6 +154,31 @@ pub struct Violation {
     pub seen: String,
 }
 
+impl Violation {
+    /// What was seen and why, without what differs from run to run though the reason is the same: numbers, what is quoted, and
+    /// which replica it was. What is due says who lacks what; only the first of that counts.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let mut words = String::new();
+        for (at, part) in self.seen.split('`').enumerate() {
+            words += if at % 2 == 0 { part } else { "_" };
+        }
+        let first = words.split(';').next().unwrap_or_default();
+        let plain = |word: &str| {
+            let (body, end) = word.split_at(word.trim_end_matches([',', '.', ':']).len());
+            let is_replica = |name: &str| name.len() == 1 && name.bytes().all(|b| b.is_ascii_lowercase());
+            let body = body.strip_suffix("'s").map_or((body, ""), |name| (name, "'s"));
+            let name = match body.0 {
+                name if is_replica(name) => "_".to_owned(),
+                name if name.bytes().any(|b| b.is_ascii_digit()) => "#".to_owned(),
+                name => name.to_owned(),
+            };
+            format!("{name}{}{end}", body.1)
+        };
+        first.split_whitespace().map(plain).collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let replicas: Vec<_> = self.replicas.iter().map(ToString::to_string).collect();
@@ -202,5 +227,31 @@ impl Findings {
     #[must_use]
     pub fn violation(&self, checker: &str) -> Option<&Violation> {
         self.violations.iter().find(|violation| violation.checker == checker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_reason_has_one_explanation_and_another_one_another() {
+        let of = |seen: &str| {
+            let (checker, expected) = ("x".to_owned(), String::new());
+            Violation { checker, at_ms: 7, replicas: vec![], expected, seen: seen.to_owned() }.explanation()
+        };
+        let late = |id: &str, other: &str, seen: u32| {
+            format!(
+                "{id} has version {seen} of state.json and the server version 9: what {other} wrote is on its way"
+            )
+        };
+        assert_eq!(of(&late("a", "b", 3)), of(&late("c", "a", 12)));
+        assert_ne!(of(&late("a", "b", 3)), of("a has the same state.json and has not looked at it yet"));
+        assert_eq!(
+            of("34 still wait, the first is 1; a names nobody"),
+            of("2 still wait, the first is 40; b names b")
+        );
+        let lost = |line: &str| format!("a does not see `{line}` of machine-a any more");
+        assert_eq!(of(&lost("one; two")), of(&lost("three")));
     }
 }

@@ -5,10 +5,13 @@
 use std::path::Path;
 
 use cloudchamber_folder::System;
+use cloudchamber_folder::checks::Violation;
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::shrink::{Options, Rule, Shrunk, Size, Unshrinkable, shrink};
+use cloudchamber_folder::systems::delta::DeltaSystem;
 use cloudchamber_folder::systems::failover::{FailoverSystem, name};
 use cloudchamber_folder::systems::journal::JournalSystem;
+use cloudchamber_folder::systems::notes::NotesSystem;
 use cloudchamber_folder::trace::{Trace, Watched};
 use cloudchamber_folder::world::{Choice, ChoiceOf};
 
@@ -253,4 +256,30 @@ fn a_spent_budget_leaves_what_was_reached() {
     let replays_max = 12;
     shrink(&trace, Options { replays_max, ..with_new_runs() }, &mut |progress| told.push(progress)).unwrap();
     assert!(told.iter().map(|progress| progress.replays).eq(1..=replays_max));
+}
+
+/// A trace that shrinks fails for the same reason, and what people did and what went wrong in it are a handful.
+#[track_caller]
+fn keeps_its_reason<S: System>(file: &str) {
+    let trace = recorded::<S>(file);
+    let small = shrunk(&trace, with_new_runs());
+    stands_by_itself(&small);
+    let same = |violation: &&Violation| violation.checker == small.violation.checker;
+    let before = trace.end.violations.iter().find(same).unwrap();
+    assert_eq!(small.violation.explanation(), before.explanation(), "{file}");
+    let choices = small.trace.choices.iter().map(|at| &at.choice);
+    let asked =
+        choices.filter(|choice| matches!(choice, Choice::Act { .. } | Choice::Command { .. })).count() as u64;
+    let faults: u64 = small.after.faults.values().sum();
+    assert!(asked + faults <= 10, "{file}: {asked} requests, {:?}", small.after.faults);
+}
+
+#[test]
+fn a_smaller_trace_fails_for_the_same_reason() {
+    for file in ["c01-split-by-delay.toml", "c02-zombie-leader.toml", "c03-slow-clock.toml"] {
+        keeps_its_reason::<FailoverSystem>(file);
+    }
+    keeps_its_reason::<JournalSystem>("f01-torn-tail-swallows-the-next-event.toml");
+    keeps_its_reason::<NotesSystem>("n01-a-read-error-wipes-the-deletion-log.toml");
+    keeps_its_reason::<DeltaSystem>("d01-equal-versions.toml");
 }

@@ -10,8 +10,10 @@
 //! # In the same way
 //! The same checker is violated, and at a choice or in the end as before. That alone would not be honest. A world
 //! does nothing by itself and lateness is always allowed, so a list of choices with one left out is in most cases a
-//! list that the world allows, but not always one that says why it failed. Five rules keep the reason:
+//! list that the world allows, but not always one that says why it failed. Six rules keep the reason:
 //!
+//! - The violation explains itself in the same words, numbers and names left aside: one that came of a claim which had been
+//!   read does not become one of a claim that is on its way.
 //! - A fault for which the scenario asks at a certain time goes by a new run or with its replica. Where the run without
 //!   it does not fail, a trace without it fails only because something else became late in its place.
 //! - Nobody runs who did not run. Where a process had crashed or its machine slept, it may not be up and awake in

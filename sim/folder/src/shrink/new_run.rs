@@ -19,6 +19,8 @@ pub(super) struct NewRuns<'a, 'b, 'r, S: System> {
     is_due: bool,
     /// Which replicas the violation is about.
     about: Vec<ReplicaId>,
+    /// Why it is violated.
+    explanation: String,
     rule: Rule,
     /// When the checker is violated, ms of world time; `None` if that is seen at the end.
     found_ms: Option<u64>,
@@ -39,8 +41,18 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         }
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         let Subject { is_due, rule, checker, .. } = *subject;
-        let about = subject.about.clone();
-        Some(Self { trace: trace.clone(), checker, is_due, about, rule, found_ms, again, budget })
+        let (about, explanation) = (subject.about.clone(), subject.explanation.clone());
+        Some(Self {
+            trace: trace.clone(),
+            checker,
+            is_due,
+            about,
+            explanation,
+            rule,
+            found_ms,
+            again,
+            budget,
+        })
     }
 
     /// Leaves out of the scenario whatever it can, and returns the run of what remains.
@@ -73,7 +85,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         // Where choices could be left out, they can be still.
         let as_before = self.rule == Rule::NewRun || self.rule == subject.rule;
-        let same_cause = !self.is_due || subject.about == self.about;
+        let same_about = !self.is_due || subject.about == self.about;
+        let same_cause = same_about && subject.explanation == self.explanation;
         if !as_before || !same_cause || found_ms.is_some() != self.found_ms.is_some() {
             return false;
         }
@@ -185,6 +198,7 @@ fn is_written_down<S: System>(choice: &ChoiceOf<S>) -> bool {
             | Choice::Disk { .. }
             | Choice::Folder { .. }
             | Choice::Keep { .. }
+            | Choice::Local { .. }
             | Choice::Mount { .. }
             | Choice::Network { .. }
             | Choice::Open { .. }

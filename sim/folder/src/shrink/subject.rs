@@ -22,6 +22,8 @@ pub(super) struct Subject<S: System> {
     /// Which replicas the violation is about. Of what is due, the same ones have to be missed for the same cause: that
     /// nobody is active is not that two are.
     pub(super) about: Vec<ReplicaId>,
+    /// Why it is violated, in words that the same reason always has.
+    pub(super) explanation: String,
     /// What may be left out.
     pub(super) rule: Rule,
     /// The choice at which it was violated; `None` if that is seen at the end.
@@ -77,6 +79,7 @@ impl<S: System> Subject<S> {
             checker: "",
             is_due: false,
             about: Vec::new(),
+            explanation: String::new(),
             rule: Rule::Anything,
             found: None,
             calm_ms: trace.end.calm_ms,
@@ -105,6 +108,7 @@ impl<S: System> Subject<S> {
         let checker = checks::checker::<S>(&found[chosen].checker).expect("a violation names its checker");
         (subject.checker, subject.is_due) = (checker.name, checker.kind == Kind::Liveness);
         subject.about.clone_from(&found[chosen].replicas);
+        subject.explanation = found[chosen].explanation();
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
         subject.rule = subject.rule_of();
@@ -140,7 +144,9 @@ impl<S: System> Subject<S> {
 
     /// Whether a violation is the one that is to stay, or one like it.
     pub(super) fn is_like(&self, violation: &Violation) -> bool {
-        violation.checker == self.checker && (!self.is_due || violation.replicas == self.about)
+        violation.checker == self.checker
+            && (!self.is_due || violation.replicas == self.about)
+            && violation.explanation() == self.explanation
     }
 
     fn rule_of(&self) -> Rule {
