@@ -124,6 +124,8 @@ pub enum Fault {
     FolderWiped,
     /// What the profile's client does wrong by itself: stalls, partial files, evictions, lost notices.
     Hazards,
+    /// What a replica keeps on its own machine cannot be read for a while.
+    LocalUnreadable,
     /// A fault of a machine.
     Machine(MachineFault),
     /// Files come back from an earlier time.
@@ -136,7 +138,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind, each with the name that commands use.
-    pub const ALL: [(&'static str, Self); 17] = [
+    pub const ALL: [(&'static str, Self); 18] = [
         ("ambush", Self::Ambush),
         ("burst", Self::Burst),
         ("clock-drift", Self::Machine(MachineFault::ClockDrift)),
@@ -148,6 +150,7 @@ impl Fault {
         ("folder-lost", Self::FolderLost),
         ("folder-wiped", Self::FolderWiped),
         ("hazards", Self::Hazards),
+        ("local-unreadable", Self::LocalUnreadable),
         ("offline", Self::Machine(MachineFault::Offline)),
         ("older-files", Self::OlderFiles),
         ("power-cut", Self::Machine(MachineFault::PowerCut)),
@@ -174,9 +177,12 @@ impl<S: System> Swarm<S> {
     fn on(&self, profile: &Profile, fault: Fault) -> bool {
         let hazards = &profile.hazards;
         let usual = match fault {
-            Fault::Ambush | Fault::Burst | Fault::FolderLost | Fault::Hazards | Fault::Whim => {
-                !hazards.machine.is_empty()
-            }
+            Fault::Ambush
+            | Fault::Burst
+            | Fault::FolderLost
+            | Fault::Hazards
+            | Fault::LocalUnreadable
+            | Fault::Whim => !hazards.machine.is_empty(),
             Fault::Machine(fault) => hazards.machine.contains(&fault),
             Fault::FolderHollow => hazards.folder_hollow && is_reported(profile, "hazards.folder_hollow"),
             // What a machine that is gone for good had written is then left with those that had read it.
@@ -335,6 +341,7 @@ impl<S: System> Swarm<S> {
             crash: outage(machine(MachineFault::Crash), 42, [60_000, 600_000], [500, 240_000]),
             disk: outage(machine(MachineFault::DiskFull), 43, [300_000, 900_000], [5_000, 60_000]),
             folder: outage(Fault::FolderLost, 44, [300_000, 900_000], [1_000, 60_000]),
+            local: outage(Fault::LocalUnreadable, 53, [200_000, 900_000], [1_000, 120_000]),
             mount: outage(Fault::FolderHollow, 48, [300_000, 900_000], [1_000, 120_000]),
             offline: outage(machine(MachineFault::Offline), 45, [100_000, 600_000], [5_000, 300_000]),
             older: outage(Fault::OlderFiles, 50, [200_000, 900_000], [1_000, 400_000]),

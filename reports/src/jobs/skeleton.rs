@@ -64,7 +64,7 @@ const REPLICA: [Example; 7] = [
 ];
 
 /// Faults that happen at random, each every so many milliseconds on average and for a time between two.
-pub(crate) const FAULTS: [Example; 14] = [
+pub(crate) const FAULTS: [Example; 15] = [
     example(
         "A machine is struck soon after it has done or heard something, by what of crash, power, sleep and offline is there \
          as well.",
@@ -86,6 +86,10 @@ pub(crate) const FAULTS: [Example; 14] = [
     example(
         "The shared folder cannot be reached.",
         "folder = { every_ms = 120_000, for_ms = [1_000, 30_000] }",
+    ),
+    example(
+        "What replicas keep on their own machines cannot be read.",
+        "local = { every_ms = 120_000, for_ms = [1_000, 60_000] }",
     ),
     example(
         "The folder's mount goes and leaves an empty directory.",
@@ -114,7 +118,7 @@ pub(crate) const FAULTS: [Example; 14] = [
 ];
 
 /// What can be done at a given time, as tables `[[at]]`. What the world does not allow at that time does not happen.
-pub(crate) const CHOICES: [Example; 25] = [
+pub(crate) const CHOICES: [Example; 26] = [
     example(
         "A process dies; with `torn-percent`, at its next op, of which so much still happens.",
         "do = \"crash\"\nreplica = \"a\"\ntorn-percent = 50",
@@ -142,6 +146,10 @@ pub(crate) const CHOICES: [Example; 25] = [
     example(
         "The folder cannot be reached; `reachable = true`: it can again.",
         "do = \"folder\"\nreplica = \"a\"\nreachable = false",
+    ),
+    example(
+        "What it keeps on its own machine cannot be read; `readable = true`: it can again.",
+        "do = \"local\"\nreplica = \"a\"\nreadable = false",
     ),
     example(
         "The folder's mount goes and leaves an empty directory; `mounted = true`: it is back.",

@@ -151,6 +151,12 @@ pub(crate) fn sentence<S: System>(choice: &ChoiceOf<S>) -> String {
         Choice::Crash { replica, torn_percent, .. } => {
             format!("{replica}'s process dies with {torn_percent} % of its next file written")
         }
+        Choice::Local { replica, readable: false } => {
+            format!("what {replica} keeps on its machine cannot be read")
+        }
+        Choice::Local { replica, readable: true } => {
+            format!("what {replica} keeps on its machine can be read again")
+        }
         Choice::Disk { replica, full: true } => format!("{replica}'s disk fills up"),
         Choice::Disk { replica, full: false } => format!("{replica}'s disk has room again"),
         Choice::Download { replica, path, back, arrival } => {

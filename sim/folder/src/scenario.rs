@@ -133,6 +133,9 @@ pub struct Faults {
     /// The shared folder cannot be reached for `for_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<Outage>,
+    /// What replicas keep on their own machines cannot be read for `for_ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<Outage>,
     /// The shared folder's mount goes for `for_ms` and leaves an empty directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Outage>,
@@ -382,6 +385,7 @@ impl Faults {
             crash,
             disk,
             folder,
+            local,
             mount,
             offline,
             older,
@@ -391,8 +395,9 @@ impl Faults {
             wipe,
             gone_for_good: _,
         } = self;
-        let all =
-            [ambush, burst, clock, crash, disk, folder, mount, offline, older, power, sleep, whim, wipe];
+        let all = [
+            ambush, burst, clock, crash, disk, folder, local, mount, offline, older, power, sleep, whim, wipe,
+        ];
         all.into_iter().flatten()
     }
 }

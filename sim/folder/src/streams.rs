@@ -67,6 +67,8 @@ pub enum Purpose {
     Ambush = 30,
     /// Where a run of an exploration begins, and which future it has.
     Explore = 31,
+    /// What replicas keep on their own machines cannot be read.
+    Local = 32,
 }
 
 /// The first so many replicas, and the decisions of a swarm, have stream `purpose * PER_PURPOSE + replica` of ChaCha8

@@ -417,6 +417,9 @@ impl<S: System> Stage<S> {
             if !machine.folder_reachable {
                 mend.push(Choice::Folder { replica, reachable: true });
             }
+            if !machine.local_readable {
+                mend.push(Choice::Local { replica, readable: true });
+            }
             if state.is_hollow() {
                 mend.push(Choice::Mount { replica, mounted: true });
             }

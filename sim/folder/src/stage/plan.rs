@@ -140,6 +140,7 @@ fn faults<S: System>(scenario: &Scenario<S>, replica: ReplicaId, deeds: &mut Vec
     });
     pair(faults.disk, Purpose::FullDisk, &|full| Choice::Disk { replica, full });
     pair(faults.folder, Purpose::Folder, &|lost| Choice::Folder { replica, reachable: !lost });
+    pair(faults.local, Purpose::Local, &|held| Choice::Local { replica, readable: !held });
     pair(faults.mount, Purpose::Mount, &|gone| Choice::Mount { replica, mounted: !gone });
     pair(faults.wipe, Purpose::Wipe, &|gone| match gone {
         true => Choice::Mount { replica, mounted: false },

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cloudchamber_core::{Content, FsError, Path, Protocol, Root, WallMs};
+use cloudchamber_core::{Content, FsError, FsOp, Path, Protocol, Root, WallMs};
 
 use super::disk::{Body, Disk, Presence, Slot};
-use super::{Effects, Refused, Replica, Setup, View, World};
+use super::{Effects, Machine, Refused, Replica, Setup, View, World};
 use crate::{ReplicaId, System};
 
 /// What stands in a folder's place while its mount is away: an empty directory, and what is made in it.
@@ -66,6 +66,15 @@ impl<P: Protocol> Replica<P> {
         self.machine.folder_reachable && (!another || found().slots().any(is_file))
     }
 
+    /// What its process gets from an op that does not reach its file.
+    pub(super) fn reaches(&self, op: &FsOp, guarded: bool) -> Result<(), FsError> {
+        unreachable(op.path(), self.can_write(guarded))?;
+        match op {
+            FsOp::Append { path, .. } => readable(&self.disk, path, self.machine.local_readable),
+            _ => Ok(()),
+        }
+    }
+
     /// The directory in the folder's place is the folder from now on, since something was written there or a person says so.
     pub(super) fn note_folder(&mut self) {
         if let Some(beneath) = self.beneath.as_mut().filter(|beneath| beneath.strange && !beneath.shows) {
@@ -87,11 +96,12 @@ impl<P: Protocol> Replica<P> {
 pub(super) fn view<'a>(
     disk: &'a Disk,
     beneath: Option<&'a Arc<Beneath>>,
-    reachable: bool,
+    machine: &Machine,
     guarded: bool,
 ) -> View<'a> {
     let shared = beneath.filter(|beneath| beneath.shows).map_or(disk, |beneath| &beneath.disk);
-    View { shared, local: disk, reachable, guarded }
+    let Machine { folder_reachable: reachable, local_readable, .. } = *machine;
+    View { shared, local: disk, reachable, local_readable, guarded }
 }
 
 impl<S: System> World<S> {
@@ -222,6 +232,13 @@ impl<S: System> World<S> {
         self.replica_mut(id).changed = true;
         Ok(())
     }
+}
+
+/// What the application gets from a file of its own machine that cannot be read: what a file gives whose bytes are elsewhere.
+pub(super) fn readable(disk: &Disk, path: &Path, local_readable: bool) -> Result<(), FsError> {
+    let is_there = || disk.slot(path).is_some_and(|slot| slot.body.is_some());
+    let is_held = !local_readable && path.root() == Root::Local && is_there();
+    if is_held { Err(FsError::NotLocal) } else { Ok(()) }
 }
 
 /// What the application gets from a client's folder that cannot be reached.

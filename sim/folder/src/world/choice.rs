@@ -216,6 +216,14 @@ pub enum Choice<C, A> {
         /// client has brought the newest version again.
         sent: bool,
     },
+    /// What it keeps on its own machine cannot be read any more, or can again: its bytes were moved elsewhere, or another
+    /// program holds it.
+    Local {
+        /// Whose.
+        replica: ReplicaId,
+        /// Whether it can be read from now on.
+        readable: bool,
+    },
 }
 
 impl<C, A> Choice<C, A> {
@@ -234,6 +242,7 @@ impl<C, A> Choice<C, A> {
             | Self::Fetch { replica, .. }
             | Self::Folder { replica, .. }
             | Self::Keep { replica }
+            | Self::Local { replica, .. }
             | Self::Mount { replica, .. }
             | Self::Network { replica, .. }
             | Self::Open { replica, .. }
@@ -289,6 +298,7 @@ impl<C, A> Choice<C, A> {
             Self::Fetch { .. } => ("file evicted", false),
             Self::Fail { .. } => ("op failed", true),
             Self::Folder { reachable, .. } => ("folder lost", !*reachable),
+            Self::Local { readable, .. } => ("local files unreadable", !*readable),
             Self::Mount { mounted, .. } => ("folder hollow", !*mounted),
             Self::Network { online, .. } => ("network lost", !*online),
             Self::ResetIndex { .. } => ("index reset", true),
@@ -303,7 +313,7 @@ impl<C, A> Choice<C, A> {
 }
 
 /// The kinds of faults.
-pub const FAULTS: [&str; 15] = [
+pub const FAULTS: [&str; 16] = [
     "clock set",
     "disk full",
     "file broken",
@@ -312,6 +322,7 @@ pub const FAULTS: [&str; 15] = [
     "folder lost",
     "folder wiped",
     "index reset",
+    "local files unreadable",
     "network lost",
     "notice lost",
     "older files came back",

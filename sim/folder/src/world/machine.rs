@@ -42,6 +42,8 @@ pub struct Machine {
     pub folder_reachable: bool,
     /// Whether its disk or quota is full.
     pub disk_full: bool,
+    /// Whether its processes can read what they keep on it.
+    pub local_readable: bool,
     /// By how much its wall clock was set since the start, in ms.
     pub clock_set_ms: i64,
     /// How long its monotonic clock has stood still, in ms.
@@ -57,6 +59,7 @@ impl Machine {
             online: true,
             folder_reachable: true,
             disk_full: false,
+            local_readable: true,
             clock_set_ms: 0,
             stopped_ms: 0,
             asleep_since: 0,

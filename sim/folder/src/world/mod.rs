@@ -42,7 +42,7 @@ use std::sync::Arc;
 use cloudchamber_core::kit::stub::StubBy;
 use cloudchamber_core::{Content, Driver, Entry, Fs, FsError, FsMut, FsOp, Now, Path, Protocol, Root};
 
-use self::away::{Beneath, Kept, unreachable};
+use self::away::{Beneath, Kept, readable, unreachable};
 pub use self::choice::{Choice, FAULTS, Loss, Part, Refused};
 pub use self::choices::Menu;
 pub use self::cloud::{Cloud, ServerFile, Version};
@@ -476,6 +476,7 @@ impl<S: System> World<S> {
             Choice::Clock { .. }
             | Choice::Disk { .. }
             | Choice::Folder { .. }
+            | Choice::Local { .. }
             | Choice::Network { .. }
             | Choice::Sleep { .. }
             | Choice::Wake { .. } => self.switch(setup, choice),
@@ -495,6 +496,7 @@ impl<S: System> World<S> {
             }
             Choice::Disk { full, .. } => set(&mut machine.disk_full, *full),
             Choice::Folder { reachable, .. } => set(&mut machine.folder_reachable, *reachable),
+            Choice::Local { readable, .. } => set(&mut machine.local_readable, *readable),
             Choice::Network { online, .. } => set(&mut machine.online, *online),
             Choice::Sleep { .. } if machine.awake => {
                 machine.sleep(now);
@@ -575,6 +577,8 @@ struct View<'a> {
     shared: &'a Disk,
     local: &'a Disk,
     reachable: bool,
+    /// Whether what is kept on this machine can be read.
+    local_readable: bool,
     /// Whether a stub is told as the file that it stands for.
     guarded: bool,
 }
@@ -589,6 +593,7 @@ impl View<'_> {
 impl Fs for View<'_> {
     fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
         let disk = self.disk(path)?;
+        readable(disk, path, self.local_readable)?;
         disk.read(path, from).map_err(|error| told(disk, path, error, self.guarded))
     }
 
@@ -597,7 +602,8 @@ impl Fs for View<'_> {
     }
 
     fn digest(&self, dir: &Path) -> Option<u64> {
-        self.disk(dir).ok().map(|disk| disk.digest_below(dir))
+        let is_readable = self.local_readable || dir.root() == Root::Shared;
+        self.disk(dir).ok().filter(|_| is_readable).map(|disk| disk.digest_below(dir))
     }
 }
 
@@ -633,7 +639,7 @@ impl LocalView {
     }
 
     fn view(&self) -> View<'_> {
-        View { shared: &self.disk, local: &self.disk, reachable: true, guarded: true }
+        View { shared: &self.disk, local: &self.disk, reachable: true, local_readable: true, guarded: true }
     }
 }
 

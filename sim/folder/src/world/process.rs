@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloudchamber_core::{Draw, Driver, FsError, FsOp, Input, Path, Protocol, Root};
 
-use super::away::{unreachable, view};
+use super::away::view;
 use super::choice::{Loss, Part, Refused};
 use super::running::Running;
 use super::{Effects, Replica, Setup, World, told};
@@ -25,9 +25,8 @@ impl<S: System> World<S> {
                 "replica {id}'s process cannot start: it is up, or the machine sleeps"
             )));
         }
-        let reachable = replica.machine.folder_reachable;
-        let view =
-            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
+        let guarded = setup.replicas[id.index()].guarded;
+        let view = view(&replica.disk, replica.beneath.as_ref(), &replica.machine, guarded);
         let config = &setup.replicas[id.index()].config;
         let process = Driver::open(config, now, draw, &view, &mut effects.events);
         let replica = self.replica_mut(id);
@@ -135,9 +134,8 @@ impl<S: System> World<S> {
         let now = self.clocks(setup, id);
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
-        let reachable = replica.machine.folder_reachable;
-        let view =
-            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
+        let guarded = setup.replicas[id.index()].guarded;
+        let view = view(&replica.disk, replica.beneath.as_ref(), &replica.machine, guarded);
         let process = replica.process.as_mut().expect("a process that can be fed is up");
         process.driver_mut().feed(config, input, now, draw, &view, &mut effects.events);
         Ok(())
@@ -167,7 +165,7 @@ impl<S: System> World<S> {
         let replica = self.replica_mut(id);
         let full = replica.machine.disk_full;
         let guarded = setup.replicas[id.index()].guarded;
-        let result = unreachable(op.path(), replica.can_write(guarded)).and_then(|()| {
+        let result = replica.reaches(&op, guarded).and_then(|()| {
             let disk = replica.found_mut(op.path().root());
             disk.apply(&op, part, full, wall, now).map_err(|error| told(disk, op.path(), error, guarded))
         });
@@ -210,9 +208,8 @@ impl<S: System> World<S> {
         let config = &setup.replicas[id.index()].config;
         let replica = Arc::make_mut(&mut self.replicas[id.index()]);
         replica.begun = false;
-        let reachable = replica.machine.folder_reachable;
-        let view =
-            view(&replica.disk, replica.beneath.as_ref(), reachable, setup.replicas[id.index()].guarded);
+        let guarded = setup.replicas[id.index()].guarded;
+        let view = view(&replica.disk, replica.beneath.as_ref(), &replica.machine, guarded);
         let process = replica.process.as_mut().expect("an op is pending in a process that is up");
         process.driver_mut().applied(config, result, now, draw, &view, &mut effects.events);
     }
@@ -234,7 +231,7 @@ impl<S: System> World<S> {
         let before = replica.disk.clone();
         let begun = std::mem::take(&mut replica.begun);
         if let Some(op) = process.pending_op()
-            && unreachable(op.path(), replica.can_write(setup.replicas[id.index()].guarded)).is_ok()
+            && replica.reaches(op, setup.replicas[id.index()].guarded).is_ok()
             && !replica.machine.disk_full
         {
             replica.found_mut(op.path().root()).tear(op, torn_percent.min(100), begun, wall, now);

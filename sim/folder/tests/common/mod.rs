@@ -289,6 +289,9 @@ impl Stage {
             if !machine.folder_reachable {
                 self.take(Choice::Folder { replica: id, reachable: true });
             }
+            if !machine.local_readable {
+                self.take(Choice::Local { replica: id, readable: true });
+            }
             if self.world.replica(id).is_hollow() {
                 self.take(Choice::Mount { replica: id, mounted: true });
             }

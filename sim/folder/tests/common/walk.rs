@@ -51,7 +51,7 @@ pub fn menu(rng: &mut dyn Rng) -> Menu<ScribeSystem> {
 pub fn rare(stage: &Stage, rng: &mut dyn Rng) -> ChoiceOf<ScribeSystem> {
     let replica = ReplicaId(u8::try_from(rng.up_to(stage.setup.replicas.len() as u64 - 1)).unwrap());
     let draw = Draw::default();
-    match rng.up_to(15) {
+    match rng.up_to(16) {
         0 | 1 => Choice::ResetIndex { replica },
         2 => Choice::Clock { replica, by_ms: i64::try_from(rng.up_to(200_000)).unwrap() - 100_000 },
         3 => Choice::Disk { replica, full: rng.up_to(1) == 0 },
@@ -67,6 +67,7 @@ pub fn rare(stage: &Stage, rng: &mut dyn Rng) -> ChoiceOf<ScribeSystem> {
         8 => Choice::Fetch { replica, path: path(rng) },
         9 => Choice::Timer { replica, draw },
         11 => Choice::Mount { replica, mounted: rng.up_to(2) > 0 },
+        15 => Choice::Local { replica, readable: rng.up_to(2) > 0 },
         12 => Choice::Wipe { replica },
         13 => Choice::Keep { replica },
         14 => {

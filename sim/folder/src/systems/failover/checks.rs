@@ -607,9 +607,11 @@ impl FailoverChecks {
     }
 }
 
-/// Whether a replica runs, is connected, and can write: on a full disk it can neither claim nor vote.
+/// Whether a replica runs, is connected, and can write and read: on a full disk it can neither claim nor vote, and one that
+/// cannot read who it is waits.
 fn is_well(replica: &Replica<Failover>) -> bool {
-    replica.runs() && replica.syncs() && !replica.machine().disk_full
+    let machine = replica.machine();
+    replica.runs() && replica.syncs() && !machine.disk_full && machine.local_readable
 }
 
 /// Whether as many replicas are well as it takes to make this one active. While the voters are being changed
@@ -643,6 +645,7 @@ fn troubles(choice: &ChoiceOf<FailoverSystem>) -> bool {
             | Choice::Disk { .. }
             | Choice::Fail { .. }
             | Choice::Folder { .. }
+            | Choice::Local { .. }
             | Choice::Mount { .. }
             | Choice::Network { .. }
             | Choice::Open { .. }
