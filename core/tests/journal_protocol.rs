@@ -19,7 +19,7 @@ use cloudchamber_core::journal::uphold::UPHOLD_MS;
 use cloudchamber_core::journal::verify::verify;
 use cloudchamber_core::kit::identity::Place;
 use cloudchamber_core::{
-    Content, Draw, Driver, FsMut as _, FsOp, Input, MemoryFs, Mono, Now, Path, Root, WallMs,
+    Content, Draw, Driver, FsError, FsMut as _, FsOp, Input, MemoryFs, Mono, Now, Path, Root, WallMs,
 };
 use support::Journals as _;
 
@@ -493,13 +493,13 @@ fn a_machine_that_starts_again_remembers_the_largest_clock_it_saw() {
 struct Closed<'a>(&'a MemoryFs, &'a str);
 
 impl cloudchamber_core::Fs for Closed<'_> {
-    fn read(&self, path: &Path, from: u64) -> Result<Content, cloudchamber_core::FsError> {
+    fn read(&self, path: &Path, from: u64) -> Result<Content, FsError> {
         let foreign = path.name().contains(self.1) && path.name().ends_with(".jsonl");
         assert!(!foreign, "{path} was read");
         self.0.read(path, from)
     }
 
-    fn list(&self, dir: &Path) -> Result<Vec<cloudchamber_core::Entry>, cloudchamber_core::FsError> {
+    fn list(&self, dir: &Path) -> Result<Vec<cloudchamber_core::Entry>, FsError> {
         self.0.list(dir)
     }
 }
@@ -685,4 +685,44 @@ fn what_another_machine_lost_is_said_again_after_long_and_once() {
     let mut phone = Machine::start(Design::HARDENED, "phone", MemoryFs::default());
     copy(&laptop, &mut phone);
     assert_eq!(phone.bodies(), ["one", "two", "three"]);
+}
+
+#[test]
+fn what_a_machine_keeps_and_cannot_read_now_is_missing_nowhere() {
+    let mut laptop = Machine::start(Design::HARDENED, "laptop", MemoryFs::default());
+    let mut server = Machine::start(Design::HARDENED, "server", MemoryFs::default());
+    server.time = 3_600_000;
+    server.say("msg-1", "from a fast clock");
+    server.work();
+    copy(&server, &mut laptop);
+    laptop.feed(Input::Changed);
+    laptop.work();
+    assert_eq!(laptop.bodies(), ["from a fast clock"]);
+    // The journal is gone, so that it stands only in what was kept of it, which cannot be read.
+    let whole = laptop.files.files.clone();
+    laptop.files.files.retain(|path, _| !path.name().contains("machines/server"));
+    let kept: Vec<Path> =
+        laptop.files.files.keys().filter(|path| path.root() == Root::Local).cloned().collect();
+    let hold = |machine: &mut Machine| {
+        machine.files.unreadable.extend(kept.iter().map(|path| (path.clone(), FsError::NotLocal)));
+    };
+    hold(&mut laptop);
+    laptop.feed(Input::Changed);
+    laptop.work();
+    assert_eq!(laptop.bodies(), ["from a fast clock"], "it goes on showing what it showed");
+    // One that starts then neither appends nor forgets the clock that it had noted.
+    let mut again = Machine::start(Design::HARDENED, "laptop", laptop.files.clone());
+    again.say("msg-2", "refused");
+    again.work();
+    assert_eq!(again.acknowledged(), 0, "{:?}", again.told);
+    again.files.unreadable.clear();
+    again.files.files.extend(whole.into_iter().filter(|(path, _)| path.root() == Root::Shared));
+    let edit = Event::new(Kind::MessageUpdate)
+        .with_text(Field::Id, "msg-1")
+        .with_text(Field::Body, "seen and changed");
+    again.feed(Input::Command(edit.into()));
+    again.work();
+    again.feed(Input::Changed);
+    again.work();
+    assert_eq!(again.bodies(), ["seen and changed"], "what it had seen comes before what it appends");
 }

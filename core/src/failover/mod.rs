@@ -51,6 +51,8 @@ enum Machine {
     // Boxed: far larger than the other, and cloned as often.
     Hardened(Box<hardened::Replica>),
     Published(published::Published),
+    // Of the hardened design.
+    Waiting(hardened::Waiting),
 }
 
 impl Failover {
@@ -62,6 +64,7 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.is_active(now),
             Machine::Published(machine) => machine.is_active(now),
+            Machine::Waiting(_) => false,
         }
     }
 
@@ -72,6 +75,7 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.act_until(now).filter(|until| now.mono < *until),
             Machine::Published(machine) => machine.is_active(now).then_some(Mono(u64::MAX)),
+            Machine::Waiting(_) => None,
         }
     }
 
@@ -81,7 +85,7 @@ impl Failover {
     pub fn is_handing_over(&self) -> bool {
         match &self.0 {
             Machine::Hardened(machine) => machine.is_handing_over(),
-            Machine::Published(_) => false,
+            Machine::Published(_) | Machine::Waiting(_) => false,
         }
     }
 
@@ -91,6 +95,7 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.leader(),
             Machine::Published(machine) => machine.leader(),
+            Machine::Waiting(_) => None,
         }
     }
 
@@ -100,6 +105,7 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.is_local_only(),
             Machine::Published(machine) => machine.is_local_only(),
+            Machine::Waiting(_) => false,
         }
     }
 
@@ -109,17 +115,19 @@ impl Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.last_update_id(),
             Machine::Published(machine) => machine.last_update_id(),
+            Machine::Waiting(_) => 0,
         }
     }
 }
 
 impl Failover {
-    /// The id that no other replica shares; `None` in the published design, whose device ids may be shared.
+    /// The id that no other replica shares; `None` in the published design, whose device ids may be shared, and while it
+    /// cannot be read.
     #[must_use]
     pub fn id(&self) -> Option<&Arc<str>> {
         match &self.0 {
             Machine::Hardened(machine) => Some(machine.id()),
-            Machine::Published(_) => None,
+            Machine::Published(_) | Machine::Waiting(_) => None,
         }
     }
 
@@ -128,7 +136,7 @@ impl Failover {
     pub fn voters(&self) -> Option<&[Arc<str>]> {
         match &self.0 {
             Machine::Hardened(machine) => machine.voters(),
-            Machine::Published(_) => None,
+            Machine::Published(_) | Machine::Waiting(_) => None,
         }
     }
 
@@ -137,7 +145,7 @@ impl Failover {
     pub fn term(&self) -> u64 {
         match &self.0 {
             Machine::Hardened(machine) => machine.term(),
-            Machine::Published(_) => 0,
+            Machine::Published(_) | Machine::Waiting(_) => 0,
         }
     }
 }
@@ -151,7 +159,10 @@ impl Protocol for Failover {
 
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         Self(match config.design {
-            Design::Hardened => Machine::Hardened(Box::new(hardened::Replica::open(config, cx))),
+            Design::Hardened => match hardened::Waiting::open(config, cx) {
+                Ok(replica) => Machine::Hardened(Box::new(replica)),
+                Err(waiting) => Machine::Waiting(waiting),
+            },
             Design::Published => Machine::Published(published::Published::open(config, cx)),
         })
     }
@@ -160,6 +171,11 @@ impl Protocol for Failover {
         match &mut self.0 {
             Machine::Hardened(machine) => machine.step(config, input, cx),
             Machine::Published(machine) => machine.step(config, input, cx),
+            Machine::Waiting(waiting) => {
+                if let Some(replica) = waiting.step(config, input, cx) {
+                    self.0 = Machine::Hardened(Box::new(replica));
+                }
+            }
         }
     }
 
@@ -167,6 +183,7 @@ impl Protocol for Failover {
         match &self.0 {
             Machine::Hardened(machine) => machine.wake_at(),
             Machine::Published(machine) => machine.wake_at(),
+            Machine::Waiting(waiting) => Some(waiting.wake_at()),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::kit::claims::Claim;
 use crate::kit::copies::copies_of_dir;
 use crate::kit::names::{Client, copy_of};
 use crate::kit::text::without_mark;
-use crate::{Content, Entry, EntryKind, Fs, FsError, Path};
+use crate::{Content, Entry, EntryKind, Fs, FsError, Path, Root};
 
 /// What the configuration says, as far as it matters here.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq)]
@@ -71,6 +71,9 @@ pub struct Folder {
     pub legacy: bool,
     /// Whether a file could not be read: published rebuilds nothing then.
     pub unreadable: bool,
+    /// Whether something that this machine keeps itself is there and could not be read: what is made without it may lack
+    /// what was shown.
+    pub lacks_kept: bool,
 }
 
 impl Folder {
@@ -106,7 +109,10 @@ impl Folder {
         let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
         let kept = match design.remembering {
             Remembering::Nothing => Kept::new(),
-            Remembering::AllSeen => kept::kept(fs),
+            Remembering::AllSeen => kept::kept(fs).unwrap_or_else(|_| {
+                folder.lacks_kept = true;
+                Kept::new()
+            }),
         };
         // A folder that cannot be reached, or of whose machines something was read, has the layout with machines.
         let had_machines = machines.as_ref().err() != Some(&FsError::NotFound) || !kept.is_empty();
@@ -291,6 +297,7 @@ impl Folder {
             Err(FsError::NotFound) => {}
             Err(error) => {
                 self.unreadable = true;
+                self.lacks_kept |= path.root() == Root::Local;
                 self.problems.push(unread(name, error));
             }
         }

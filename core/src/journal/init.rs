@@ -44,7 +44,7 @@ pub(super) fn found(fs: &dyn Fs, id: &str, now: Now, owner: Option<Nonce>) -> Re
         Err(refusal) => return Err(refusal),
     }
     let machines = fs.list(&Path::shared(MACHINES)).unwrap_or_default();
-    let begun = migration_begun(fs).is_some_and(|known| known == id);
+    let begun = migration_begun(fs)?.is_some_and(|known| known == id);
     if !begun && are_of(&machines, id) {
         return Err(Refusal::Identity(format!("`{id}` is taken by another machine")));
     }

@@ -55,14 +55,20 @@ pub(super) struct KeptDirectory {
 /// What is kept, by the name of the directory it is of.
 pub(super) type Kept = BTreeMap<String, KeptDirectory>;
 
-/// Finds what is kept. A local directory that cannot be read has nothing: what is in the folder is read all the same.
-pub(super) fn kept(fs: &dyn Fs) -> Kept {
+/// Finds what is kept.
+///
+/// # Errors
+/// Where a directory of it cannot be listed now.
+pub(super) fn kept(fs: &dyn Fs) -> Result<Kept, FsError> {
     let mut kept = Kept::new();
     for root in [KEPT, SHADOW] {
-        let directories = fs.list(&Path::local(root)).unwrap_or_default();
+        let directories = match fs.list(&Path::local(root)) {
+            Err(FsError::NotFound) => Vec::new(),
+            directories => directories?,
+        };
         for directory in directories.into_iter().filter(|entry| entry.kind == EntryKind::Dir) {
             let of = kept.entry(directory.name().to_owned()).or_default();
-            for file in fs.list(&directory.path).unwrap_or_default() {
+            for file in fs.list(&directory.path)? {
                 let name = file.name();
                 match (Log::from_file_name(name), name.strip_suffix(".remains").and_then(Log::from_file_name))
                 {
@@ -74,7 +80,7 @@ pub(super) fn kept(fs: &dyn Fs) -> Kept {
             }
         }
     }
-    kept
+    Ok(kept)
 }
 
 impl KeptDirectory {
@@ -109,7 +115,8 @@ impl KeptDirectory {
 const END_BYTES: u64 = 4 * 1024;
 
 /// Whether a journal is the one of which a file of so many bytes is kept, as far as the end of that tells and both go.
-/// `journal` reads it from an offset on; one that cannot be read now is taken for the same.
+/// `journal` reads it from an offset on; one that cannot be read now is taken for the same. What is kept and cannot be read
+/// now is not: it may have what the journal lacks.
 pub(super) fn is_same(
     fs: &dyn Fs,
     kept: &Path,
@@ -117,13 +124,11 @@ pub(super) fn is_same(
     journal: &dyn Fn(u64) -> Result<Content, FsError>,
 ) -> bool {
     let from = len.saturating_sub(END_BYTES);
-    match (journal(from), fs.read(kept, from)) {
-        (Ok(journal), Ok(kept)) => {
-            let both = journal.len().min(kept.len());
-            journal.bytes()[..both] == kept.bytes()[..both]
-        }
-        _ => true,
-    }
+    let Ok(journal) = journal(from) else { return true };
+    fs.read(kept, from).is_ok_and(|kept| {
+        let both = journal.len().min(kept.len());
+        journal.bytes()[..both] == kept.bytes()[..both]
+    })
 }
 
 fn is_own(file: &Entry, log: Log) -> bool {
@@ -139,7 +144,7 @@ fn accepted_path() -> Path {
 /// unknown.
 fn tally(fs: &dyn Fs) -> Tally {
     let mut tally = Tally::default();
-    for (directory, of) in kept(fs) {
+    for (directory, of) in kept(fs).unwrap_or_default() {
         let files = match fs.list(&Path::shared(MACHINES).join(&directory)) {
             Ok(files) => files,
             Err(FsError::NotFound) => Vec::new(),
@@ -182,7 +187,8 @@ pub(super) fn may_lack(fs: &dyn Fs, own: &str) -> bool {
         directory != own
             && !of.read_beside(directory, &files(directory), &BTreeSet::new(), &is_same).is_empty()
     };
-    kept(fs).iter().any(lacks) || files(own).iter().any(|file| upheld_of(file.name()).is_some())
+    kept(fs).unwrap_or_default().iter().any(lacks)
+        || files(own).iter().any(|file| upheld_of(file.name()).is_some())
 }
 
 /// What is to be written so that everything that the machines' directories have now is kept.
@@ -197,7 +203,9 @@ pub(super) struct Keeping {
 /// Compares the journals with what is kept of them. `is_of` says whether an origin is the machine that a directory is called
 /// after.
 pub(super) fn keep(fs: &dyn Fs, machines: &[Entry], is_of: &dyn Fn(&str, &str) -> bool) -> Keeping {
-    let (kept, mut keeping) = (kept(fs), Keeping::default());
+    let mut keeping = Keeping::default();
+    // What cannot be listed now is compared later.
+    let Ok(kept) = kept(fs) else { return keeping };
     for directory in machines.iter().filter(|entry| entry.kind == EntryKind::Dir) {
         let files = fs.list(&directory.path).unwrap_or_default();
         let of = kept.get(directory.name());
@@ -412,7 +420,7 @@ mod tests {
     /// The kept files that are read beside the journals, by name.
     fn beside(fs: &MemoryFs) -> Vec<String> {
         let files = fs.list(&Path::shared("shared/machines/alpha")).unwrap_or_default();
-        let all = kept(fs);
+        let all = kept(fs).unwrap();
         let same = |_: Log, kept: &Path, len: u64| {
             is_same(fs, kept, len, &|from| fs.read(&Path::shared(JOURNAL), from))
         };

@@ -41,7 +41,7 @@ pub fn is_due(fs: &dyn Fs) -> bool {
 /// As [`init`](super::init::init), where an old file cannot be read, where the folder has the layout with machines
 /// already, and where another name for this machine was given the first time.
 pub fn migrate(fs: &dyn Fs, machine: &str, now: Now, owner: Option<Nonce>) -> Result<Vec<FsOp>, Refusal> {
-    match migration_begun(fs) {
+    match migration_begun(fs)? {
         Some(known) if known != machine => {
             return Err(Refusal::Identity(format!(
                 "a migration to `{known}` was interrupted: finish it under that name"

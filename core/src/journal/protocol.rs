@@ -219,13 +219,24 @@ impl Journal {
         let known = self.looked.filter(|looked| Some(looked.digests) == digests);
         let known = known.filter(|looked| looked.latest.ms <= followed_ms);
         let asked = cx.ops_asked();
+        if self.phase == Phase::Closed
+            && let Err(refusal) = self.remember(cx.fs())
+        {
+            // Nothing is made of less than it knows.
+            self.next = cx.now().mono.plus(settings.scan_ms);
+            return self.refuse(refusal, cx);
+        }
         if known.is_none() && self.keep(settings, cx) {
             return;
         }
         match (settings.viewing, known) {
             (Viewing::Within, Some(looked)) => _ = self.see(looked.latest, settings, cx),
             (Viewing::Within, None) => {
-                self.folder = Folder::read(cx.fs(), &settings.design);
+                let folder = Folder::read(cx.fs(), &settings.design);
+                if folder.lacks_kept {
+                    return self.wait_for_kept(settings, cx);
+                }
+                self.folder = folder;
                 self.names = Folder { files: Vec::new(), ..self.folder.clone() };
                 let up_to = |ms: i64| {
                     self.folder.with_sources(&settings.design, |sources| {
@@ -273,7 +284,13 @@ impl Journal {
         }
         let upheld = match settings.viewing {
             Viewing::Within => uphold(&self.folder, own),
-            Viewing::Beside => uphold(&Folder::read(cx.fs(), &settings.design), own),
+            Viewing::Beside => {
+                let folder = Folder::read(cx.fs(), &settings.design);
+                if folder.lacks_kept {
+                    return;
+                }
+                uphold(&folder, own)
+            }
         };
         upheld.what.into_iter().for_each(|what| cx.event(Told::Repaired(what)));
         upheld.ops.into_iter().for_each(|op| cx.op(op));
@@ -300,6 +317,20 @@ impl Journal {
         self.lacking
     }
 
+    /// Goes on showing what it showed, since what it keeps itself cannot be read now.
+    fn wait_for_kept(&mut self, settings: &Settings, cx: &mut Cx<'_, Self>) {
+        (self.stale, self.next) = (true, cx.now().mono.plus(settings.scan_ms));
+        if self.phase == Phase::Closed {
+            self.start(settings, cx);
+        }
+    }
+
+    /// Takes up the clock that it had noted.
+    fn remember(&mut self, fs: &dyn Fs) -> Result<(), Refusal> {
+        self.seen = self.seen.max(seen(fs)?);
+        Ok(())
+    }
+
     /// Shows what it wrote itself, beside what it saw of the others when it last looked.
     fn read_own(&mut self, settings: &Settings, cx: &Cx<'_, Self>) {
         let Some(own) = self.writer.as_ref().map(Writer::identity) else { return };
@@ -309,7 +340,7 @@ impl Journal {
         *self.looked = None;
         let directory = Path::shared(MACHINES).join(&own.id);
         let (fs, before) = (cx.fs(), std::mem::take(&mut self.folder.files));
-        self.folder = Folder::find(fs, &settings.design, &mut |name, path| {
+        let folder = Folder::find(fs, &settings.design, &mut |name, path| {
             // Where the folder is away, what it wrote is in its shadow.
             if path.below(&directory).is_some() || path.root() == Root::Local {
                 return fs.read(path, 0);
@@ -317,6 +348,11 @@ impl Journal {
             let known = before.iter().find(|held| *held.name == *name);
             known.map(|held| held.content.clone()).ok_or(FsError::NotFound)
         });
+        if folder.lacks_kept {
+            self.folder.files = before;
+            return self.expect_a_look(cx);
+        }
+        self.folder = folder;
         // Of a journal as it was then, what was kept of it then still counts, whatever has come since.
         let is_there = |name: &str| self.folder.files.iter().any(|held| *held.name == *name);
         let kept: Vec<Held> =
@@ -366,11 +402,18 @@ impl Journal {
         if settings.joining == Joining::OnlyLooking {
             return;
         }
-        if migration_begun(cx.fs()).is_some() {
-            // A crash interrupted it, and nothing may be appended before it is done.
-            (self.phase, self.writer) = (Phase::Closed, None);
-            self.manage(&Manage::Migrate, settings, cx);
-            return;
+        if let Err(refusal) = self.remember(cx.fs()) {
+            return self.refuse(refusal, cx);
+        }
+        match migration_begun(cx.fs()) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                // A crash interrupted it, and nothing may be appended before it is done.
+                (self.phase, self.writer) = (Phase::Closed, None);
+                self.manage(&Manage::Migrate, settings, cx);
+                return;
+            }
+            Err(unread) => return self.refuse(unread.into(), cx),
         }
         match (identity(cx.fs()), &settings.joining) {
             (Err(Refusal::NoIdentity), Joining::Under(machine)) => {
@@ -476,7 +519,8 @@ impl Journal {
             Manage::Accept => return,
             Manage::Migrate => {
                 let drawn = drawn(&settings.design, cx);
-                let known = migration_begun(cx.fs()).or_else(|| identity(cx.fs()).ok().map(|own| own.id));
+                let begun = migration_begun(cx.fs()).unwrap_or_default();
+                let known = begun.or_else(|| identity(cx.fs()).ok().map(|own| own.id));
                 let named = match &settings.joining {
                     Joining::Under(machine) => Some(machine.clone()),
                     Joining::AsKnown | Joining::OnlyLooking => known,
@@ -488,7 +532,9 @@ impl Journal {
             }
             Manage::Rename { old, new } => migrate::rename(cx.fs(), &settings.design, old, new),
             &Manage::Saw { ms, count } => {
-                self.seen = self.seen.max(seen(cx.fs()));
+                if let Err(refusal) = self.remember(cx.fs()) {
+                    return cx.event(Told::Refused(refusal));
+                }
                 if self.see(Hybrid { ms, count }, settings, cx) && self.phase == Phase::Ready {
                     self.phase = Phase::Noting;
                 }
@@ -595,7 +641,7 @@ impl Protocol for Journal {
         let mut journal = Self {
             folder: Folder::default(),
             names: Folder::default(),
-            seen: seen(cx.fs()),
+            seen: seen(cx.fs()).unwrap_or_default(),
             heard: Hybrid::default(),
             stale: true,
             appended: false,
@@ -623,7 +669,7 @@ impl Protocol for Journal {
                 }
                 self.heard = self.heard.max(self.clock());
                 self.writer = None;
-                self.seen = seen(cx.fs());
+                self.seen = seen(cx.fs()).unwrap_or_default();
                 self.find(settings, cx);
                 if std::mem::take(&mut self.lacking) {
                     self.next = cx.now().mono.plus(settings.scan_ms);

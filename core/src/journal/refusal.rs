@@ -84,13 +84,19 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+impl From<(Path, FsError)> for Refusal {
+    fn from((path, error): (Path, FsError)) -> Self {
+        Self::Fs(path, error)
+    }
+}
+
 /// Refuses a folder of the layout before machines: its files are read by nobody once it is migrated. One whose
 /// migration this machine has not finished is such a folder still.
 ///
 /// # Errors
 /// [`Refusal::Legacy`] with the name of the file.
 pub fn refuse_legacy(fs: &dyn Fs) -> Result<(), Refusal> {
-    if migration_begun(fs).is_some() {
+    if migration_begun(fs)?.is_some() {
         return Err(Refusal::Legacy("a migration was interrupted; the folder".to_owned()));
     }
     if fs.read(&Path::shared(SENTINEL), 0).is_ok() || fs.list(&Path::shared(MACHINES)).is_ok() {

@@ -5,14 +5,22 @@
 
 use super::clock::Hybrid;
 use super::layout::clock_path;
-use crate::{Content, Fs, FsOp};
+use super::refusal::Refusal;
+use crate::{Content, Fs, FsError, FsOp};
 
-/// The clock that was noted; the least one where none was, or the note cannot be read.
-#[must_use]
-pub fn seen(fs: &dyn Fs) -> Hybrid {
-    let content = fs.read(&clock_path(), 0).ok();
-    let text = content.as_ref().and_then(|content| std::str::from_utf8(content.bytes()).ok());
-    text.and_then(Hybrid::parse).unwrap_or_default()
+/// The clock that was noted; the least one where none was, or the note is none.
+///
+/// # Errors
+/// Where it was noted and cannot be read now.
+pub fn seen(fs: &dyn Fs) -> Result<Hybrid, Refusal> {
+    let path = clock_path();
+    match fs.read(&path, 0) {
+        Ok(content) => {
+            Ok(std::str::from_utf8(content.bytes()).ok().and_then(Hybrid::parse).unwrap_or_default())
+        }
+        Err(FsError::NotFound) => Ok(Hybrid::default()),
+        Err(error) => Err(Refusal::Fs(path, error)),
+    }
 }
 
 /// The op that notes a clock.

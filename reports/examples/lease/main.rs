@@ -68,6 +68,8 @@ struct Said {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Lease {
     said: Said,
+    /// Whether it knows what it said in an earlier life. Until then it says nothing.
+    knows: bool,
     /// What its file says; `None` if that is something else, or not known.
     written: Option<Said>,
     /// What the other files say, by name.
@@ -93,7 +95,8 @@ impl Protocol for Lease {
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         let now = cx.now();
         let mut lease = Self {
-            said: Said { wants: false, ..read(cx, &Path::local("said")).unwrap_or_default() },
+            said: Said::default(),
+            knows: false,
             written: None,
             others: BTreeMap::new(),
             // Whoever it voted for before it died may hold the lock.
@@ -110,7 +113,7 @@ impl Protocol for Lease {
     fn step(&mut self, config: &Config, input: Input<Self>, cx: &mut Cx<'_, Self>) {
         let now = cx.now();
         match input {
-            Input::Command(Command::Lock) if !self.said.wants => {
+            Input::Command(Command::Lock) if self.knows && !self.said.wants => {
                 self.asked = now;
                 self.said.request += 1;
                 self.said.wants = true;
@@ -152,6 +155,11 @@ impl Lease {
         if self.next <= now.mono {
             self.next = now.mono.plus(LOOK_MS);
         }
+        let kept = Path::local("said");
+        if !self.knows && matches!(cx.read(&kept), Ok(_) | Err(FsError::NotFound)) {
+            self.knows = true;
+            self.said = Said { wants: false, ..read(cx, &kept).unwrap_or_default() };
+        }
         if self.held.is_some() && !self.holds(now) {
             (self.held, self.said.wants) = (None, false);
             cx.event(Event::Released);
@@ -161,6 +169,7 @@ impl Lease {
         }
         match config.design {
             Design::Published => self.claim(config, cx),
+            Design::Hardened if !self.knows => {}
             Design::Hardened => {
                 self.ask(config, cx);
                 self.say(config, cx);

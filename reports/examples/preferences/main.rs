@@ -58,8 +58,9 @@ type Fields = BTreeMap<String, Field>;
 struct Preferences {
     /// What counts here.
     fields: Fields,
-    /// What this machine's own file has to hold.
-    own: Fields,
+    /// What this machine's own file has to hold; `None` until what was kept of it can be read. Then nothing is written, since
+    /// that would be written over it.
+    own: Option<Fields>,
     /// What is told once the ops under way are done.
     under_way: Option<Event>,
     next: Mono,
@@ -74,9 +75,7 @@ impl Protocol for Preferences {
 
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         let next = cx.now().mono.plus(LOOK_MS);
-        let mut this = Self { fields: Fields::new(), own: Fields::new(), under_way: None, next };
-        // What this machine changed is also where no sync client puts an older version back.
-        this.own = read(cx, &Path::local("own")).unwrap_or_default();
+        let mut this = Self { fields: Fields::new(), own: None, under_way: None, next };
         this.look(config, cx);
         this
     }
@@ -113,8 +112,9 @@ impl Preferences {
     fn set(&mut self, config: &Config, field: String, value: u64, cx: &mut Cx<'_, Self>) {
         let counter = 1 + self.fields.values().map(|known| known.counter).max().unwrap_or(0);
         let changed = Field { counter, by: config.name.clone(), value };
+        let Some(own) = &mut self.own else { return };
         self.fields.insert(field.clone(), changed.clone());
-        self.own.insert(field.clone(), changed);
+        own.insert(field.clone(), changed);
         self.under_way = Some(Event::Set { field, value });
         self.write(config, cx);
     }
@@ -125,16 +125,23 @@ impl Preferences {
             if let Some(fields) = read(cx, &file_of(config)) {
                 self.fields = fields;
             }
+            self.own.get_or_insert_default();
             return;
         }
-        let own = read(cx, &file_of(config)).unwrap_or_default();
-        merge(&mut self.fields, &self.own);
+        // What this machine changed is also where no sync client puts an older version back.
+        let kept = Path::local("own");
+        if self.own.is_none() && matches!(cx.read(&kept), Ok(_) | Err(FsError::NotFound)) {
+            self.own = Some(read(cx, &kept).unwrap_or_default());
+        }
+        let Some(own) = &self.own else { return };
+        let shown = read(cx, &file_of(config)).unwrap_or_default();
+        merge(&mut self.fields, own);
         for entry in cx.list(&Path::shared("preferences")).unwrap_or_default() {
             // A copy that a client made says what some version of the file said: it is merged like any other.
             merge(&mut self.fields, &read(cx, &entry.path).unwrap_or_default());
         }
         // An older version of its own file has come back, or a crash kept it from being written.
-        if self.own.iter().any(|(name, field)| own.get(name) != Some(field)) {
+        if own.iter().any(|(name, field)| shown.get(name) != Some(field)) {
             self.write(config, cx);
         }
     }
@@ -142,7 +149,7 @@ impl Preferences {
     fn write(&self, config: &Config, cx: &mut Cx<'_, Self>) {
         let fields = match config.design {
             Design::Published => &self.fields,
-            Design::Hardened => &self.own,
+            Design::Hardened => self.own.as_ref().unwrap_or(&self.fields),
         };
         let line = |(name, Field { counter, by, value }): (&String, &Field)| {
             format!("{name} {counter} {by} {value}\n")

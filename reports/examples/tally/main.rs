@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use cloudchamber_core::{Cx, Design, FsOp, Input, Mono, Never, Path, Protocol, Rng};
+use cloudchamber_core::{Cx, Design, FsError, FsOp, Input, Mono, Never, Path, Protocol, Rng};
 use cloudchamber_folder::checks::{Checker, Checks, Findings, Kind, Violation};
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::systems::failover::FailoverSystem;
@@ -43,6 +43,8 @@ fn main() -> ExitCode {
 struct Tally {
     /// The most that each machine is known to have counted; one entry for all in the published design.
     counts: BTreeMap<String, u64>,
+    /// Whether it knows how far it had counted itself: what it keeps of that may not be readable yet.
+    knows: bool,
     /// Whether the ops under way are an addition.
     adding: bool,
     /// When it looks again.
@@ -75,9 +77,7 @@ impl Protocol for Tally {
 
     fn open(config: &Config, cx: &mut Cx<'_, Self>) -> Self {
         let next = cx.now().mono.plus(config.look_ms);
-        let mut tally = Self { counts: BTreeMap::new(), adding: false, next };
-        // What this machine counted is also where no sync client puts an older version back.
-        tally.take(cx, &Path::local("count"));
+        let mut tally = Self { counts: BTreeMap::new(), knows: false, adding: false, next };
         tally.look(config, cx);
         tally
     }
@@ -87,6 +87,8 @@ impl Protocol for Tally {
             Input::Applied if std::mem::take(&mut self.adding) => cx.event(Added),
             Input::Applied | Input::Reply(_) => {}
             Input::Changed => self.look(config, cx),
+            // Who does not know how far it has counted cannot count on.
+            Input::Command(Command::Add) if !self.knows => {}
             Input::Command(Command::Add) => {
                 self.adding = true;
                 *self.counts.entry(config.key()).or_insert(0) += 1;
@@ -123,6 +125,12 @@ impl Tally {
 
     /// Reads what the folder says, and repairs this machine's own file if an older version of it has come back.
     fn look(&mut self, config: &Config, cx: &mut Cx<'_, Self>) {
+        // What this machine counted is also where no sync client puts an older version back.
+        let kept = Path::local("count");
+        if !self.knows && matches!(cx.read(&kept), Ok(_) | Err(FsError::NotFound)) {
+            self.knows = true;
+            self.take(cx, &kept);
+        }
         let dir = Path::shared("counts");
         let before = self.counts.get(&config.key()).copied().unwrap_or(0);
         if config.design == Design::Published {
@@ -136,7 +144,8 @@ impl Tally {
                 own = found;
             }
         }
-        if config.design == Design::Hardened && before > 0 && own.is_none_or(|own| own < before) {
+        if config.design == Design::Hardened && self.knows && before > 0 && own.is_none_or(|own| own < before)
+        {
             self.write(config, cx);
         }
     }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path as OsPath, PathBuf};
 
 use cloudchamber_core::journal::Design;
+use cloudchamber_core::journal::problem::Problem;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -52,6 +53,8 @@ pub enum DatabaseError {
     Published(&'static str),
     /// A file of the database could not be removed.
     Io(PathBuf, std::io::Error),
+    /// What this machine keeps of journals cannot be read now.
+    Kept(Problem),
 }
 
 impl fmt::Display for DatabaseError {
@@ -64,6 +67,13 @@ impl fmt::Display for DatabaseError {
                 write!(f, "the published design cannot be rebuilt from these files: {error}")
             }
             Self::Io(path, error) => write!(f, "{}: {error}: check the permissions", path.display()),
+            Self::Kept(problem) => {
+                let Problem { file, detail, .. } = problem;
+                write!(
+                    f,
+                    "{file}: {detail}: the view stays as it was, since it would lack what stands there; try again"
+                )
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::{followed_ms, latest};
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
-use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
+use cloudchamber_core::journal::folder::{Folder, Held, line_problems, unread};
 use cloudchamber_core::journal::kept::{is_kept, path_of};
 use cloudchamber_core::journal::line::{Span, Text};
 use cloudchamber_core::journal::merge::{merge, merge_part, subject};
@@ -144,6 +144,12 @@ impl Database {
         progress.step("reading the files", 0);
         let design = self.design;
         let (folder, signatures) = read(fs, &design);
+        if folder.lacks_kept {
+            let problem = folder.problems.iter().find(|problem| is_local(&problem.file)).cloned();
+            return Err(DatabaseError::Kept(
+                problem.unwrap_or_else(|| unread("local", FsError::Unavailable)),
+            ));
+        }
         folder.with_sources(&design, |sources| {
             progress.step("merging", sources.iter().map(|source| source.file.records.len() as u64).sum());
             let mut view = merge(&design, sources);
@@ -200,8 +206,10 @@ impl Database {
         if folder.legacy {
             return Ok(Err("the folder has the layout before machines"));
         }
-        let local = |name: &str| name.starts_with("local/");
-        if changed || known.keys().any(|name| !seen.contains(name) && !local(name)) {
+        if folder.lacks_kept {
+            return Ok(Err("what is kept of a journal cannot be read"));
+        }
+        if changed || known.keys().any(|name| !seen.contains(name) && !is_local(name)) {
             return Ok(Err("a file was replaced, shortened or removed"));
         }
         let kept: BTreeMap<_, _> =
@@ -437,12 +445,17 @@ fn read(fs: &OsFs, design: &Design) -> (Folder, BTreeMap<String, Vec<u8>>) {
     (folder, signatures)
 }
 
+/// Whether a file of a folder is one of this machine's own.
+fn is_local(name: &str) -> bool {
+    path_of(name).root() == Root::Local
+}
+
 /// What a known file that has changed is now: its signature, and what has grown behind the known bytes.
 type Looked = (Vec<u8>, Result<(Xxh3, Content), FsError>);
 
 /// Looks at the known files that have changed.
 fn look(fs: &OsFs, known: &BTreeMap<String, Known>) -> BTreeMap<String, Looked> {
-    let shared = known.iter().filter(|(name, _)| !name.starts_with("local/"));
+    let shared = known.iter().filter(|(name, _)| !is_local(name));
     let found = shared.map(|(name, known)| (name, known, signature(fs, &Path::shared(name))));
     let changed: Vec<_> = found.filter(|(_, known, signature)| known.signature != *signature).collect();
     let grown = on_all_processors(&changed, |(name, known, _)| grown(fs, &Path::shared(name), known.stop.at));

@@ -64,7 +64,14 @@ pub fn identity(
         .to_owned();
     let here = Place { host: place::host(), directory, number: place::number(local) };
     let named = |place: Place| Identity { name: name.clone(), host: place.host, directory: place.directory };
-    let kept = kept_place(&OsFs::new(local, local)).filter(|kept| kept.is(&here));
+    let kept = kept_place(&OsFs::new(local, local))
+        .with_context(|| {
+            format!(
+                "{}: it says who this replica is, and cannot be read now; try again",
+                local.join("identity.json").display()
+            )
+        })?
+        .filter(|kept| kept.is(&here));
     let (now, kept) = (named(here.clone()), named(kept.unwrap_or(here)));
     let other = (now != kept).then(|| now.device_id());
     Ok((kept, other))

@@ -48,7 +48,7 @@ impl Canonical for Failover {
     fn last_step(&self) -> Mono {
         match &self.0 {
             Machine::Hardened(replica) => replica.evidence.clock().last(),
-            Machine::Published(_) => Mono(0),
+            Machine::Published(_) | Machine::Waiting(_) => Mono(0),
         }
     }
 

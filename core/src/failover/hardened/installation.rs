@@ -45,16 +45,15 @@ impl Installation {
     /// The one that is kept, or a new one; and whether it is new.
     pub(super) fn read_or_draw(config: &Config, cx: &mut Context<'_>) -> (Self, bool) {
         let path = path();
-        match cx.read(&path) {
-            Ok(content) => match serde_json::from_slice::<Self>(content.bytes()) {
+        // Nobody asks while it cannot be read.
+        if let Ok(content) = cx.read(&path) {
+            match serde_json::from_slice::<Self>(content.bytes()) {
                 Ok(kept) if kept.place.is(&config.place()) => return (kept, false),
                 Ok(_) => {}
                 Err(_) => {
                     cx.event(Event::ProblemFound { path, kind: ProblemKind::Corrupt(Malformed::NotJson) });
                 }
-            },
-            Err(FsError::NotFound) => {}
-            Err(error) => cx.event(Event::ProblemFound { path, kind: ProblemKind::Unreadable(error) }),
+            }
         }
         (Self::draw(config, cx), true)
     }
@@ -66,11 +65,18 @@ impl Installation {
     }
 }
 
-/// The place that the identity in a local directory was drawn for; None if there is none that can be read.
-#[must_use]
-pub fn kept_place(fs: &dyn Fs) -> Option<Place> {
-    let content = fs.read(&path(), 0).ok()?;
-    serde_json::from_slice::<Installation>(content.bytes()).ok().map(|kept| kept.place)
+/// The place that the identity in a local directory was drawn for; `None` if there is none.
+///
+/// # Errors
+/// If it is there and cannot be read.
+pub fn kept_place(fs: &dyn Fs) -> Result<Option<Place>, FsError> {
+    match fs.read(&path(), 0) {
+        Ok(content) => {
+            Ok(serde_json::from_slice::<Installation>(content.bytes()).ok().map(|kept| kept.place))
+        }
+        Err(FsError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The number that tells two copies of one life apart.

@@ -23,7 +23,8 @@
 //! - `votes`: whom it supports, and who supports it; `promise`: what it promised as a voter,
 //! - `outbox` (`places`): what it writes, where and when; `troubles`: what is wrong with files,
 //! - `requests`: what people asked; `handover`: what a leader does about it; `work`: the updates,
-//! - `view` (`looked`): how files become evidence; `installation`: who it is and which life this is,
+//! - `view` (`looked`): how files become evidence; `installation`: who it is and which life this is; `waiting`: until
+//!   that can be read,
 //! - [`record`]: the file; [`constants`] (`cadence`): the durations, and why they hold together,
 //! - `canonical`: what only a model checker needs.
 //!
@@ -55,6 +56,7 @@ mod succession;
 mod troubles;
 mod view;
 mod votes;
+mod waiting;
 mod work;
 
 #[cfg(test)]
@@ -65,6 +67,7 @@ use std::sync::Arc;
 pub use self::canonical::Canonical;
 pub use self::installation::kept_place;
 pub use self::record::{BEATS_APART_MAX, Visit};
+pub(super) use self::waiting::Waiting;
 
 use self::constants::Fallback;
 use self::evidence::Evidence;
@@ -115,9 +118,15 @@ struct Due {
 }
 
 impl Replica {
-    pub(super) fn open(config: &Config, cx: &mut Context<'_>) -> Self {
+    /// Begins a life of an installation, which is new if `fresh`. `asked` is what people have asked already.
+    fn open(
+        kept: &Installation,
+        fresh: bool,
+        asked: Vec<Command>,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let (now, hardened) = (cx.now(), &config.hardened);
-        let (kept, fresh) = Installation::read_or_draw(config, cx);
         let name = config.identity.device_id();
         let id: Arc<str> = format!("{name}#{}", kept.random).into();
         let mut replica = Self {
@@ -136,10 +145,16 @@ impl Replica {
             looked: Looked::default(),
         };
         replica.own.said.rules = Some(hardened.rules());
-        replica.resume(&kept, fresh, config, cx);
+        replica.resume(kept, fresh, config, cx);
         cx.event(Event::Started {
             fallback: matches!(cx.list(&Path::shared("")), Err(error) if is_away(error)),
         });
+        for command in asked {
+            // Nobody can tell yet what there is to accept.
+            if command != Command::Accept {
+                replica.requests.ask(command);
+            }
+        }
         replica.turn(true, config, cx);
         replica
     }

@@ -50,7 +50,7 @@ impl Default for Work {
     }
 }
 
-fn log_path() -> Path {
+pub(super) fn log_path() -> Path {
     Path::local("handled.log")
 }
 
@@ -130,8 +130,8 @@ impl Replica {
                 self.work.lines = if problem.is_some() { LINES_MAX } else { lines };
                 problem.map(ProblemKind::Corrupt)
             }
-            Err(FsError::NotFound) => None,
-            Err(error) => Some(ProblemKind::Unreadable(error)),
+            // Nobody asks while it cannot be read.
+            Err(_) => None,
         };
         if let Some(kind) = kind {
             cx.event(Event::ProblemFound { path, kind });

@@ -73,7 +73,7 @@ fn keep(roots: &Roots) -> anyhow::Result<()> {
 
 /// Takes note of a clock that was shown, so that whatever is appended from now on comes after it.
 pub(super) fn note(roots: &Roots, clock: Hybrid) -> anyhow::Result<()> {
-    if !roots.writable || clock <= seen(&roots.fs) {
+    if !roots.writable || seen(&roots.fs).is_ok_and(|seen| clock <= seen) {
         return Ok(());
     }
     let Some(lock) = patiently(roots)? else {

@@ -164,3 +164,26 @@ fn the_first_life_that_wrote_nothing_takes_an_empty_folder_as_it_is() {
     bench.pass(120_000);
     assert!(bench.is_active());
 }
+
+#[test]
+fn whoever_cannot_read_who_it_is_waits_and_is_the_same_one_afterwards() {
+    for path in ["identity.json", "handled.log"].map(Path::local) {
+        let mut bench = bench(Files::default());
+        bench.pass(120_000);
+        bench.updates(&[(7, 1)]);
+        bench.reply(crate::failover::Reply::Handled { id: 7 });
+        assert!(bench.files.files.contains_key(&path), "{path}");
+        let (id, before) = (bench.replica().id().cloned(), bench.files.text("local:identity.json"));
+        bench.files.unreadable.insert(path.clone(), FsError::NotLocal);
+        bench.restart();
+        bench.pass(60_000);
+        assert!(bench.replica().id().is_none() && !bench.is_active());
+        assert_eq!(bench.files.text("local:identity.json"), before, "nothing is written over it");
+        assert_eq!(bench.take().matches("unreadable").count(), 1, "it is told once");
+        bench.activate("h:/a");
+        bench.files.unreadable.clear();
+        bench.pass(120_000);
+        assert_eq!((bench.replica().id().cloned(), bench.replica().last_update_id()), (id, 7), "{path}");
+        assert!(bench.is_active());
+    }
+}
