@@ -15,6 +15,7 @@ use cloudchamber_folder::trace::COMMIT;
 use cloudchamber_host::throughput::Load;
 use cloudchamber_model::notecove::{ActivityMode, Config, Numbering};
 
+use crate::commands::catalogue::CatalogueArgs;
 use crate::commands::explore::ExploreArgs;
 use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
@@ -50,6 +51,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Finds every known flaw of the published designs without the scenario that was made for it: by random seeds, or in a
+    /// bounded model.
+    ///
+    /// Each flaw names the narrowest swarm that shows it: no more faults are on than it takes.
+    #[command(after_help = "Example: cloudchamber catalogue --only C2 --seeds 200")]
+    Catalogue(CatalogueArgs),
     /// The main job: every scenario, every regression, a swarm per profile, the tables; leaves a report.
     ///
     /// Published designs are expected to fail in the stated ways, hardened ones to hold.

@@ -3,6 +3,7 @@
 //! [`cli`] says what can be written on the command line.
 
 mod bench;
+mod catalogue;
 mod check;
 mod claims;
 pub(crate) mod cli;
@@ -45,6 +46,7 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
         Command::Bench { what: Bench::Notes(args) } => {
             bench::throughput(&args, "notes", throughput::notes, json)
         }
+        Command::Catalogue(args) => catalogue::run::<L>(&args, json),
         Command::Check(args) => check::run::<L>(&args, json),
         Command::Explore(args) => explore::run::<L>(&args, json),
         Command::Hunt(args) => hunt::run::<L>(&args, json),

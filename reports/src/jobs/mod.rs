@@ -4,6 +4,7 @@
 //! them ([`out::Out`]).
 
 mod benches;
+pub(crate) mod catalogue;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;

@@ -3,6 +3,7 @@
 //! What a reader of JSON gets and what the pages and the terminal show; nothing here computes or prints.
 
 pub(crate) mod bench;
+pub(crate) mod catalogue;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;

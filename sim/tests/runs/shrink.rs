@@ -63,7 +63,8 @@ fn is_fault<S: System>(choice: &ChoiceOf<S>) -> bool {
     }
 }
 
-/// Without any single choice its checker is not violated, where whatever the world then refuses is left out as well.
+/// Without any single choice its checker is not violated for the same reason, where whatever the world then refuses is left
+/// out as well.
 /// The faults are those that explain why; without them, or before they came, it would be another failure.
 #[track_caller]
 fn is_one_minimal<S: System>(shrunk: &Shrunk<S>) {
@@ -76,6 +77,7 @@ fn is_one_minimal<S: System>(shrunk: &Shrunk<S>) {
             drop(run.take(&at.choice));
         }
         let found = run.findings.violation(&shrunk.violation.checker);
+        let found = found.filter(|violation| violation.explanation() == shrunk.violation.explanation());
         assert!(
             found.is_none_or(|violation| violation.at_ms < explained_ms),
             "choice {left_out} could go: {:?}",

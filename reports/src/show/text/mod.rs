@@ -1,6 +1,7 @@
 //! Reports on a terminal.
 
 pub(crate) mod bench;
+pub(crate) mod catalogue;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;
