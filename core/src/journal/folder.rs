@@ -71,9 +71,6 @@ pub struct Folder {
     pub legacy: bool,
     /// Whether a file could not be read: published rebuilds nothing then.
     pub unreadable: bool,
-    /// Whether something that this machine keeps itself is there and could not be read: what is made without it may lack
-    /// what was shown.
-    pub lacks_kept: bool,
 }
 
 impl Folder {
@@ -109,8 +106,8 @@ impl Folder {
         let sentinel = || fs.read(&Path::shared(SENTINEL), 0).is_ok();
         let kept = match design.remembering {
             Remembering::Nothing => Kept::new(),
-            Remembering::AllSeen => kept::kept(fs).unwrap_or_else(|_| {
-                folder.lacks_kept = true;
+            Remembering::AllSeen => kept::kept(fs).unwrap_or_else(|error| {
+                folder.problems.push(unread("local/kept", error));
                 Kept::new()
             }),
         };
@@ -128,6 +125,15 @@ impl Folder {
         let name = Log::Runtime.file_name();
         folder.take(&format!("local/{name}"), "", "", Some(Log::Runtime), &Path::local(name), read);
         folder
+    }
+
+    /// What this machine keeps itself that is there and could not be read; `None` if all could. What is made without it may
+    /// lack what was shown.
+    #[must_use]
+    pub fn unread_here(&self) -> Option<&Problem> {
+        let is_unread = |kind| matches!(kind, ProblemKind::NotLocal | ProblemKind::Unreadable);
+        let is_here = |file: &str| kept::path_of(file).root() == Root::Local;
+        self.problems.iter().find(|problem| is_unread(problem.kind) && is_here(&problem.file))
     }
 
     fn machines(
@@ -297,7 +303,6 @@ impl Folder {
             Err(FsError::NotFound) => {}
             Err(error) => {
                 self.unreadable = true;
-                self.lacks_kept |= path.root() == Root::Local;
                 self.problems.push(unread(name, error));
             }
         }

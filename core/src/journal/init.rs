@@ -2,9 +2,9 @@
 
 use super::claims::{claim_of, claim_op};
 use super::identity::{Identity, identity};
-use super::layout::{MACHINES, SENTINEL, journal_path, migration_begun};
+use super::layout::{MACHINES, SENTINEL, journal_path};
 use super::names::{are_of, is_machine_id};
-use super::refusal::{Refusal, refuse_legacy};
+use super::refusal::{Refusal, migration_begun, refuse_legacy};
 use super::schema::Log;
 use crate::kit::identity::Nonce;
 use crate::kit::portable::unportable;

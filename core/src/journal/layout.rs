@@ -2,7 +2,7 @@
 
 use super::schema::Log;
 use super::{Checksums, Design};
-use crate::{Fs, FsError, Path};
+use crate::Path;
 
 /// Where the machines' directories lie.
 pub const MACHINES: &str = "shared/machines";
@@ -71,17 +71,4 @@ pub(super) const ALIASES: &str = "aliases.json";
 #[must_use]
 pub fn aliases_path(machine: &str) -> Path {
     Path::shared(MACHINES).join(machine).join(ALIASES)
-}
-
-/// The machine to whose directory this machine began to move the files of the layout before machines; `None` if it did not.
-///
-/// # Errors
-/// Where it noted one and cannot read that now.
-pub fn migration_begun(fs: &dyn Fs) -> Result<Option<String>, (Path, FsError)> {
-    let path = migration_path();
-    match fs.read(&path, 0) {
-        Ok(content) => Ok(std::str::from_utf8(content.bytes()).ok().map(|text| text.trim().to_owned())),
-        Err(FsError::NotFound) => Ok(None),
-        Err(error) => Err((path, error)),
-    }
 }

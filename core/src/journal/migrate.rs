@@ -9,12 +9,11 @@ use super::folder::{Folder, own_aliases};
 use super::identity::identity;
 use super::init::found;
 use super::layout::{
-    CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path, identity_path, journal_path, migration_begun,
-    migration_path,
+    CONFIG, LEGACY, MACHINES, SENTINEL, aliases_path, identity_path, journal_path, migration_path,
 };
 use super::names::{are_of, is_machine_id};
 use super::owner::{leave, winner_over};
-use super::refusal::{Refusal, refuse_legacy};
+use super::refusal::{Refusal, migration_begun, refuse_legacy};
 use super::schema::{Kind, Log};
 use super::{Design, Renaming};
 use crate::kit::identity::Nonce;

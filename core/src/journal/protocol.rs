@@ -17,12 +17,12 @@ use super::identity::{Identity, identity};
 use super::init::init;
 pub use super::interface::{Command, Joining, Manage, Settings, Told, Viewing, own_path};
 use super::kept::{accept, is_kept, keep, lack, may_lack};
-use super::layout::{MACHINES, migration_begun};
+use super::layout::MACHINES;
 use super::merge::merge;
 use super::migrate;
 use super::owner::{self, Settled};
 use super::problem::Problem;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, migration_begun};
 use super::seen::{note, seen};
 use super::show::Shown;
 use super::uphold::uphold;
@@ -220,7 +220,7 @@ impl Journal {
         let known = known.filter(|looked| looked.latest.ms <= followed_ms);
         let asked = cx.ops_asked();
         if self.phase == Phase::Closed
-            && let Err(refusal) = self.remember(cx.fs())
+            && let Err(refusal) = self.remember(cx)
         {
             // Nothing is made of less than it knows.
             self.next = cx.now().mono.plus(settings.scan_ms);
@@ -233,7 +233,7 @@ impl Journal {
             (Viewing::Within, Some(looked)) => _ = self.see(looked.latest, settings, cx),
             (Viewing::Within, None) => {
                 let folder = Folder::read(cx.fs(), &settings.design);
-                if folder.lacks_kept {
+                if folder.unread_here().is_some() {
                     return self.wait_for_kept(settings, cx);
                 }
                 self.folder = folder;
@@ -286,7 +286,7 @@ impl Journal {
             Viewing::Within => uphold(&self.folder, own),
             Viewing::Beside => {
                 let folder = Folder::read(cx.fs(), &settings.design);
-                if folder.lacks_kept {
+                if folder.unread_here().is_some() {
                     return;
                 }
                 uphold(&folder, own)
@@ -326,8 +326,9 @@ impl Journal {
     }
 
     /// Takes up the clock that it had noted.
-    fn remember(&mut self, fs: &dyn Fs) -> Result<(), Refusal> {
-        self.seen = self.seen.max(seen(fs)?);
+    fn remember(&mut self, cx: &Cx<'_, Self>) -> Result<(), Refusal> {
+        self.seen = self.seen.max(seen(cx.fs())?);
+        self.forget_ahead(cx);
         Ok(())
     }
 
@@ -348,7 +349,7 @@ impl Journal {
             let known = before.iter().find(|held| *held.name == *name);
             known.map(|held| held.content.clone()).ok_or(FsError::NotFound)
         });
-        if folder.lacks_kept {
+        if folder.unread_here().is_some() {
             self.folder.files = before;
             return self.expect_a_look(cx);
         }
@@ -402,7 +403,7 @@ impl Journal {
         if settings.joining == Joining::OnlyLooking {
             return;
         }
-        if let Err(refusal) = self.remember(cx.fs()) {
+        if let Err(refusal) = self.remember(cx) {
             return self.refuse(refusal, cx);
         }
         match migration_begun(cx.fs()) {
@@ -413,7 +414,7 @@ impl Journal {
                 self.manage(&Manage::Migrate, settings, cx);
                 return;
             }
-            Err(unread) => return self.refuse(unread.into(), cx),
+            Err(refusal) => return self.refuse(refusal, cx),
         }
         match (identity(cx.fs()), &settings.joining) {
             (Err(Refusal::NoIdentity), Joining::Under(machine)) => {
@@ -532,7 +533,7 @@ impl Journal {
             }
             Manage::Rename { old, new } => migrate::rename(cx.fs(), &settings.design, old, new),
             &Manage::Saw { ms, count } => {
-                if let Err(refusal) = self.remember(cx.fs()) {
+                if let Err(refusal) = self.remember(cx) {
                     return cx.event(Told::Refused(refusal));
                 }
                 if self.see(Hybrid { ms, count }, settings, cx) && self.phase == Phase::Ready {
@@ -641,7 +642,8 @@ impl Protocol for Journal {
         let mut journal = Self {
             folder: Folder::default(),
             names: Folder::default(),
-            seen: seen(cx.fs()).unwrap_or_default(),
+            // Read before anything is made of it.
+            seen: Hybrid::default(),
             heard: Hybrid::default(),
             stale: true,
             appended: false,
@@ -669,7 +671,7 @@ impl Protocol for Journal {
                 }
                 self.heard = self.heard.max(self.clock());
                 self.writer = None;
-                self.seen = seen(cx.fs()).unwrap_or_default();
+                self.seen = Hybrid::default();
                 self.find(settings, cx);
                 if std::mem::take(&mut self.lacking) {
                     self.next = cx.now().mono.plus(settings.scan_ms);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::layout::{LEGACY, MACHINES, SENTINEL, migration_begun};
+use super::layout::{LEGACY, MACHINES, SENTINEL, migration_path};
 use crate::kit::guard::Lack;
 use crate::{Content, Fs, FsError, Path};
 
@@ -84,10 +84,14 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-impl From<(Path, FsError)> for Refusal {
-    fn from((path, error): (Path, FsError)) -> Self {
-        Self::Fs(path, error)
-    }
+/// The machine to whose directory this machine began to move the files of the layout before machines; `None` if it did not.
+///
+/// # Errors
+/// Where it noted one and cannot read that now.
+pub fn migration_begun(fs: &dyn Fs) -> Result<Option<String>, Refusal> {
+    let noted = bytes(fs, &migration_path(), 0)?;
+    let machine = std::str::from_utf8(noted.bytes()).unwrap_or_default().trim();
+    Ok((!machine.is_empty()).then(|| machine.to_owned()))
 }
 
 /// Refuses a folder of the layout before machines: its files are read by nobody once it is migrated. One whose

@@ -5,22 +5,16 @@
 
 use super::clock::Hybrid;
 use super::layout::clock_path;
-use super::refusal::Refusal;
-use crate::{Content, Fs, FsError, FsOp};
+use super::refusal::{Refusal, bytes};
+use crate::{Content, Fs, FsOp};
 
 /// The clock that was noted; the least one where none was, or the note is none.
 ///
 /// # Errors
 /// Where it was noted and cannot be read now.
 pub fn seen(fs: &dyn Fs) -> Result<Hybrid, Refusal> {
-    let path = clock_path();
-    match fs.read(&path, 0) {
-        Ok(content) => {
-            Ok(std::str::from_utf8(content.bytes()).ok().and_then(Hybrid::parse).unwrap_or_default())
-        }
-        Err(FsError::NotFound) => Ok(Hybrid::default()),
-        Err(error) => Err(Refusal::Fs(path, error)),
-    }
+    let noted = bytes(fs, &clock_path(), 0)?;
+    Ok(std::str::from_utf8(noted.bytes()).ok().and_then(Hybrid::parse).unwrap_or_default())
 }
 
 /// The op that notes a clock.

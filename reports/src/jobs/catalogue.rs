@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use cloudchamber_folder::System;
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::COMMIT;
+use cloudchamber_folder::{System, mistake};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -66,6 +66,9 @@ pub(crate) struct Order<'a> {
 /// # Errors
 /// Where a file is not what it should be, or nothing is meant.
 pub(crate) fn catalogue<L: Systems>(order: Order<'_>) -> Result<CatalogueReport, Failure> {
+    if let Some(unknown) = order.system.filter(|asked| !L::NAMES.contains(asked)) {
+        return Err(Failure::new(mistake::unknown("system", unknown, L::NAMES.iter().copied())));
+    }
     let mut flaws = Vec::new();
     for system in L::NAMES.iter().filter(|name| order.system.is_none_or(|asked| asked == **name)) {
         let read = read(order.scenarios, system)?;
@@ -80,10 +83,7 @@ pub(crate) fn catalogue<L: Systems>(order: Order<'_>) -> Result<CatalogueReport,
     let mut reports = Vec::new();
     for (system, flaw) in flaws {
         bar.set_message(format!("{system} {}", flaw.number));
-        let found = with_system::<L, _, _>(
-            system,
-            Looked::<L> { flaw: &flaw, order, list: std::marker::PhantomData },
-        )?;
+        let found = flaw.look::<L>(system, order)?;
         reports.push(FlawReport { system: system.into(), number: flaw.number, about: flaw.about, found });
         bar.inc(1);
     }
@@ -106,6 +106,25 @@ fn read(scenarios: &Path, system: &str) -> Result<Vec<Flaw>, Failure> {
 }
 
 impl Flaw {
+    /// Looks for it in the way that it names.
+    fn look<L: Systems>(&self, system: &str, order: Order<'_>) -> Result<Found, Failure> {
+        let checker = self.violates.clone().unwrap_or_default();
+        if let Some(why) = &self.neither {
+            return Ok(Found::Neither { why: why.clone() });
+        }
+        if let Some(name) = &self.model {
+            let file = order.scenarios.join("models").join(name);
+            let report = models::check::<L>(&file, 1, Keep::Nowhere)?;
+            let property = report.properties.into_iter().find(|property| property.name == checker);
+            let steps = property.and_then(|property| property.path_len);
+            return Ok(Found::Model { checker, file: name.clone(), steps, reproduce: report.reproduce });
+        }
+        let call = self.swarm.as_ref().expect("one of three was seen to be there");
+        let runs = self.seeds.unwrap_or(u64::MAX).min(order.seeds);
+        let says = self.says.as_deref().unwrap_or_default();
+        with_system::<L, _, _>(system, Seeds { call, checker, says, runs, jobs: order.jobs })
+    }
+
     fn validate(&self, system: &str) -> Result<(), String> {
         let Self { violates, says, swarm, seeds, model, neither, .. } = self;
         let ways = [swarm.is_some(), model.is_some(), neither.is_some()];
@@ -125,41 +144,31 @@ impl Flaw {
     }
 }
 
-struct Looked<'a, L> {
-    flaw: &'a Flaw,
-    order: Order<'a>,
-    list: std::marker::PhantomData<L>,
+/// The seeds of a swarm, in each of which the checker either says so much or does not.
+struct Seeds<'a> {
+    call: &'a SwarmCall,
+    checker: String,
+    says: &'a str,
+    runs: u64,
+    jobs: usize,
 }
 
-impl<L: Systems> Work for Looked<'_, L> {
+impl Work for Seeds<'_> {
     type Output = Result<Found, Failure>;
 
     fn on<S: System>(self) -> Self::Output {
-        let Flaw { violates, says, swarm, seeds, model, neither, .. } = self.flaw;
-        let checker = violates.clone().unwrap_or_default();
-        if let Some(why) = neither {
-            return Ok(Found::Neither { why: why.clone() });
-        }
-        if let Some(name) = model {
-            let report =
-                models::check::<L>(&self.order.scenarios.join("models").join(name), 1, Keep::Nowhere)?;
-            let property = report.properties.into_iter().find(|property| property.name == checker);
-            let steps = property.and_then(|property| property.path_len);
-            return Ok(Found::Model { checker, file: name.clone(), steps, reproduce: report.reproduce });
-        }
-        let call = swarm.as_ref().expect("one of three was seen to be there");
-        let runs = seeds.unwrap_or(u64::MAX).min(self.order.seeds);
-        let seeds: Vec<u64> = (0..runs).collect();
-        let swarm = swarm::Order::of(call, 0..runs, self.order.jobs)?.swarm::<S>()?;
+        let Self { call, checker, says, runs, jobs } = self;
+        let swarm = swarm::Order::of(call, 0..runs, jobs)?.swarm::<S>()?;
         let shows = |seed: &u64| {
             let outcome = cloudchamber_sim::run(&swarm.draw(*seed), false).outcome;
-            let violation = outcome.findings.violation(&checker);
-            violation.is_some_and(|seen| says.as_ref().is_none_or(|says| seen.seen.contains(&**says)))
+            outcome.findings.violation(&checker).is_some_and(|violation| violation.seen.contains(says))
         };
-        let shown: Vec<bool> = side_by_side(self.order.jobs, &seeds, shows);
-        let first_seed = seeds.iter().zip(&shown).find(|(_, shows)| **shows).map(|(seed, _)| *seed);
+        let seeds: Vec<u64> = (0..runs).collect();
+        let shown = side_by_side(jobs, &seeds, shows);
+        let mut failing = seeds.into_iter().zip(shown).filter(|(_, shows)| *shows).map(|(seed, _)| seed);
+        let first_seed = failing.next();
         let failed =
-            u64::try_from(shown.iter().filter(|shows| **shows).count()).expect("at most as many as seeds");
+            u64::from(first_seed.is_some()) + u64::try_from(failing.count()).expect("a number of seeds");
         let reproduce = call.seeds(first_seed.map_or(0..runs, |seed| seed..seed + 1));
         Ok(Found::Swarm { checker, runs, failed, first_seed, reproduce })
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cloudchamber_core::journal::address::Aliases;
 use cloudchamber_core::journal::clock::{followed_ms, latest};
 use cloudchamber_core::journal::file::{File, Record, Salvaged, Skipped, Stop};
-use cloudchamber_core::journal::folder::{Folder, Held, line_problems, unread};
+use cloudchamber_core::journal::folder::{Folder, Held, line_problems};
 use cloudchamber_core::journal::kept::{is_kept, path_of};
 use cloudchamber_core::journal::line::{Span, Text};
 use cloudchamber_core::journal::merge::{merge, merge_part, subject};
@@ -144,11 +144,8 @@ impl Database {
         progress.step("reading the files", 0);
         let design = self.design;
         let (folder, signatures) = read(fs, &design);
-        if folder.lacks_kept {
-            let problem = folder.problems.iter().find(|problem| is_local(&problem.file)).cloned();
-            return Err(DatabaseError::Kept(
-                problem.unwrap_or_else(|| unread("local", FsError::Unavailable)),
-            ));
+        if let Some(problem) = folder.unread_here() {
+            return Err(DatabaseError::Kept(problem.clone()));
         }
         folder.with_sources(&design, |sources| {
             progress.step("merging", sources.iter().map(|source| source.file.records.len() as u64).sum());
@@ -206,7 +203,7 @@ impl Database {
         if folder.legacy {
             return Ok(Err("the folder has the layout before machines"));
         }
-        if folder.lacks_kept {
+        if folder.unread_here().is_some() {
             return Ok(Err("what is kept of a journal cannot be read"));
         }
         if changed || known.keys().any(|name| !seen.contains(name) && !is_local(name)) {

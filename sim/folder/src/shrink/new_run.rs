@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::budget::Budget;
 use super::ddmin::{Trial, minimise};
 use super::rule::{Rule, is_request};
-use super::subject::Subject;
+use super::subject::{Reason, Subject};
 use super::{Again, Unshrinkable};
 use crate::scenario::{Faults, Scenario};
 use crate::trace::Trace;
@@ -17,10 +17,8 @@ pub(super) struct NewRuns<'a, 'b, 'r, S: System> {
     trace: Trace<S>,
     checker: &'static str,
     is_due: bool,
-    /// Which replicas the violation is about.
-    about: Vec<ReplicaId>,
     /// Why it is violated.
-    explanation: String,
+    reason: Reason,
     rule: Rule,
     /// When the checker is violated, ms of world time; `None` if that is seen at the end.
     found_ms: Option<u64>,
@@ -41,18 +39,8 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         }
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         let Subject { is_due, rule, checker, .. } = *subject;
-        let (about, explanation) = (subject.about.clone(), subject.explanation.clone());
-        Some(Self {
-            trace: trace.clone(),
-            checker,
-            is_due,
-            about,
-            explanation,
-            rule,
-            found_ms,
-            again,
-            budget,
-        })
+        let reason = subject.reason.clone();
+        Some(Self { trace: trace.clone(), checker, is_due, reason, rule, found_ms, again, budget })
     }
 
     /// Leaves out of the scenario whatever it can, and returns the run of what remains.
@@ -85,9 +73,7 @@ impl<'a, 'b, 'r, S: System> NewRuns<'a, 'b, 'r, S> {
         let found_ms = subject.found.map(|found| trace.choices[found].ms);
         // Where choices could be left out, they can be still.
         let as_before = self.rule == Rule::NewRun || self.rule == subject.rule;
-        let same_about = !self.is_due || subject.about == self.about;
-        let same_cause = same_about && subject.explanation == self.explanation;
-        if !as_before || !same_cause || found_ms.is_some() != self.found_ms.is_some() {
+        if !as_before || subject.reason != self.reason || found_ms.is_some() != self.found_ms.is_some() {
             return false;
         }
         // A request may also be lost because its replica is down by then.

@@ -19,11 +19,8 @@ pub(super) struct Subject<S: System> {
     pub(super) checker: &'static str,
     /// Whether it asks for something that is due, so that those have to stay who ask for it and who could do it.
     pub(super) is_due: bool,
-    /// Which replicas the violation is about. Of what is due, the same ones have to be missed for the same cause: that
-    /// nobody is active is not that two are.
-    pub(super) about: Vec<ReplicaId>,
-    /// Why it is violated, in words that the same reason always has.
-    pub(super) explanation: String,
+    /// Why it is violated.
+    pub(super) reason: Reason,
     /// What may be left out.
     pub(super) rule: Rule,
     /// The choice at which it was violated; `None` if that is seen at the end.
@@ -38,6 +35,22 @@ pub(super) struct Subject<S: System> {
     late_ms_max: u64,
     /// How each replica's process was in the end.
     rests: Vec<Rest>,
+}
+
+/// Why a checker is violated.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Reason {
+    /// In words that the same reason always has.
+    explanation: String,
+    /// Of what is due, whom it is about: that nobody is active is not that two are.
+    about: Vec<ReplicaId>,
+}
+
+impl Reason {
+    fn of(violation: &Violation, is_due: bool) -> Self {
+        let about = if is_due { violation.replicas.clone() } else { Vec::new() };
+        Self { explanation: violation.explanation(), about }
+    }
 }
 
 /// A candidate that is being replayed.
@@ -78,8 +91,7 @@ impl<S: System> Subject<S> {
             choices: trace.choices.clone(),
             checker: "",
             is_due: false,
-            about: Vec::new(),
-            explanation: String::new(),
+            reason: Reason::default(),
             rule: Rule::Anything,
             found: None,
             calm_ms: trace.end.calm_ms,
@@ -107,8 +119,7 @@ impl<S: System> Subject<S> {
         let chosen = Self::choose(found, asked, &subject.scenario.expect)?;
         let checker = checks::checker::<S>(&found[chosen].checker).expect("a violation names its checker");
         (subject.checker, subject.is_due) = (checker.name, checker.kind == Kind::Liveness);
-        subject.about.clone_from(&found[chosen].replicas);
-        subject.explanation = found[chosen].explanation();
+        subject.reason = Reason::of(&found[chosen], subject.is_due);
         subject.found = found_at.get(chosen).copied();
         subject.rests = ReplicaId::all(replicas).map(|id| rest(&run.world, id)).collect();
         subject.rule = subject.rule_of();
@@ -144,9 +155,7 @@ impl<S: System> Subject<S> {
 
     /// Whether a violation is the one that is to stay, or one like it.
     pub(super) fn is_like(&self, violation: &Violation) -> bool {
-        violation.checker == self.checker
-            && (!self.is_due || violation.replicas == self.about)
-            && violation.explanation() == self.explanation
+        violation.checker == self.checker && Reason::of(violation, self.is_due) == self.reason
     }
 
     fn rule_of(&self) -> Rule {

@@ -199,6 +199,12 @@ impl Checks<DeltaSystem> for DeltaChecks {
             self.stale.insert(id);
             self.syncing.remove(&id);
         }
+        if matches!(choice, Choice::Command { .. })
+            && let Some(delta) = world.replica(id).protocol().filter(|_| joins(setup, id))
+        {
+            // Where its store could not be read before, it was read in this step, and nothing is made yet of what was asked.
+            self.look(setup, world, id, delta, findings);
+        }
         match choice {
             Choice::Crash { .. } => {
                 self.interrupted(id);
@@ -525,10 +531,6 @@ impl DeltaChecks {
         delta: &Delta,
         findings: &mut Findings,
     ) {
-        if joins(setup, id) && delta.id().is_none() && delta.is_idle() && self.looked.contains_key(&id) {
-            // It cannot read its store yet, and has forgotten nothing.
-            return;
-        }
         let mut hasher = StableHasher::default();
         delta.hash_known(&mut hasher);
         let of = (hasher.finish(), self.ledger.len());
