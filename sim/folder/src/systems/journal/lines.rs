@@ -1,7 +1,7 @@
 //! What the line of an event says by itself.
 
 use cloudchamber_core::journal::address::{Mention, Scope};
-use cloudchamber_core::journal::clock::{AHEAD_MS_MAX, Hybrid};
+use cloudchamber_core::journal::clock::{AHEAD_MS_MAX, Hybrid, normal_ms};
 use cloudchamber_core::journal::event::Event;
 use cloudchamber_core::journal::schema::{Field, Kind};
 
@@ -58,15 +58,19 @@ impl Says {
     }
 }
 
-/// Whether a machine that wrote this line follows the clock of that one. It does not if that is over a day ahead: then
-/// that word is the later one until its own machine has written again, which is told (`clock-ahead`).
+/// Whether a machine that wrote this line follows the clock of that one. It does not if that is over a day ahead of its
+/// own wall clock: then that word is the later one until its own machine has written again, which is told
+/// (`clock-ahead`). The line's stamp may itself be up to a day ahead of that wall clock, so it is asked for its time.
 pub(super) fn follows(line: &str, of: &str) -> bool {
-    let stamp = |line| Hybrid::parse(Event::parse(line).ok()?.raw(Field::Hlc)?);
-    match (stamp(line), stamp(of)) {
-        (Some(own), Some(of)) => of.ms <= own.ms.saturating_add(AHEAD_MS_MAX),
+    let (Ok(line), Ok(of)) = (Event::parse(line), Event::parse(of)) else { return true };
+    let stamp = |event: &Event| Hybrid::parse(event.raw(Field::Hlc)?);
+    let (Some(own), Some(of)) = (stamp(&line), stamp(&of)) else {
         // Lines of the published design tell no clocks.
-        _ => true,
-    }
+        return true;
+    };
+    let times = line.kind().times().iter().filter_map(|time| line.raw(*time)?.parse().ok());
+    let wall_ms = times.map(normal_ms).next().map_or(own.ms, |time| time.min(own.ms));
+    of.ms <= wall_ms.saturating_add(AHEAD_MS_MAX)
 }
 
 /// What a line has in it that mentions somebody. Most have none, and reading them would take most of a run's time.
@@ -112,5 +116,8 @@ mod tests {
         assert!(follows(&line(5), &line(5 + AHEAD_MS_MAX)));
         assert!(!follows(&line(5), &line(6 + AHEAD_MS_MAX)));
         assert!(follows(old, &line(6 + AHEAD_MS_MAX)) && follows(&line(5), old));
+        let moved_at_5_s = r#"{"type":"message_move","message_guid":"m","moved_at":5,"hlc":[9000,0]}"#;
+        assert!(follows(moved_at_5_s, &line(5_000 + AHEAD_MS_MAX)));
+        assert!(!follows(moved_at_5_s, &line(9_000 + AHEAD_MS_MAX)));
     }
 }
