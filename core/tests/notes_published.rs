@@ -303,6 +303,22 @@ fn a_note_that_cannot_be_loaded_is_an_empty_one() {
     assert_eq!(seqs(&b), [1, 2]);
 }
 
+/// What was to be tried again is given up with the note, and nobody wakes for it ever after.
+#[test]
+fn a_note_that_goes_while_it_is_loaded_leaves_its_instance_at_rest() {
+    let [mut a, mut b] = pair(Design::Published);
+    a.create(NOTE, "Hello");
+    let (path, whole) = logs(&a).remove(0);
+    b.fs.files.insert(path.clone(), whole.prefix(whole.len() - 3));
+    b.start();
+    b.append(NOTE, "more");
+    b.fs.files.remove(&path);
+    b.pass(12_000);
+    assert!(
+        b.events.iter().any(|event| matches!(event, Event::Refused(why) if why.ends_with("is not here")))
+    );
+}
+
 /// A writer that does not look at the end of its file glues a record to one that is torn.
 #[test]
 fn a_record_behind_a_torn_one_is_swallowed() {

@@ -127,11 +127,12 @@ impl Published {
         cx: Context<'_, '_>,
     ) -> Option<Arc<str>> {
         let note: Arc<str> = note.into();
+        // Whatever becomes of it now: what was to be tried again is being tried.
+        let attempts = self.loading.take().map_or(0, |(attempts, _)| attempts);
         if !is_id(&note) || cx.list(&note_dir(&note)).is_err() && !self.rows.contains_key(&note) {
             cx.event(Event::Refused(format!("{note} is not here")));
             return None;
         }
-        let attempts = self.loading.take().map_or(0, |(attempts, _)| attempts);
         match load(cx.fs(), config.kind, &note, self.rows.get(&note)) {
             Ok(row) => {
                 self.rows.insert(note.clone(), row);
