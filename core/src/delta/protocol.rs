@@ -99,6 +99,11 @@ impl Delta {
         self.store.records.get(key).map(|record| &record.entity)
     }
 
+    /// All that is known of every entity, for checkers; none in the published design, which knows only what it shows.
+    pub fn joined(&self) -> impl Iterator<Item = (&Key, &Entity)> {
+        self.store.records.iter().map(|(key, record)| (key, &record.entity))
+    }
+
     /// The writes and deletions that are known, with their stamps, for checkers.
     pub fn stamps(&self) -> impl Iterator<Item = (&Dot, Hybrid)> {
         self.store.records.values().flat_map(|record| {

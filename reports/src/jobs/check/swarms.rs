@@ -48,6 +48,9 @@ pub(crate) struct Entry {
     /// What is expected.
     #[serde(default)]
     expect: SwarmExpect,
+    /// How many entries stand before it in the file.
+    #[serde(skip)]
+    place: u64,
 }
 
 impl Entry {
@@ -106,12 +109,16 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Entry>, Failure> {
     if !file.exists() {
         return Ok(vec![]);
     }
-    let parsed: File =
+    let mut parsed: File =
         files::parse_toml(file, &files::read(file)?, "the file's first lines say what an entry is")?;
+    for (place, entry) in (0..).zip(&mut parsed.swarm) {
+        entry.place = place;
+    }
     Ok(parsed.swarm)
 }
 
-/// Runs one swarm over the first `seeds` seeds and judges it.
+/// Runs one swarm over so many seeds of its own and judges it. From one seed all swarms would draw the same replicas, the
+/// same hours and the same few runs of days, each as long as all others together.
 ///
 /// # Errors
 /// Where what it names is not there, or a trace cannot be written.
@@ -135,7 +142,8 @@ impl Work for Judged<'_> {
     type Output = Result<SwarmReport, Failure>;
 
     fn on<S: System>(self) -> Self::Output {
-        let mut order = Order::of(&self.entry.call, 0..self.seeds, self.jobs)?;
+        let first = self.entry.place * self.seeds;
+        let mut order = Order::of(&self.entry.call, first..first + self.seeds, self.jobs)?;
         order.recheck_every = RECHECK_EVERY;
         let (swarm, mut report) = order.carry_out::<S>()?;
         let name = report.name().replace([' ', '/', '\\'], "-");

@@ -80,16 +80,26 @@ pub struct DeltaChecks {
 }
 
 /// What one replica showed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Looked {
     /// The digest of all that it knew, and how many changes had been acknowledged.
     of: (u64, usize),
-    /// Whether it listed a conflict.
-    conflict: bool,
-    /// Whether it had seen two changes of an entity of which neither had seen the other.
-    meet: bool,
+    /// What there was of each entity.
+    entities: Arc<BTreeMap<Key, LookedAt>>,
     /// Whether there was nothing to complain of.
     is_sound: bool,
+}
+
+/// What one replica showed of one entity.
+#[derive(Clone, Copy, Debug, Default)]
+struct LookedAt {
+    /// The digest of all that it knew of it, where it knows more than it shows, and how many changes of it had been
+    /// acknowledged.
+    of: (Option<u64>, usize),
+    /// Whether it listed a conflict.
+    conflict: bool,
+    /// Whether it had seen two changes of which neither had seen the other.
+    meet: bool,
 }
 
 /// What may be acknowledged.
@@ -534,49 +544,72 @@ impl DeltaChecks {
         let mut hasher = StableHasher::default();
         delta.hash_known(&mut hasher);
         let of = (hasher.finish(), self.ledger.len());
-        let looked = match self.looked.get(&id) {
-            Some(looked) if looked.of == of && looked.is_sound => {
-                self.graves.join(delta.graves());
-                *looked
+        self.graves.join(delta.graves());
+        let earlier = self.looked.remove(&id).filter(|looked| looked.is_sound);
+        let looked = match earlier {
+            Some(looked) if looked.of == of => looked,
+            earlier => {
+                let earlier = earlier.map(|looked| looked.entities).unwrap_or_default();
+                let before = complaints(findings);
+                let entities = self.look_at(setup, world, id, delta, &earlier, findings);
+                Looked { of, entities: Arc::new(entities), is_sound: complaints(findings) == before }
             }
-            _ => self.look_at(setup, world, id, of, &Picture::of(delta), findings),
         };
+        let entities = looked.entities.values();
+        let (conflict, meet) = entities.fold((false, false), |(conflict, meet), looked| {
+            (conflict || looked.conflict, meet || looked.meet)
+        });
         self.looked.insert(id, looked);
-        if looked.conflict {
+        if conflict {
             findings.count(CONFLICT, 1);
         }
-        if looked.meet {
+        if meet {
             findings.count(MEET, 1);
         }
         self.spread(world, id, findings);
     }
 
-    /// Looks at what a replica shows.
+    /// Looks at what a replica shows of the entities of which something is new since earlier.
     fn look_at(
         &mut self,
         setup: &Setup<DeltaSystem>,
         world: &World<DeltaSystem>,
         id: ReplicaId,
-        of: (u64, usize),
-        picture: &Picture<'_>,
+        delta: &Delta,
+        earlier: &BTreeMap<Key, LookedAt>,
         findings: &mut Findings,
-    ) -> Looked {
-        let complaints = |findings: &Findings| {
-            [ONE_CONTENT, SAME_ENTITY].map(|name| findings.counts.get(name).copied().unwrap_or(0))
-        };
-        let before = complaints(findings);
-        let known: BTreeMap<Key, Known> =
-            picture.entities().map(|(key, _)| (key.clone(), self.ledger.known(picture, key))).collect();
-        let merging = setup.replicas[id.index()].config.design.merging;
-        self.graves.join(picture.graves());
-        for key in known.keys() {
-            self.name(world, id, picture, key, merging, findings);
+    ) -> BTreeMap<Key, LookedAt> {
+        let mut entities = BTreeMap::new();
+        let mut new = BTreeMap::new();
+        for (key, entity) in delta.joined() {
+            let of = (Some(StableHasher::of(entity)), self.ledger.of(key).count());
+            match earlier.get(key).filter(|looked| looked.of == of) {
+                Some(looked) => drop(entities.insert(key.clone(), *looked)),
+                None => drop(new.insert(key.clone(), of)),
+            }
         }
+        let picture = match setup.replicas[id.index()].config.design.merging {
+            Merging::Join => Picture::of_some(delta, new.keys().cloned()),
+            _ => Picture::of(delta),
+        };
+        let known = self.known.entry(id).or_default();
+        known.retain(|key, _| entities.contains_key(key));
         let apart = |one: &usize, two: &usize| one < two && !self.ledger.get(*two).past.contains(one);
-        let meet = |known: &Known| known.seen.iter().any(|one| known.seen.iter().any(|two| apart(one, two)));
-        let meet = known.values().any(meet);
-        self.known.insert(id, known);
-        Looked { of, conflict: picture.has_conflicts(), meet, is_sound: complaints(findings) == before }
+        for (key, _) in picture.entities() {
+            let its = self.ledger.known(&picture, key);
+            let meet = its.seen.iter().any(|one| its.seen.iter().any(|two| apart(one, two)));
+            let of = new.get(key).copied().unwrap_or_default();
+            entities.insert(key.clone(), LookedAt { of, conflict: false, meet });
+            known.insert(key.clone(), its);
+        }
+        for conflict in picture.all_conflicts() {
+            // As published, one may be listed of an entity that is not there.
+            entities.entry(conflict.key.clone()).or_default().conflict = true;
+        }
+        for (key, _) in picture.entities() {
+            self.name(world, id, &picture, key, findings);
+        }
+        entities
     }
 
     /// Compares the content of a version with what it was elsewhere.
@@ -586,11 +619,10 @@ impl DeltaChecks {
         id: ReplicaId,
         picture: &Picture<'_>,
         key: &Key,
-        merging: Merging,
         findings: &mut Findings,
     ) {
-        let (checker, version) = match (merging, picture.entity(key)) {
-            (Merging::Join, Some(entity)) => {
+        let (checker, version) = match picture.entity(key) {
+            Some(entity) => {
                 for (dot, write) in &entity.writes {
                     let Some((_, said)) = self.ledger.of_dot(dot) else { continue };
                     let differs = write.fields.iter().find(|(name, value)| !said.sets(name, value.as_ref()));
@@ -617,7 +649,7 @@ impl DeltaChecks {
                 let lives: Vec<_> = entity.births.keys().chain(entity.deaths.keys()).collect();
                 (SAME_ENTITY, StableHasher::of(&(&entity.seen, lives)))
             }
-            _ => (ONE_CONTENT, picture.get(key).map_or(0, |shown| shown.version)),
+            None => (ONE_CONTENT, picture.get(key).map_or(0, |shown| shown.version)),
         };
         let digest = picture.shown_digest(key);
         let (other, its) = *self.versions.entry((key.clone(), version)).or_insert((id, digest));
@@ -634,13 +666,15 @@ impl DeltaChecks {
 
     /// Notes which changes have arrived.
     fn spread(&mut self, world: &World<DeltaSystem>, id: ReplicaId, findings: &mut Findings) {
-        let seen: Vec<usize> = self.known[&id].values().flat_map(|known| &known.seen).copied().collect();
+        let known = &self.known[&id];
+        let travels = |(at, said): &(usize, &Said)| {
+            let has = || known.get(&said.key).is_some_and(|known| known.seen.contains(at));
+            !said.spread && said.replica != id && has()
+        };
+        let seen: Vec<usize> = self.ledger.all().filter(travels).map(|(at, _)| at).collect();
         let now = world.now();
         for at in seen {
             let said = self.ledger.get(at);
-            if said.spread || said.replica == id {
-                continue;
-            }
             if !said.arrived {
                 findings.sample(ARRIVAL_MS, now - said.at_ms);
                 findings.count(TRAVELS, 1);
@@ -657,4 +691,9 @@ impl DeltaChecks {
             }
         }
     }
+}
+
+/// How often it was complained of what a replica showed.
+fn complaints(findings: &Findings) -> [u64; 2] {
+    [ONE_CONTENT, SAME_ENTITY].map(|name| findings.counts.get(name).copied().unwrap_or(0))
 }

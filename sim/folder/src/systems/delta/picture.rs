@@ -26,6 +26,19 @@ impl<'a> Picture<'a> {
         Self { delta, entities, conflicts }
     }
 
+    /// Looks at some entities of a replica of the hardened design only.
+    pub(super) fn of_some(delta: &'a Delta, keys: impl Iterator<Item = Key>) -> Self {
+        let (mut entities, mut conflicts) = (BTreeMap::new(), BTreeMap::new());
+        for (key, entity) in keys.filter_map(|key| delta.entity(&key).map(|entity| (key, entity))) {
+            let listed = entity.conflicts(&key);
+            if !listed.is_empty() {
+                conflicts.insert(key.clone(), listed);
+            }
+            entities.insert(key.clone(), entity.shown(&key));
+        }
+        Self { delta, entities, conflicts }
+    }
+
     /// Every entity that is known, deleted or not.
     pub(super) fn entities(&self) -> impl Iterator<Item = (&Key, &Shown)> {
         self.entities.iter()
@@ -44,11 +57,6 @@ impl<'a> Picture<'a> {
     /// The conflicts of all entities.
     pub(super) fn all_conflicts(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.values().flatten()
-    }
-
-    /// Whether there are any.
-    pub(super) fn has_conflicts(&self) -> bool {
-        !self.conflicts.is_empty()
     }
 
     /// All that is known of an entity, in the design that keeps more than it shows.
