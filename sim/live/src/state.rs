@@ -21,6 +21,9 @@ use crate::system::{LiveSystem, hex};
 /// The version of the format that is written, and the only one that is read.
 pub(crate) const VERSION: u32 = 1;
 
+/// The file that says which directories the folders were.
+const ROOTS: &str = "roots.json";
+
 /// What a run is made of.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +121,32 @@ impl State {
         self.log
             .write_all(text.as_bytes())
             .map_err(|error| LiveError::io(&self.dir.join("log.jsonl"), "cannot be written", &error))
+    }
+
+    /// Which directory each folder was when it was last looked at: device and number. `None` if nothing says it.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub(crate) fn roots(&self) -> Result<Option<Vec<(u64, u64)>>, LiveError> {
+        let path = self.dir.join(ROOTS);
+        match fs::read(&path) {
+            // It is written before anything that needs it. One that is torn says nothing.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LiveError::io(&path, "cannot be read", &error)),
+        }
+    }
+
+    /// Notes which directory each folder is.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub(crate) fn note_roots(&self, roots: &[(u64, u64)]) -> Result<(), LiveError> {
+        let (path, new) = (self.dir.join(ROOTS), self.dir.join(format!("{ROOTS}.new")));
+        let text = serde_json::to_string(roots).expect("numbers serialise");
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|error| LiveError::io(&path, "cannot be written", &error))
     }
 
     /// Keeps a content, and returns the name that it has from now on.

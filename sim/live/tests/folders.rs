@@ -216,3 +216,41 @@ fn a_run_goes_on_where_it_was_and_another_one_is_refused() {
     assert!(running.told("it goes on where it was"));
     assert_eq!(running.end().summary.conflicts, 1);
 }
+
+#[test]
+fn a_folder_whose_mount_has_gone_is_not_taken_for_an_empty_one() {
+    let folders = Folders::new(2);
+    let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
+    let away = folders.dir(0).with_extension("away");
+    let running = Running::start(options.clone());
+    folders.write(0, "notes/x", "one");
+    running.wait("x arrives", || folders.read(1, "notes/x").is_some());
+    running.end();
+    fs::rename(folders.dir(0), &away).unwrap();
+    fs::create_dir(folders.dir(0)).unwrap();
+    let why = run(&options, &mut |_| {}).unwrap_err().to_string();
+    assert!(
+        why.contains("another directory") && why.contains("of 1 files") && why.contains("--adopt"),
+        "{why}"
+    );
+    // It is refused again, and somebody else's file changes nothing.
+    folders.write(0, "other", "of the disk below");
+    assert_eq!(run(&options, &mut |_| {}).unwrap_err().to_string(), why);
+    assert_eq!(folders.read(1, "notes/x").as_deref(), Some("one"));
+    fs::remove_dir_all(folders.dir(0)).unwrap();
+    fs::rename(&away, folders.dir(0)).unwrap();
+    let running = Running::start(options.clone());
+    assert_eq!(running.ask("quiet")["ok"], true);
+    running.end();
+    // A copy is another directory, and the files are there.
+    fs::rename(folders.dir(0), &away).unwrap();
+    folders.write(0, "notes/x", "one");
+    let running = Running::start(options.clone());
+    assert_eq!(running.ask("quiet")["ok"], true);
+    running.end();
+    // What was removed from the same directory meanwhile was removed.
+    fs::remove_dir_all(folders.dir(0).join("notes")).unwrap();
+    let running = Running::start(options);
+    running.wait("x is removed there, too", || folders.read(1, "notes/x").is_none());
+    running.end();
+}

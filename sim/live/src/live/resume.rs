@@ -23,7 +23,7 @@ impl Live<'_> {
     /// middle of that, or somebody has changed it since.
     ///
     /// # Errors
-    /// Where the world does not become what it was.
+    /// Where the world does not become what it was, or another directory lies in a folder's place.
     pub(super) fn resume(&mut self, lines: &[Line]) -> Result<u64, LiveError> {
         let mut at_ms = 0;
         let mut before = self.all_wanted();
@@ -44,10 +44,34 @@ impl Live<'_> {
         }
         self.tally.moved.clear();
         let after = self.all_wanted();
+        self.refuse_others(&before, &after)?;
         for (id, (before, after)) in self.replicas().zip(before.iter().zip(&after)) {
             self.recognise(id, before, after)?;
         }
         Ok(at_ms.max(self.world().now()))
+    }
+
+    /// Refuses a folder that is another directory than it was and has nothing of what was put there. Its mount has gone, or
+    /// somebody moved it: who takes that for an empty folder removes everything from the others.
+    fn refuse_others(&self, before: &[Names], after: &[Names]) -> Result<(), LiveError> {
+        let ids: Vec<_> = self.folders.iter().map(crate::real::Real::id).collect();
+        let known = self.state.roots()?.unwrap_or_else(|| ids.clone());
+        for (folder, (known, (before, after))) in
+            self.folders.iter().zip(known.iter().zip(before.iter().zip(after)))
+        {
+            let mut names = before.keys().chain(after.keys());
+            let is_there = |name: &String| fs::symlink_metadata(folder.path(name)).is_ok();
+            if folder.id() != *known && !after.is_empty() && !names.any(is_there) {
+                return Err(LiveError::new(format!(
+                    "{}: it is another directory than it was, and of {} files that were there it has none. Mount it or \
+                     put it back; or, if that is meant to be all there is, {}",
+                    folder.dir.display(),
+                    after.len(),
+                    self.state.way_out()
+                )));
+            }
+        }
+        self.state.note_roots(&ids)
     }
 
     fn all_wanted(&self) -> Vec<Names> {

@@ -93,6 +93,11 @@ impl Real {
         fs::metadata(&self.dir).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.id)
     }
 
+    /// Which directory it is: device and number.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        self.id
+    }
+
     fn device(&self) -> u64 {
         self.id.0
     }
