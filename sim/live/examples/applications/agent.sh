@@ -2,6 +2,7 @@
 # cloudchamber-agent on every machine: journals, delta and notes, one command after the other, of which many are killed. What was
 # acknowledged is there on every machine in the end.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 agent=$(dirname "$CLOUDCHAMBER")/cloudchamber-agent
 agent() { "$agent" "$@"; }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # An hledger journal in the folder: each machine appends fifteen transactions.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 
 machine() {

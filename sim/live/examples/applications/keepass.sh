@@ -1,6 +1,7 @@
 #!/bin/sh
 # A KeePass database in the folder: two machines add ten entries each with keepassxc-cli.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 printf 'secret\nsecret\n' | keepassxc-cli db-create -t 100 -p "$1/db.kdbx" > /dev/null 2>&1
 while [ ! -s "$2/db.kdbx" ]; do sleep 0.2; done

@@ -2,6 +2,7 @@
 # An SQLite database in the folder, with a write-ahead log: the first machine inserts sixty rows, and the
 # others look at it.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 sqlite3 "$1/db" 'PRAGMA journal_mode = wal; CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)' > /dev/null
 

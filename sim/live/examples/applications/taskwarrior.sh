@@ -1,6 +1,7 @@
 #!/bin/sh
 # Taskwarrior 2.6 on two machines, with its data in the folder: each adds fifteen tasks, and completes one after every fourth.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 task_of() { folder=$1; shift; task "rc.data.location=$folder" rc.confirmation=no rc.verbose=nothing rc.gc=on "$@" 2>> errors; }
 touch empty.rc errors

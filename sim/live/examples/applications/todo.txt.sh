@@ -2,6 +2,7 @@
 # todo.txt on two machines: each adds fifteen tasks, and marks one as done after every fourth. In the end each task is in
 # todo.txt or in done.txt.
 set -eu
+for folder; do shift; set -- "$@" "$(realpath "$folder")"; done
 cd "$(mktemp -d)"
 
 machine() {
