@@ -1,6 +1,6 @@
 //! Notices that something below a folder has changed.
 
-use std::path::Path as OsPath;
+use std::path::{Path as OsPath, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -47,6 +47,15 @@ impl Changes {
     pub fn and(mut self, dir: &OsPath) -> notify::Result<Self> {
         self.watcher.watch(dir, RecursiveMode::Recursive)?;
         Ok(self)
+    }
+
+    /// Waits for a notice, at most so long, and gives the real paths of all that have come by then. A path may be told
+    /// twice, and of what changed in a new directory none may be.
+    #[must_use]
+    pub fn heard(&self, most: Duration) -> Vec<PathBuf> {
+        let first = self.notices.recv_timeout(most).ok();
+        let all = first.into_iter().chain(self.notices.try_iter());
+        all.filter_map(Result::ok).flat_map(|event| event.paths).collect()
     }
 
     /// Waits for a notice, at most so long, and says whether one came.

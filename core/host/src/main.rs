@@ -28,7 +28,8 @@ use cloudchamber_host::options;
                   cloudchamber-agent delta put --folder ~/Sync/tasks task t1 title='Buy milk'\n  \
                   cloudchamber-agent delta sync --folder ~/Sync/tasks\n  \
                   cloudchamber-agent doctor --folder ~/Sync/team\n  \
-                  cloudchamber-agent probe --folder ~/Sync/probe --name laptop\n\n\
+                  cloudchamber-agent probe --folder ~/Sync/probe --name laptop\n  \
+                  cloudchamber-agent record --folder ~/Sync/team --name laptop --own 'laptop/**' --output laptop.jsonl\n\n\
                   Exit: 0 as expected, 1 a property was violated, 2 usage or unreadable input."
 )]
 struct Agent {
@@ -53,6 +54,7 @@ enum Group {
     /// What is wrong with a folder that a sync client copies, whoever wrote into it. Nothing is changed.
     Doctor(cli::doctor::Doctor),
     Probe(cli::probe::Probe),
+    Record(cli::record::Record),
     Service(cli::service::Service),
     #[command(after_help = "Example:\n  cloudchamber-agent completions zsh > ~/.zfunc/_cloudchamber-agent")]
     Completions(cli::complete::Completions),
@@ -119,6 +121,7 @@ fn run(agent: Agent) -> anyhow::Result<ExitCode> {
         Group::Delta(delta) => delta.run(),
         Group::Doctor(doctor) => doctor.run(),
         Group::Probe(probe) => probe.run(),
+        Group::Record(record) => record.run(),
         Group::Service(service) => service.run(agent.config.as_deref()),
         Group::Completions(completions) => completions.run(Agent::command()),
         Group::Man(man) => man.run(Agent::command()),

@@ -7,6 +7,7 @@ pub(crate) mod failover;
 pub(crate) mod journal;
 pub(crate) mod notes;
 pub(crate) mod probe;
+pub(crate) mod record;
 pub(crate) mod service;
 
 use std::cell::RefCell;

@@ -24,7 +24,7 @@ mod names;
 mod often;
 mod state;
 mod systems;
-mod walk;
+pub(crate) mod walk;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 64;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     Dir,
     File,
     /// A link that stays within the folder.
@@ -34,15 +34,15 @@ pub(super) enum What {
 
 /// One entry of a directory.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// The path relative to the folder. What is not UTF-8 in it is replaced by a mark.
-    pub(super) path: String,
-    pub(super) real: PathBuf,
-    pub(super) what: What,
-    pub(super) len: u64,
-    pub(super) blocks: u64,
-    pub(super) modified_ms: i64,
-    pub(super) is_utf8: bool,
+    pub(crate) path: String,
+    pub(crate) real: PathBuf,
+    pub(crate) what: What,
+    pub(crate) len: u64,
+    pub(crate) blocks: u64,
+    pub(crate) modified_ms: i64,
+    pub(crate) is_utf8: bool,
 }
 
 impl Item {
@@ -59,15 +59,15 @@ impl Item {
 
 /// Everything in a folder, by directory, each sorted by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tree {
-    pub(super) dirs: BTreeMap<String, Vec<Item>>,
+pub(crate) struct Tree {
+    pub(crate) dirs: BTreeMap<String, Vec<Item>>,
     /// What was amiss on the way.
-    pub(super) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Tree {
     /// Reads all directories. What belongs to a client or to git is not looked into.
-    pub(super) fn read(folder: &Path, patience: Duration) -> anyhow::Result<Self> {
+    pub(crate) fn read(folder: &Path, patience: Duration) -> anyhow::Result<Self> {
         let mut tree = Self::default();
         let mut count = 0;
         let mut waiting = vec![(folder.to_owned(), String::new(), 0)];
@@ -103,7 +103,7 @@ impl Tree {
         Ok(tree)
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
         self.dirs.values().flatten()
     }
 
