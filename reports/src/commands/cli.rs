@@ -21,6 +21,7 @@ use crate::commands::hunt::HuntArgs;
 use crate::commands::live::LiveArgs;
 use crate::commands::moment::MomentArgs;
 use crate::commands::mutants::MutantsArgs;
+use crate::commands::replay::ReplayArgs;
 use crate::commands::runs::RunsArgs;
 use crate::commands::scenario::ScenarioCommand;
 use crate::commands::values::{designs, jobs, time};
@@ -129,17 +130,13 @@ pub(crate) enum Command {
     /// scenario or a sentence why nobody could be hurt.
     #[command(after_help = "Example: cloudchamber mutants --system journal --only flush")]
     Mutants(MutantsArgs),
-    /// Takes a trace's choices one by one in a fresh world, and compares how it ends.
+    /// Takes a trace's choices one by one in a fresh world, and compares how it ends. Or asks, with `--observed`, whether
+    /// the folder model allows what real folders were seen to hold.
     #[command(
-        after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/c01-split-by-delay.jsonl"
+        after_help = "Example: cloudchamber replay target/cloudchamber/traces/failover/c01-split-by-delay.jsonl\n         \
+                      cloudchamber replay --observed laptop.jsonl server.jsonl --profile syncthing"
     )]
-    Replay {
-        /// A trace, a shrunk trace or a model counterexample.
-        file: PathBuf,
-        /// Tells it on the way, a sentence a choice; what came to nothing is left out.
-        #[arg(long, conflicts_with = "json")]
-        story: bool,
-    },
+    Replay(ReplayArgs),
     /// Runs one scenario file and judges its expectation.
     #[command(
         after_help = "Example: cloudchamber run scenarios/failover/c01-split-by-delay.toml --seed 7 --trace run.jsonl"

@@ -56,7 +56,7 @@ pub(crate) fn run<L: Systems>(cli: Cli) -> Result<Verdict, Failure> {
         Command::Compare { one, other } => compare::run::<L>([one, other], json),
         Command::Moment(args) => moment::run::<L>(&args, json),
         Command::Scenario { what } => scenario::run::<L>(&what, json),
-        Command::Replay { file, story } => replay::run::<L>(&file, story, json),
+        Command::Replay(args) => replay::run::<L>(&args, json),
         Command::Run { scenario, seed, trace } => run::run::<L>(&scenario, seed, trace.as_deref(), json),
         Command::Swarm(args) => swarm::run::<L>(&args, json),
         Command::Claims(args) => claims::run(&args, json),

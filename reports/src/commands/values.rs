@@ -16,6 +16,12 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time that may be short, with its unit, in ms.
+pub(super) fn short_time_ms(text: &str) -> Result<u64, String> {
+    let ms = read_ms(text).filter(|ms| *ms <= 3_600_000);
+    ms.ok_or_else(|| "write a number and a unit, up to 1h, such as 50ms, 2s or 1m".into())
+}
+
 /// How many replicas, such as 3 or 2-5.
 pub(super) fn replicas(text: &str) -> Result<[u64; 2], String> {
     range(text, &|number| number.parse().ok())

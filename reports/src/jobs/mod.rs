@@ -21,6 +21,7 @@ pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod moment;
 pub(crate) mod mutants;
+pub(crate) mod observed;
 pub(crate) mod out;
 mod progress;
 pub(crate) mod replay;

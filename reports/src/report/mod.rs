@@ -17,6 +17,7 @@ pub(crate) mod matrix;
 pub(crate) mod model;
 pub(crate) mod moment;
 pub(crate) mod mutants;
+pub(crate) mod observed;
 pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod scenario;

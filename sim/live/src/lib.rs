@@ -25,6 +25,7 @@ mod control;
 mod error;
 mod form;
 mod live;
+pub mod observed;
 mod options;
 mod real;
 mod state;

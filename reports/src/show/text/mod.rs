@@ -12,6 +12,7 @@ mod layout;
 pub(crate) mod models;
 pub(crate) mod moment;
 pub(crate) mod mutants;
+pub(crate) mod observed;
 pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod shrink;

@@ -452,6 +452,21 @@ proptest! {
     }
 
     #[test]
+    fn whatever_a_client_does_wrong_its_profile_says(which in 0..7_usize, seed: u64, steps in steps()) {
+        let profile = hazardous(which);
+        let mut courier = Courier::new(profile.clone(), 3, seed);
+        let (taken, _, _) = play(&mut courier, &steps);
+        for (_, movement) in taken.into_iter().chain(everything(&mut courier)) {
+            for hazard in movement.hazards() {
+                prop_assert!(profile.hazards.has(*hazard), "{:?} in spite of the profile: {:?}", hazard, movement);
+            }
+            if let Choice::Download { arrival, .. } = movement {
+                prop_assert!(profile.rules.shows(arrival), "{:?}", arrival);
+            }
+        }
+    }
+
+    #[test]
     fn calm_bounds_every_pending_delay_and_ends_every_hazard(which in 0..7_usize, seed: u64, steps in steps()) {
         let profile = hazardous(which);
         let mut courier = Courier::new(profile.clone(), 3, seed);

@@ -99,6 +99,100 @@ impl Hazards {
     }
 }
 
+/// One thing of [`Hazards`] that a sync client does to files by itself, by the name that it has in a profile.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hazard {
+    /// [`Hazards::beside`].
+    Beside,
+    /// [`Hazards::beside_sent`].
+    BesideSent,
+    /// [`Hazards::cut_sent`].
+    CutSent,
+    /// [`Hazards::empty`].
+    Empty,
+    /// [`Hazards::evict_a_day`].
+    EvictADay,
+    /// [`Hazards::folder_hollow`].
+    FolderHollow,
+    /// [`Hazards::folder_wiped`].
+    FolderWiped,
+    /// [`Hazards::gap`].
+    Gap,
+    /// [`Hazards::nul`].
+    Nul,
+    /// [`Hazards::older_files`].
+    OlderFiles,
+    /// [`Hazards::prefix`].
+    Prefix,
+    /// [`Hazards::stale_upload`].
+    StaleUpload,
+    /// [`Hazards::stub`].
+    Stub,
+}
+
+impl Hazard {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Beside,
+        Self::BesideSent,
+        Self::CutSent,
+        Self::Empty,
+        Self::EvictADay,
+        Self::FolderHollow,
+        Self::FolderWiped,
+        Self::Gap,
+        Self::Nul,
+        Self::OlderFiles,
+        Self::Prefix,
+        Self::StaleUpload,
+        Self::Stub,
+    ];
+
+    /// Its name in a profile's `[hazards]`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Beside => "beside",
+            Self::BesideSent => "beside_sent",
+            Self::CutSent => "cut_sent",
+            Self::Empty => "empty",
+            Self::EvictADay => "evict_a_day",
+            Self::FolderHollow => "folder_hollow",
+            Self::FolderWiped => "folder_wiped",
+            Self::Gap => "gap",
+            Self::Nul => "nul",
+            Self::OlderFiles => "older_files",
+            Self::Prefix => "prefix",
+            Self::StaleUpload => "stale_upload",
+            Self::Stub => "stub",
+        }
+    }
+}
+
+impl Hazards {
+    /// Whether this ever goes wrong, however rarely.
+    #[must_use]
+    pub fn has(&self, hazard: Hazard) -> bool {
+        let ratio = match hazard {
+            Hazard::FolderHollow => return self.folder_hollow,
+            Hazard::FolderWiped => return self.folder_wiped,
+            Hazard::OlderFiles => return self.older_files,
+            Hazard::Beside => self.beside,
+            Hazard::BesideSent => self.beside_sent,
+            Hazard::CutSent => self.cut_sent,
+            Hazard::Empty => self.empty,
+            Hazard::EvictADay => self.evict_a_day,
+            Hazard::Gap => self.gap,
+            Hazard::Nul => self.nul,
+            Hazard::Prefix => self.prefix,
+            Hazard::StaleUpload => self.stale_upload,
+            Hazard::Stub => self.stub,
+        };
+        ratio != Ratio::NEVER
+    }
+}
+
 /// A fault of a machine.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -215,6 +309,29 @@ pub struct RatioError(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_goes_wrong_where_there_are_no_hazards_and_each_is_called_as_in_a_profile() {
+        let known = crate::profile::Profile::named("syncthing").unwrap();
+        for hazard in Hazard::ALL {
+            assert!(!Hazards::none().has(hazard), "{hazard:?}");
+            let key = format!("hazards.{}", hazard.key());
+            assert!(known.facts.iter().any(|fact| fact.key == key), "{key}");
+            assert_eq!(serde_json::to_value(hazard).unwrap(), hazard.key());
+        }
+        let has: Vec<_> = Hazard::ALL.into_iter().filter(|hazard| known.hazards.has(*hazard)).collect();
+        assert_eq!(
+            has,
+            [
+                Hazard::Beside,
+                Hazard::FolderHollow,
+                Hazard::FolderWiped,
+                Hazard::Gap,
+                Hazard::OlderFiles,
+                Hazard::StaleUpload
+            ]
+        );
+    }
 
     #[test]
     fn a_chance_survives_its_text() {

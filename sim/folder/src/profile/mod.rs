@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::mistake;
 
 pub use file::ProfileError;
-pub use hazards::{Hazards, MachineFault, Ratio, RatioError};
+pub use hazards::{Hazard, Hazards, MachineFault, Ratio, RatioError};
 pub use naming::Naming;
 pub use quantiles::Quantiles;
 pub use rules::{

@@ -4,7 +4,7 @@ use cloudchamber_core::kit::stub::StubBy;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Naming;
+use super::{Hazard, Naming};
 
 /// The rules of one provider: everything the world needs, nothing about when.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -27,6 +27,18 @@ pub struct Rules {
     pub temporary: Temporary,
     /// How a new version becomes visible on a reader's disk.
     pub visible: Visible,
+}
+
+impl Rules {
+    /// Whether a version may become visible in this state at all, however rarely.
+    #[must_use]
+    pub fn shows(&self, arrival: Arrival) -> bool {
+        match arrival {
+            Arrival::Gap => self.visible.shows_a_gap(),
+            Arrival::Stub => self.placeholder.stub().is_some(),
+            _ => true,
+        }
+    }
 }
 
 /// In what state a version becomes visible on a replica's disk.
@@ -67,6 +79,22 @@ pub enum Arrival {
 }
 
 impl Arrival {
+    /// What has to go wrong for it, together.
+    #[must_use]
+    pub fn hazards(self) -> &'static [Hazard] {
+        match self {
+            Self::Whole => &[],
+            Self::Prefix { .. } => &[Hazard::Prefix],
+            Self::Empty => &[Hazard::Empty],
+            Self::Nul => &[Hazard::Nul],
+            Self::Gap => &[Hazard::Gap],
+            Self::Stub => &[Hazard::Stub],
+            Self::Beside { stays: false, .. } => &[Hazard::Beside],
+            Self::Beside { stays: true, .. } => &[Hazard::Beside, Hazard::BesideSent],
+            Self::Cut { .. } => &[Hazard::Prefix, Hazard::CutSent],
+        }
+    }
+
     /// Whether the client will take what it left for something that was changed here.
     #[must_use]
     pub fn is_taken_for_a_change(self) -> bool {

@@ -6,7 +6,7 @@ use cloudchamber_core::{Draw, FsError, Path};
 use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
-use crate::profile::Arrival;
+use crate::profile::{Arrival, Hazard};
 
 /// One thing the world may do next. A trace is a list of them; a counterexample is a list of them; the faults
 /// of a scenario are some of them.
@@ -268,6 +268,20 @@ impl<C, A> Choice<C, A> {
             Self::Download { arrival, .. } => arrival.is_taken_for_a_change(),
             Self::ResetIndex { .. } | Self::Restore { .. } | Self::Wipe { .. } => true,
             _ => false,
+        }
+    }
+
+    /// What a client has to do wrong for it, together; nothing for what is no client's doing, or its usual work.
+    #[must_use]
+    pub fn hazards(&self) -> &'static [Hazard] {
+        match self {
+            Self::Download { arrival, .. } => arrival.hazards(),
+            Self::Evict { .. } => &[Hazard::EvictADay],
+            Self::Mount { mounted: false, .. } => &[Hazard::FolderHollow],
+            Self::ResetIndex { .. } => &[Hazard::StaleUpload],
+            Self::Restore { .. } => &[Hazard::OlderFiles],
+            Self::Wipe { .. } => &[Hazard::FolderWiped],
+            _ => &[],
         }
     }
 
