@@ -15,6 +15,9 @@
 //! 3. A run follows from its first line and from what was done to it. Both are written down before anything happens, so a
 //!    run whose process was killed goes on where it was, and every content that was ever seen is kept.
 //!
+//! # The other way round
+//! [`observed`] asks whether the same world allows what the replicas of a real client's folder were seen to hold.
+//!
 //! # Deliberately absent
 //! The simulator's runtime, the model checker, reads that block. A plain directory cannot make a reader wait, so an
 //! evicted file is one that takes no room, or a stub.

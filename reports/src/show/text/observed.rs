@@ -47,14 +47,13 @@ fn counted(judged: &Judged) -> String {
     let Counts { paths, versions, deliveries, broken, conflicts, conflict_copies, unfinished, unread } =
         judged.counts;
     let mut parts = vec![
-        format!("{paths} paths, {versions} versions"),
-        format!("{deliveries} whole and {broken} broken arrivals"),
-        format!("{conflicts} conflicts, {conflict_copies} conflict copies"),
+        format!("paths: {paths}, versions: {versions}"),
+        format!("arrivals: {deliveries} whole, {broken} broken"),
+        format!("conflicts: {conflicts}, conflict copies: {conflict_copies}"),
     ];
-    for (count, what) in [(unfinished, "lines of unfinished files"), (unread, "lines of what cannot be read")]
-    {
+    for (count, what) in [(unfinished, "unfinished files"), (unread, "what cannot be read")] {
         if count > 0 {
-            parts.push(format!("{count} {what} passed over"));
+            parts.push(format!("lines of {what}, passed over: {count}"));
         }
     }
     parts.join("; ")

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloudchamber_core::kit::clients::unfinished;
-use cloudchamber_core::kit::names::originals;
+use cloudchamber_core::kit::names::{certain_copy, originals};
 use cloudchamber_core::kit::stub::{StubBy, stub_of};
 use cloudchamber_core::{Content, Path, Root, WallMs};
 use cloudchamber_folder::ReplicaId;
@@ -18,8 +18,8 @@ pub(super) enum Shows {
     Gone,
     /// A file with these bytes, or with what stands for them ([`large`]).
     File(Content),
-    /// A file of so many NULs, which are too many to be in the history.
-    Nul(u64),
+    /// A file of nothing but NULs, too many to be in the history: what stands for them.
+    Nul(Content),
     /// A placeholder of this length.
     Elsewhere(u64),
     /// A stub under a name of its own.
@@ -86,7 +86,7 @@ impl Families {
                         at_ms: history.header.started_ms.saturating_add_unsigned(seen.ms),
                         path,
                         shows,
-                        is_own: seen.by == Some(By::Here),
+                        is_own: seen.by == Some(By::Here) && !is_made_by_a_client(seen, name),
                         is_doubtful: false,
                         modified: WallMs(seen.modified_ms.unwrap_or(seen.wall_ms)),
                         is_kept: false,
@@ -168,11 +168,18 @@ impl Family {
         let mut left = others.flat_map(|(replica, sights)| &sights[at[replica]..]);
         left.any(|sight| match &sight.shows {
             Shows::File(shown) => content.bytes().starts_with(shown.bytes()) || is_nul_of(shown, content),
-            Shows::Nul(len) | Shows::Elsewhere(len) => *len == length(content),
+            Shows::Nul(shown) => length(shown) == length(content),
+            Shows::Elsewhere(len) => *len == length(content),
             Shows::Stub(_) => true,
             Shows::Gone | Shows::NoStub => false,
         })
     }
+}
+
+/// Whether a file came under a name that only sync clients give: whoever names a whole directory as this machine's own does
+/// not say that it makes conflict copies. To change or remove one is another thing.
+fn is_made_by_a_client(seen: &Seen, name: &str) -> bool {
+    seen.seen == Kind::Appeared && certain_copy(name).is_some()
 }
 
 /// What a line asks for; `None` if it says nothing of any file.
@@ -195,7 +202,9 @@ fn asked(seen: &Seen, rules: &Rules) -> Option<(Path, Shows)> {
     }
     Some(match (&seen.content, &seen.sha256) {
         (Some(content), _) => (path, Shows::File(Content::new(content.bytes().ok()?))),
-        (None, _) if seen.nul && !seen.by.is_some() && seen.seen != Kind::There => (path, Shows::Nul(len)),
+        (None, Some(digest)) if seen.nul && seen.by.is_none() && seen.seen != Kind::There => {
+            (path, Shows::Nul(large(digest, len)))
+        }
         (None, Some(digest)) => (path, Shows::File(large(digest, len))),
         (None, None) => return None,
     })

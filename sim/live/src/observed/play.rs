@@ -71,9 +71,7 @@ impl Scene {
         let presence = body.map(|body| body.presence);
         match shows {
             Shows::Gone => presence.is_none_or(Presence::is_stub),
-            Shows::File(content) => self.content(replica, path) == Some(content),
-            // What is there for so many NULs stands for them, and does not consist of them.
-            Shows::Nul(_) => false,
+            Shows::File(content) | Shows::Nul(content) => self.content(replica, path) == Some(content),
             Shows::Elsewhere(len) => {
                 body.is_some_and(|body| body.presence == Presence::Dataless && length(&body.content) == *len)
             }
@@ -101,7 +99,7 @@ impl Play {
     /// A world in which nothing has happened yet.
     pub(super) fn begin(&self) -> Scene {
         let replicas = self.setup.replicas.len();
-        let mut scene = Scene { world: World::new(replicas, NoService::default()), steps: None };
+        let mut scene = Scene { world: World::new(replicas, NoService), steps: None };
         for replica in ReplicaId::all(replicas) {
             let draw = Draw::default();
             self.take(&mut scene, Choice::Open { replica, draw });
@@ -166,9 +164,9 @@ impl Play {
             Shows::Gone => vec![Arrival::Gap, Arrival::Stub],
             Shows::NoStub => vec![Arrival::Whole],
             Shows::Stub(_) | Shows::Elsewhere(_) => vec![Arrival::Stub],
-            Shows::Nul(len) if *len == length(version) => vec![Arrival::Nul],
+            Shows::File(shown) | Shows::Nul(shown) if shown == version => vec![Arrival::Whole],
+            Shows::Nul(shown) if length(shown) == length(version) => vec![Arrival::Nul],
             Shows::Nul(_) => vec![],
-            Shows::File(shown) if shown == version => vec![Arrival::Whole],
             Shows::File(shown) => broken(shown, version),
         };
         arrivals.retain(|arrival| {

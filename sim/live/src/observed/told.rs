@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cloudchamber_core::Content;
-use cloudchamber_folder::profile::{Hazard, Hazards, Profile};
+use cloudchamber_folder::profile::{Arrival, Hazard, Hazards, Profile};
 
 use super::explain::{Explain, State};
 use super::family::{Family, Shows, Sight, is_large, length};
@@ -13,6 +13,8 @@ use super::{Observed, Refusal, every_hazard, least};
 
 /// How much of a content is shown, in characters.
 const SHOWN_MAX: usize = 40;
+/// For how long a name is gone at most while another version comes, in milliseconds. Gaps of tens are seen.
+const GAP_MS_MAX: i64 = 1_000;
 /// How much of what would have been allowed is told.
 const ALLOWED_MAX: usize = 6;
 
@@ -46,13 +48,14 @@ pub(super) fn refusal(
         replica: one.history.header.name.clone(),
         path: sight.path.name().to_owned(),
         seen: teller.shows(&sight.shows),
-        why: teller.missing(play, hazards, sight, error_ms).map_or_else(
-            || teller.why(profile, sight),
-            |missing| {
+        why: teller
+            .gap(profile, play, sight)
+            .or_else(|| {
+                let missing = teller.missing(play, hazards, sight, error_ms)?;
                 let names: Vec<_> = missing.iter().map(|hazard| format!("`{}`", hazard.key())).collect();
-                format!("it takes {}, which `{}` does not have", names.join(" and "), profile.name)
-            },
-        ),
+                Some(format!("it takes {}, which `{}` does not have", names.join(" and "), profile.name))
+            })
+            .unwrap_or_else(|| teller.why(profile, sight)),
         allowed,
     }
 }
@@ -70,7 +73,7 @@ impl Teller<'_> {
                 Some(sight) => format!("{}, as {}", text(content), self.at(sight)),
                 None => text(content),
             },
-            Shows::Nul(len) => format!("{len} bytes, all NUL"),
+            Shows::Nul(content) => format!("{} bytes, all NUL", length(content)),
             Shows::Elsewhere(len) => format!("a placeholder of {len} bytes"),
             Shows::Stub(by) => format!("a stub of {}", by.name()),
             Shows::NoStub => "no stub any more".to_owned(),
@@ -87,6 +90,19 @@ impl Teller<'_> {
     fn at(&self, sight: &Sight) -> String {
         let one = &self.all[sight.replica.index()];
         format!("{} wrote it ({}:{})", one.history.header.name, one.file, sight.line)
+    }
+
+    /// Why a name is not gone for a moment; `None` if it may be, or is gone for longer.
+    fn gap(&self, profile: &Profile, play: &Play, sight: &Sight) -> Option<String> {
+        if sight.shows != Shows::Gone || play.rules().shows(Arrival::Gap) {
+            return None;
+        }
+        let after = self.family.seen[sight.replica.index()].iter().skip_while(|one| one.line != sight.line);
+        let next = after.skip(1).find(|one| one.path == sight.path)?;
+        let gap_ms = next.at_ms.saturating_sub(sight.at_ms);
+        (gap_ms < GAP_MS_MAX).then(|| {
+            format!("a name that is gone for {gap_ms} ms between two versions is nothing that `{}` shows: see `visible`", profile.name)
+        })
     }
 
     /// Where it could have come from, and why it did not.
