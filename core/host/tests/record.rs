@@ -102,7 +102,7 @@ fn what_comes_changes_and_goes_is_recorded_with_what_it_held() {
     assert_eq!(large.sha256.as_ref().map(String::len), Some(64));
     assert_eq!(of("mine/new.bin", Kind::Gone).by, Some(By::Here));
     let mut after = files(&folder);
-    after.insert("mine/new.bin".into(), before["mine/new.bin"].clone());
+    after.insert("mine/new.bin".into(), before[Path::new("mine/new.bin")].clone());
     assert_eq!(after, before, "the recorder touched the folder");
 }
 

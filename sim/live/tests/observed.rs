@@ -179,6 +179,16 @@ fn a_removal_needs_somebody_who_removes() {
 }
 
 #[test]
+fn a_client_that_takes_an_empty_directory_for_the_folder_removes_everything() {
+    let one = told("one").wrote(1_000, "g", "other").wrote(20_000, "f", "third");
+    let two = told("two").saw(5_000, "g", "other").saw(25_000, "f", "third");
+    let two = two.missed(35_000, "f").missed(35_001, "g");
+    assert_eq!(allowed("dropbox", &[&one, &two]), [Hazard::FolderHollow, Hazard::FolderWiped]);
+    let two = told("two").saw(5_000, "g", "other").saw(25_000, "f", "third").missed(35_000, "f");
+    assert_eq!(refused("dropbox", &[&one, &two]).0, "two.jsonl:4", "one file is still there");
+}
+
+#[test]
 fn broken_forms_need_their_hazards() {
     for (broken, allows, hazard) in [
         ("first, s", Some("git"), Hazard::Prefix),
@@ -353,7 +363,7 @@ fn what_real_clients_were_seen_to_do_is_allowed() {
             assert!(judged.counts.deliveries > 10 && judged.histories.iter().all(|part| part.is_whole));
         }
         // Another client's rules are not these.
-        let others = if profile == "dropbox" { "onedrive" } else { "dropbox" };
+        let others = if profile == "git" { "unison" } else { "onedrive" };
         let refusal = judge(&all, &by(others)).unwrap().refused;
         assert!(refusal.is_some(), "{profile} is allowed by {others}");
     }

@@ -15,9 +15,9 @@ use cloudchamber_host::record::{By, Header, History, Kind, Seen, VERSION, Writte
 use cloudchamber_live::observed::{Model, Observed, judge};
 use cloudchamber_live::{Bytes, Command, LiveSystem};
 
-const REPLICAS: usize = 3;
-const NAMES: [&str; REPLICAS] = ["one", "two", "three"];
-const STEPS: usize = 60;
+const REPLICAS: usize = 2;
+const NAMES: [&str; REPLICAS] = ["one", "two"];
+const STEPS: usize = 40;
 /// Between two steps, in ms.
 const STEP_MS: u64 = 1_000;
 
@@ -213,7 +213,7 @@ fn seen(ms: u64, path: &Path, kind: Kind, is_own: bool, shown: Option<&Shown>) -
 fn profiles() -> impl Iterator<Item = Arc<Profile>> {
     let all = Profile::names().map(|name| Profile::named(name).unwrap());
     all.filter(|profile| profile.rules.placeholder.stub().is_none()).map(|profile| {
-        // What happens seldom happens often enough in sixty steps.
+        // What happens seldom happens often enough in forty steps.
         let hazards = Hazards { nul: Ratio::ALWAYS, ..profile.hazards.clone() };
         Arc::new(Profile { hazards, ..(*profile).clone() })
     })
@@ -223,11 +223,11 @@ fn profiles() -> impl Iterator<Item = Arc<Profile>> {
 fn whatever_a_world_does_is_allowed_and_what_nobody_wrote_is_not() {
     let (mut lines, mut refused) = (0, 0);
     for profile in profiles() {
-        for seed in 0..12 {
+        for seed in 0..6 {
             let mut walk = Walk::begin(&profile, seed);
             (0..STEPS).for_each(|number| walk.step(number));
             let all = walk.observed();
-            let model = Model { profile: Some(Arc::clone(&profile)), clock_error_ms: seed % 3 * 700 };
+            let model = Model { profile: Some(Arc::clone(&profile)), clock_error_ms: seed % 2 * 700 };
             let judged = judge(&all, &model).unwrap();
             assert_eq!(judged.refused, None, "{} {seed}", profile.name);
             lines += all.iter().map(|one| one.history.seen.len()).sum::<usize>();
@@ -252,5 +252,5 @@ fn whatever_a_world_does_is_allowed_and_what_nobody_wrote_is_not() {
             refused += 1;
         }
     }
-    assert!(lines > 1_000 && refused > 50, "{lines} lines, {refused} refused");
+    assert!(lines > 500 && refused > 20, "{lines} lines, {refused} refused");
 }

@@ -113,10 +113,10 @@ impl Explain<'_> {
         let mut all = vec![start.clone()];
         let mut known = HashSet::from([digest(start)]);
         let mut from = 0;
-        for _ in 0..UNSEEN_MAX {
+        for depth in 0..UNSEEN_MAX {
             let to = all.len();
             for at in from..to {
-                for choice in self.hidden(&all[at]) {
+                for choice in self.hidden(&all[at], depth == 0) {
                     let next = self.play.taken(&all[at], choice);
                     all.extend(next.filter(|next| known.insert(digest(next))));
                 }
@@ -126,12 +126,13 @@ impl Explain<'_> {
         all
     }
 
-    fn hidden(&self, scene: &Scene) -> Vec<ChoiceOf<LiveSystem>> {
+    /// `is_first`: a client that forgets what it had does so before anything else; later ones are of later lines.
+    fn hidden(&self, scene: &Scene, is_first: bool) -> Vec<ChoiceOf<LiveSystem>> {
         let mut choices = Vec::new();
         for (replica, state) in scene.world.replicas() {
             let dirty = state.disk().slots().filter(|(_, slot)| slot.dirty);
             choices.extend(dirty.map(|(path, _)| Choice::Upload { replica, path: path.clone() }));
-            if self.hazards.has(Hazard::StaleUpload) {
+            if is_first && self.hazards.has(Hazard::StaleUpload) {
                 choices.push(Choice::ResetIndex { replica });
             }
         }
@@ -173,7 +174,8 @@ impl Explain<'_> {
         for sent in [false, true] {
             ways.extend(then(Choice::Restore { replica, path: Some(path.clone()), sent }));
         }
-        if *shows == Shows::Gone && self.has(&[Hazard::FolderHollow, Hazard::FolderWiped]) {
+        if *shows == Shows::Gone && sight.is_emptied && self.has(&[Hazard::FolderHollow, Hazard::FolderWiped])
+        {
             let mut scene = base.clone();
             let all = [Choice::Mount { replica, mounted: false }, Choice::Wipe { replica }];
             let is_done = all.into_iter().all(|choice| self.play.take(&mut scene, choice));

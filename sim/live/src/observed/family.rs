@@ -44,6 +44,8 @@ pub(super) struct Sight {
     pub(super) modified: WallMs,
     /// Whether what the path showed before comes again later, so that somebody may have kept it aside.
     pub(super) is_kept: bool,
+    /// Whether the whole folder is empty after it and others like it.
+    pub(super) is_emptied: bool,
 }
 
 /// Files of which one is called a copy of another, and what was seen of them.
@@ -72,6 +74,7 @@ impl Families {
         let mut sights: Vec<(Sight, bool)> = Vec::new();
         let mut paths = BTreeSet::new();
         for (replica, history) in ReplicaId::all(histories.len()).zip(histories) {
+            let emptied = emptied(history);
             for (line, seen) in &history.seen {
                 let name = seen.path.rsplit('/').next().unwrap_or_default();
                 if unfinished(name).is_some() {
@@ -90,6 +93,7 @@ impl Families {
                         is_doubtful: false,
                         modified: WallMs(seen.modified_ms.unwrap_or(seen.wall_ms)),
                         is_kept: false,
+                        is_emptied: emptied.contains(line),
                     };
                     sights.push((sight, seen.seen == Kind::There));
                 }
@@ -174,6 +178,25 @@ impl Family {
             Shows::Gone | Shows::NoStub => false,
         })
     }
+}
+
+/// The lines that tell of files that went until none was left. A client that takes an empty directory for the folder removes
+/// everything, and nothing comes in between.
+fn emptied(history: &History) -> BTreeSet<usize> {
+    let (mut here, mut went, mut emptied) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    for (line, seen) in &history.seen {
+        if seen.seen == Kind::Gone {
+            here.remove(&seen.path);
+            went.push(*line);
+        } else {
+            here.insert(&seen.path);
+            went.clear();
+        }
+        if here.is_empty() {
+            emptied.extend(went.drain(..));
+        }
+    }
+    emptied
 }
 
 /// Whether a file came under a name that only sync clients give: whoever names a whole directory as this machine's own does
