@@ -73,6 +73,6 @@ fn what_cannot_be_read_is_named_with_its_line() {
     refused(&["replay", "--observed", ONE, ONE], "it is of replica one, and so is");
     refused(&["replay", "--observed", ONE, TWO, "--profile", "syncthin"], "did you mean `syncthing`?");
     refused(&["replay", "--observed", ONE, "--clock-error", "2"], "write a number and a unit");
-    refused(&["replay", "--profile", "git", "trace.jsonl"], "--observed");
+    refused(&["replay", "--profile", "git", "trace.jsonl"], "cannot be used with");
     refused(&["replay"], "required");
 }

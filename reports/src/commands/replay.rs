@@ -26,10 +26,10 @@ pub(crate) struct ReplayArgs {
     observed: Vec<PathBuf>,
     /// By whose rules and hazards histories are judged: a built-in profile, or a file. Where it is absent, by the rules of
     /// any that fit, and every hazard that any has.
-    #[arg(long, requires = "observed")]
+    #[arg(long, conflicts_with = "file")]
     profile: Option<String>,
     /// By how much the clocks of two replicas may be apart, with how late a change may be seen.
-    #[arg(long, value_name = "TIME", requires = "observed", default_value = "2s", value_parser = short_time_ms)]
+    #[arg(long, value_name = "TIME", conflicts_with = "file", default_value = "2s", value_parser = short_time_ms)]
     clock_error: u64,
 }
 

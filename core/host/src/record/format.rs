@@ -216,7 +216,7 @@ pub fn parse(text: &str) -> Result<History, Unreadable> {
             Err(_) if is_torn(at) => break,
             Err(why) => {
                 let way_out =
-                    "a line is written by `cloudchamber-agent record`, and docs/measuring.md has its form";
+                    "a line is written by `cloudchamber-agent record`, and docs/observed.md has its form";
                 return Err(fault(at, format!("{why}: {way_out}")));
             }
         }
