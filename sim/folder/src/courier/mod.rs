@@ -244,6 +244,16 @@ impl Courier {
         self.download(now, replica, file, version, removed, folder);
     }
 
+    /// What the courier brought has no room on a replica's disk: none of it is there that could be broken. Whoever says so
+    /// has it brought again.
+    pub fn turned_away(&mut self, replica: ReplicaId, path: &Path, version: u32) {
+        let file = self.number(path);
+        let slot = self.slot(file, replica);
+        if slot.broken == version {
+            slot.broken = 0;
+        }
+    }
+
     /// A client put a file on a replica's disk, or took one away: plans when its application hears of it.
     pub fn placed(&mut self, now: u64, replica: ReplicaId, path: &Path, folder: &impl Folder) {
         let file = self.number(path);
@@ -336,7 +346,7 @@ impl Courier {
     /// the server's newest, the courier counts up.
     ///
     /// The world may refuse the choice: a newer version came first, the file was changed here meanwhile, the process is
-    /// down. A client drops it then, too.
+    /// down. A client drops it then, too. Only what was [turned away](Self::turned_away) is still to come.
     pub fn next<C, A>(&mut self, now: u64, folder: &impl Folder) -> Option<Choice<C, A>> {
         loop {
             let event = self.queue.pop(now)?;

@@ -32,6 +32,7 @@
 //! [signals](Stage::signals) whom to wake before it is [due](Stage::rest). Who acts out of turn makes another run.
 
 mod ambush;
+mod held;
 mod life;
 mod outside;
 mod plan;
@@ -58,6 +59,8 @@ pub struct Stage<S: System> {
     /// When the courier was due when its driver last asked or was signalled.
     courier_told: Option<u64>,
     lives: Vec<Life>,
+    /// What the courier brought while something lay in its way, in the order in which it came.
+    held: Vec<(ReplicaId, Path)>,
     deeds: VecDeque<(u64, Deed<S>)>,
     close: Close,
     signals: Vec<Signal>,
@@ -128,6 +131,7 @@ impl<S: System> Stage<S> {
             courier: Courier::new(scenario.profile(), count, scenario.seed),
             courier_told: None,
             lives: ReplicaId::all(count).map(|id| Life::new(scenario.seed, id)).collect(),
+            held: Vec::new(),
             deeds: plan(scenario).into(),
             close: Close::Over { at: 0 },
             signals: Vec::new(),
@@ -469,6 +473,7 @@ impl<S: System> Stage<S> {
             return false;
         }
         self.report(now, choice);
+        self.bring_held(now);
         if let Some(id) = choice.replica() {
             self.spring(now, id, choice);
         }
@@ -477,7 +482,8 @@ impl<S: System> Stage<S> {
     }
 
     /// What it means that the world did not allow a choice of the courier's. Most are dropped as a client drops them: a
-    /// newer version came first, the file was changed here meanwhile, or is as it was, somebody needs its bytes.
+    /// newer version came first, the file was changed here meanwhile, or is as it was, somebody needs its bytes. What
+    /// has something in its way comes later.
     ///
     /// # Panics
     /// Where the courier must have lost sight of the world.
@@ -486,6 +492,7 @@ impl<S: System> Stage<S> {
         let replica = self.watched.world.replica(id);
         match choice {
             Choice::Evict { .. } => {}
+            Choice::Download { .. } if replica.syncs() => self.hold(choice),
             Choice::Watch { .. } => {
                 // A process that is busy with an op misses the notice, and is not told before the next one.
                 self.lives[id.index()].missed_notice |= replica.changed() && replica.runs();

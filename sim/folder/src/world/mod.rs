@@ -360,6 +360,17 @@ impl<S: System> World<S> {
         idle && self.is_in_step(id)
     }
 
+    /// Whether a replica lacks the newest version of a file because something is in its way: a directory has the file's name,
+    /// or a file that of a directory above it.
+    #[must_use]
+    pub fn is_held_up(&self, id: ReplicaId, path: &Path) -> bool {
+        let disk = self.replica(id).disk();
+        let seen = disk.slot(path).map_or(0, |slot| slot.seen);
+        let file = self.cloud.file(path);
+        file.is_some_and(|file| seen < file.latest() && file.newest().content.is_some())
+            && disk.is_obstructed(path)
+    }
+
     /// What has yet to happen before a replica whose client is at work [is in step](Self::is_in_step).
     pub(crate) fn wants(&self, id: ReplicaId) -> impl Iterator<Item = Want<'_>> {
         let replica = self.replica(id);
