@@ -51,6 +51,77 @@ fn what_is_saved_in_one_folder_comes_to_all_and_what_is_removed_goes_everywhere(
 }
 
 #[test]
+fn a_file_takes_the_place_of_a_directory_and_gives_it_back() {
+    for profile in ["syncthing", "dropbox", "rclone", "unison"] {
+        let folders = Folders::new(2);
+        folders.write(0, "d/y", "one");
+        let running =
+            Running::start(Options { adopt: true, hazards: false, speed: 2_000, ..folders.options(profile) });
+        let at_b = |name: &str, text: &str| {
+            running.wait(&format!("{profile}: {name} is {text}"), || {
+                folders.read(1, name).as_deref() == Some(text)
+            });
+        };
+        at_b("d/y", "one");
+        fs::remove_dir_all(folders.dir(0).join("d")).unwrap();
+        folders.write(0, "d", "two");
+        at_b("d", "two");
+        fs::remove_file(folders.dir(0).join("d")).unwrap();
+        folders.write(0, "d/y/z", "three");
+        at_b("d/y/z", "three");
+        assert_eq!(running.ask("quiet")["ok"], true, "{profile}");
+        let end = running.end();
+        assert!(end.summary.is_well(), "{profile}: {}", end.summary);
+    }
+}
+
+#[test]
+fn who_waits_is_told_what_cannot_come() {
+    for quiet in [true, false] {
+        let folders = Folders::new(2);
+        // Each makes what is in the way of the other's.
+        folders.write(0, "d", "a file");
+        folders.write(1, "d/y", "in a directory");
+        let options = Options {
+            adopt: true,
+            hazards: false,
+            speed: 2_000,
+            until_quiet: !quiet,
+            ..folders.options("syncthing")
+        };
+        let summary = if quiet {
+            let running = Running::start(options);
+            let answer = running.ask("quiet");
+            let error = answer["error"].as_str().unwrap();
+            assert!(answer["ok"] == false && error.contains("d/y cannot come to a (A)"), "{answer}");
+            assert!(error.contains("d cannot come to b (B)"), "{answer}");
+            running.end().summary
+        } else {
+            run(&options, &mut |_| {}).unwrap().summary
+        };
+        assert!(!summary.is_well(), "{summary}");
+        assert!(summary.apart.iter().any(|apart| apart.ends_with("as on the server: d")), "{summary}");
+    }
+}
+
+#[test]
+fn what_is_waited_for_for_long_is_told() {
+    let folders = Folders::new(2);
+    let running = Running::start(Options { hazards: false, ..folders.options("perfect") });
+    fs::create_dir(folders.dir(1).join("d")).unwrap();
+    folders.write(0, "d", "a file");
+    running.wait("it is seen that it cannot be written", || running.told("d: cannot be written"));
+    std::thread::scope(|scope| {
+        let quiet = scope.spawn(|| running.ask("quiet"));
+        running.wait("it is told", || running.told("waited for: d at b cannot be written"));
+        fs::remove_dir(folders.dir(1).join("d")).unwrap();
+        assert_eq!(quiet.join().unwrap()["ok"], true);
+    });
+    assert_eq!(folders.read(1, "d").as_deref(), Some("a file"));
+    running.end();
+}
+
+#[test]
 fn a_concurrent_edit_leaves_the_provider_s_copy() {
     for (profile, beginning) in [
         ("dropbox", "x (B's conflicted copy "),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use cloudchamber_core::Root;
 use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::world::Choice;
-use serde_json::json;
 
 use super::{LOOK, Live};
 use crate::control::Wake;
@@ -19,14 +18,11 @@ const FRESH: Duration = Duration::from_millis(20);
 /// Changes come in heaps: so long is waited for more of them.
 const HEAP: Duration = Duration::from_millis(2);
 
-/// How long nothing may happen before a run counts as quiet.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// How often a program that is run is asked whether it has ended.
 const ASK: Duration = Duration::from_millis(50);
 
 /// How many differences a summary names.
-const NAMED_MAX: usize = 5;
+pub(super) const NAMED_MAX: usize = 5;
 
 impl Live<'_> {
     /// Goes on until the run is over. Returns what there is to say against the program that was run.
@@ -49,6 +45,7 @@ impl Live<'_> {
             self.run_script(tell)?;
             self.run_until(self.clock.now(), tell)?;
             self.serve_wishes(tell)?;
+            self.answer_waiting();
             if let Some(child) = &mut program {
                 let status = child.try_wait();
                 let status = status
@@ -65,6 +62,9 @@ impl Live<'_> {
             let over = self.options.for_time.is_some_and(|most| began.elapsed() >= most);
             if self.ends || over || (waits_for_quiet && is_quiet && self.script.is_empty()) {
                 break;
+            }
+            if waits_for_quiet && program.is_none() || !self.waiting.is_empty() {
+                self.tell_waits(tell);
             }
             let mut most = self.rest().min(LOOK);
             if let Some(for_time) = self.options.for_time {
@@ -145,7 +145,7 @@ impl Live<'_> {
         Ok(true)
     }
 
-    /// Ends what a conflict was waited for with, and answers who waits for quiet.
+    /// Ends what a conflict was waited for with.
     fn serve_wishes(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), LiveError> {
         let apart = |(id, path): &(ReplicaId, cloudchamber_core::Path)| {
             let world = self.world();
@@ -160,26 +160,7 @@ impl Live<'_> {
             self.order(Choice::Network { replica, online: true })?;
             self.settle(tell)?;
         }
-        if !self.waiting.is_empty() && self.in_step() {
-            let at_ms = self.world().now();
-            for answer in self.waiting.drain(..) {
-                // Who asked may have gone.
-                drop(answer.send(json!({ "ok": true, "did": "quiet", "at_ms": at_ms })));
-            }
-        }
         Ok(())
-    }
-
-    /// Whether nothing is on its way, and nothing has happened for a while.
-    fn is_quiet(&self) -> bool {
-        self.moved.elapsed() >= QUIET && self.in_step()
-    }
-
-    /// Whether every directory that can be reached holds what the server has.
-    pub(super) fn in_step(&self) -> bool {
-        let world = self.world();
-        let mut connected = world.replicas().filter(|(_, replica)| replica.syncs());
-        connected.all(|(id, _)| world.is_in_step(id)) && self.blocked.is_empty()
     }
 
     /// Why the directories do not all hold the same; empty if they do.

@@ -3,6 +3,7 @@
 mod act;
 mod drive;
 mod hands;
+mod quiet;
 mod resume;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -88,6 +89,10 @@ struct Live<'o> {
     looked: Instant,
     /// When somebody last changed something, or something last arrived.
     moved: Instant,
+    /// What is waited for, a sentence each: since when, and whether that was told.
+    waits: BTreeMap<String, (Instant, bool)>,
+    /// When that was last looked for.
+    waits_looked: Instant,
     _watcher: Option<RecommendedWatcher>,
     _control: Control,
 }
@@ -154,6 +159,8 @@ impl<'o> Live<'o> {
             wakes,
             looked: Instant::now(),
             moved: Instant::now(),
+            waits: BTreeMap::new(),
+            waits_looked: Instant::now(),
             _watcher: watcher,
             _control: control,
         };
