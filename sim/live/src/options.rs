@@ -88,6 +88,11 @@ impl Options {
             }
             self.refuse_foreign(&there)?;
             real.push(there);
+            if there.to_str().is_none() {
+                return Err(LiveError::new(format!(
+                    "{there:?}: its name, or one above it, is not UTF-8, and cannot be written down; give it another name"
+                )));
+            }
         }
         for (place, one) in real.iter().enumerate() {
             for other in &real[place + 1..] {
