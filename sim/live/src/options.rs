@@ -151,16 +151,21 @@ impl Options {
         let dir = self.state.clone().unwrap_or_else(beside);
         let made = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
         let real = made.map_err(|error| LiveError::io(&dir, "cannot be made", &error))?;
-        if let Some(folder) =
-            folders.iter().find(|folder| real.starts_with(folder) || folder.starts_with(&real))
-        {
-            return Err(LiveError::new(format!(
+        // First where it would be: what is refused leaves nothing behind.
+        Self::refuse_state(&really(&dir)?, folders)?;
+        Self::refuse_state(&real, folders)?;
+        Ok(real)
+    }
+
+    fn refuse_state(real: &Path, folders: &[PathBuf]) -> Result<(), LiveError> {
+        let meets = |folder: &&PathBuf| real.starts_with(folder) || folder.starts_with(real);
+        folders.iter().find(meets).map_or(Ok(()), |folder| {
+            Err(LiveError::new(format!(
                 "{}: what is kept there would travel, or get into the way of {}; give --state a directory outside the folders",
                 real.display(),
                 folder.display()
-            )));
-        }
-        Ok(real)
+            )))
+        })
     }
 
     /// Refuses directories that hold something, unless they are to be taken as they are.
@@ -182,4 +187,16 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// What a directory's path really is, also where some of it is not there yet.
+fn really(dir: &Path) -> Result<PathBuf, LiveError> {
+    let whole = std::path::absolute(dir).map_err(|error| LiveError::io(dir, "cannot be made", &error))?;
+    let there = whole.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    Ok(match there {
+        Some((above, real)) => {
+            whole.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest))
+        }
+        None => whole,
+    })
 }

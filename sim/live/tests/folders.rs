@@ -258,6 +258,11 @@ fn what_must_be_refused_is_refused_with_a_way_out() {
     assert!(nested.contains("one lies in the other"), "{nested}");
     let state = refused(&|folders, options| options.state = Some(folders.dir(1).join("state")));
     assert!(state.contains("outside the folders"), "{state}");
+    let left = Folders::new(2);
+    let state = Some(left.dir(0).join("deep/state"));
+    let inside = Options { state, ..left.options("dropbox") };
+    assert!(run(&inside, &mut |_| {}).unwrap_err().to_string().contains("outside the folders"));
+    assert!(left.names(0).is_empty(), "what was refused left something behind");
     let one = refused(&|_, options| options.folders.truncate(1));
     assert!(one.contains("name 2 to 256"), "{one}");
     let absent = refused(&|_, options| options.folders[1] = "/nowhere/at/all".into());
