@@ -18,6 +18,9 @@ use crate::error::LiveError;
 use crate::real::Aside;
 use crate::system::{LiveSystem, hex};
 
+/// What the file is called that says what was done when.
+const LOG: &str = "log.jsonl";
+
 /// The version of the format that is written, and the only one that is read.
 pub(crate) const VERSION: u32 = 1;
 
@@ -94,7 +97,7 @@ impl State {
             )));
         };
         let aside = Aside::open(dir.join("aside")).map_err(io("cannot be used"))?;
-        let path = dir.join("log.jsonl");
+        let path = dir.join(LOG);
         let left = read_log(&path)?;
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|error| LiveError::io(&path, "cannot be opened", &error))?;
@@ -120,7 +123,7 @@ impl State {
         text.push('\n');
         self.log
             .write_all(text.as_bytes())
-            .map_err(|error| LiveError::io(&self.dir.join("log.jsonl"), "cannot be written", &error))
+            .map_err(|error| LiveError::io(&self.dir.join(LOG), "cannot be written", &error))
     }
 
     /// Which directory each folder was when it was last looked at: device and number. `None` if nothing says it.
@@ -164,7 +167,9 @@ impl State {
     /// A content that was kept.
     pub(crate) fn kept(&self, name: &str) -> Result<Content, LiveError> {
         let path = self.dir.join("contents").join(name);
-        let bytes = fs::read(&path).map_err(|error| LiveError::io(&path, "is missing", &error))?;
+        let bytes = fs::read(&path).map_err(|error| {
+            LiveError::new(format!("{}: cannot be read: {error}; {}", path.display(), self.way_out()))
+        })?;
         if hex(&Sha256::digest(&bytes)) != name {
             return Err(LiveError::new(format!(
                 "{}: it is not what was kept; {}",
@@ -173,6 +178,12 @@ impl State {
             )));
         }
         Ok(Content::new(bytes))
+    }
+
+    /// That a line of the log cannot be done once more. `place` counts from 0, without the head.
+    pub(crate) fn damaged(&self, place: usize, why: &str) -> LiveError {
+        let line = place + 2;
+        LiveError::new(format!("{}:{line}: {why}; {}", self.dir.join(LOG).display(), self.way_out()))
     }
 
     /// What to do where it cannot go on.
@@ -252,7 +263,7 @@ mod tests {
         state.begin(&head()).unwrap();
         state.note(&line).unwrap();
         drop(state);
-        let log = dir.path().join("log.jsonl");
+        let log = dir.path().join(LOG);
         let whole = fs::read(&log).unwrap();
         fs::write(&log, [&whole[..], b"{\"to\":{\"ms\":12,\"ha"].concat()).unwrap();
         let (state, left) = State::open(dir.path()).unwrap();
@@ -275,5 +286,8 @@ mod tests {
         assert_eq!(state.kept(&name).unwrap(), content);
         fs::write(dir.path().join("contents").join(&name), "two").unwrap();
         assert!(state.kept(&name).unwrap_err().to_string().contains("not what was kept"));
+        fs::remove_file(dir.path().join("contents").join(&name)).unwrap();
+        let why = state.kept(&name).unwrap_err().to_string();
+        assert!(why.contains(&name) && why.contains("move ") && why.contains("--adopt"), "{why}");
     }
 }

@@ -330,3 +330,49 @@ fn a_folder_whose_mount_has_gone_is_not_taken_for_an_empty_one() {
     running.wait("x is removed there, too", || folders.read(1, "notes/x").is_none());
     running.end();
 }
+
+/// macOS refuses such names itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_whose_name_is_not_utf_8_is_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folders = Folders::new(2);
+    let odd = folders.dir(1).with_file_name(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&odd).unwrap();
+    let mut options = folders.options("dropbox");
+    options.folders[1] = odd;
+    let why = run(&options, &mut |_| {}).unwrap_err().to_string();
+    assert!(why.contains(r"caf\xE9") && why.contains("not UTF-8"), "{why}");
+    assert!(!folders.state().exists(), "nothing was begun");
+}
+
+#[test]
+fn a_damaged_log_is_refused_with_its_line_and_a_way_out() {
+    let folders = Folders::new(2);
+    let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
+    let running = Running::start(options.clone());
+    folders.write(0, "x", "one");
+    running.wait("x arrives", || folders.read(1, "x").is_some());
+    running.end();
+    let log = folders.state().join("log.jsonl");
+    let whole = fs::read_to_string(&log).unwrap();
+    let refused = |from: &str, to: &str| {
+        let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        let place = lines.iter().position(|line| line.contains(from)).unwrap();
+        lines[place] = lines[place].replacen(from, to, 1);
+        fs::write(&log, lines.join("\n") + "\n").unwrap();
+        let why = run(&options, &mut |_| {}).unwrap_err().to_string();
+        assert!(why.contains("log.jsonl:") && why.contains("--adopt"), "{why}");
+        why
+    };
+    // What comes after it goes back in time.
+    let later = refused(r#"{"saw":{"ms":"#, r#"{"saw":{"ms":1000000"#);
+    assert!(later.contains("is before"), "{later}");
+    let far = refused(r#"{"saw":{"ms":"#, r#"{"saw":{"ms":99999999999999"#);
+    assert!(far.contains("longer than any run") || far.contains("log.jsonl"), "{far}");
+    let nobody = refused(r#""replica":"a""#, r#""replica":"z""#);
+    assert!(nobody.contains("none is z"), "{nobody}");
+    // Whole again, it goes on.
+    fs::write(&log, &whole).unwrap();
+    Running::start(options).end();
+}

@@ -6,11 +6,14 @@ use std::fs;
 use cloudchamber_core::{Content, Path};
 use cloudchamber_folder::ReplicaId;
 
-use super::Live;
 use super::hands::Change;
+use super::{Live, RUN_MS};
 use crate::error::LiveError;
 use crate::form::{Form, Wanted, wanted};
 use crate::state::Line;
+
+/// The latest time that a line can have, ms of world time: what comes after it has to be a number still.
+const MS_MAX: u64 = 1_000 * RUN_MS;
 
 type Names = BTreeMap<String, Wanted>;
 
@@ -31,7 +34,8 @@ impl Live<'_> {
             if place + 1 == lines.len() {
                 before = self.all_wanted();
             }
-            at_ms = at_ms.max(self.redo(line)?);
+            self.refuse_damaged(place, line)?;
+            at_ms = at_ms.max(self.redo(place, line)?);
             if let (Line::Saw { replica, path, .. }, true) = (line, place + 1 == lines.len()) {
                 // It was there already.
                 let after = wanted(self.world().replica(*replica).disk());
@@ -78,8 +82,28 @@ impl Live<'_> {
         self.replicas().map(|id| wanted(self.world().replica(id).disk())).collect()
     }
 
-    /// Does what a line says, and returns its time.
-    fn redo(&mut self, line: &Line) -> Result<u64, LiveError> {
+    /// Refuses a line that this program cannot have written after those before it. `place` counts from 0, without the head.
+    fn refuse_damaged(&self, place: usize, line: &Line) -> Result<(), LiveError> {
+        let (ms, replica) = match line {
+            Line::Saw { ms, replica, .. } => (Some(*ms), Some(*replica)),
+            Line::Order { ms, choice } => (Some(*ms), choice.replica()),
+            Line::Soothe { ms } | Line::To { ms, .. } => (Some(*ms), None),
+            Line::Blocked { replica, .. } => (None, Some(*replica)),
+        };
+        let now = self.world().now();
+        let why = match (ms, replica) {
+            (Some(ms), _) if ms < now => format!("{ms} ms is before {now} ms, which was reached before it"),
+            (Some(ms), _) if ms > MS_MAX => format!("{ms} ms is longer than any run goes on"),
+            (_, Some(replica)) if replica.index() >= self.folders.len() => {
+                format!("there are {} folders, and none is {replica}", self.folders.len())
+            }
+            _ => return Ok(()),
+        };
+        Err(self.state.damaged(place, &format!("{why}: it, or a line before it, was changed")))
+    }
+
+    /// Does what a line says, and returns its time. `place` counts from 0, without the head.
+    fn redo(&mut self, place: usize, line: &Line) -> Result<u64, LiveError> {
         match line {
             Line::Saw { ms, replica, path, content, modified_us } => {
                 let content = content.as_ref().map(|name| self.state.kept(name)).transpose()?;
@@ -100,11 +124,9 @@ impl Live<'_> {
                 self.advance(*ms);
                 let now = format!("{:016x}", self.stage.watched().hash());
                 if now != *hash {
-                    return Err(LiveError::new(format!(
-                        "{}: done once more, the run is another one from {ms} ms on ({now}, not {hash}): {}",
-                        self.state.dir().display(),
-                        self.state.way_out()
-                    )));
+                    let why =
+                        format!("done once more, the run is another one from {ms} ms on ({now}, not {hash})");
+                    return Err(self.state.damaged(place, &why));
                 }
                 Ok(*ms)
             }
