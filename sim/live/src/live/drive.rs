@@ -1,6 +1,5 @@
 //! The loop: what is due when, and what is waited for.
 
-use std::process::{Child, Command};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use cloudchamber_core::Root;
 use cloudchamber_folder::ReplicaId;
 use cloudchamber_folder::world::Choice;
 
+use super::program::Program;
 use super::{LOOK, Live};
 use crate::control::Wake;
 use crate::error::LiveError;
@@ -35,8 +35,9 @@ impl Live<'_> {
         }
         self.look(tell)?;
         self.settle(tell)?;
-        let mut program = self.start()?;
-        let mut ended: Option<String> = None;
+        // However this ends, the program ends with it.
+        let program = Program::start(self.options, self.state.dir())?;
+        let mut has_ended = program.is_none();
         loop {
             if self.looked.elapsed() >= LOOK {
                 self.look(tell)?;
@@ -46,59 +47,47 @@ impl Live<'_> {
             self.run_until(self.clock.now(), tell)?;
             self.serve_wishes(tell)?;
             self.answer_waiting();
-            if let Some(child) = &mut program {
-                let status = child.try_wait();
-                let status = status
-                    .map_err(|error| LiveError::new(format!("the program cannot be waited for: {error}")))?;
-                if let Some(status) = status {
-                    ended = (!status.success()).then(|| format!("the program ended with {status}"));
-                    program = None;
-                    self.moved = Instant::now();
-                    self.look(tell)?;
-                }
+            if let Some(program) = program.as_ref().filter(|_| !has_ended)
+                && program.has_ended()?
+            {
+                has_ended = true;
+                self.moved = Instant::now();
+                self.look(tell)?;
             }
             let waits_for_quiet = self.options.until_quiet || !self.options.program.is_empty();
-            let is_quiet = program.is_none() && self.is_quiet();
+            let is_quiet = has_ended && self.is_quiet();
             let over = self.options.for_time.is_some_and(|most| began.elapsed() >= most);
             if self.ends || over || (waits_for_quiet && is_quiet && self.script.is_empty()) {
                 break;
             }
-            if waits_for_quiet && program.is_none() || !self.waiting.is_empty() {
+            if waits_for_quiet && has_ended || !self.waiting.is_empty() {
                 self.tell_waits(tell);
             }
             let mut most = self.rest().min(LOOK);
             if let Some(for_time) = self.options.for_time {
                 most = most.min(for_time.saturating_sub(began.elapsed()));
             }
-            if program.is_some() {
+            if !has_ended {
                 most = most.min(ASK);
             }
             if !self.wait(most, tell)? {
                 break;
             }
         }
-        if let Some(mut child) = program {
-            ended = Some("the program had not ended, and was ended".into());
-            drop(child.kill());
-            drop(child.wait());
+        let mut against = None;
+        if let Some(mut program) = program {
+            let status = program.end();
+            let status = status
+                .map_err(|error| LiveError::new(format!("the program cannot be waited for: {error}")))?;
+            against = match status.success() {
+                _ if !has_ended => Some("the program had not ended, and was ended".into()),
+                true => None,
+                false => Some(format!("the program ended with {status}")),
+            };
         }
         self.look(tell)?;
         self.note_advance()?;
-        Ok(ended)
-    }
-
-    /// Starts the program that is to be run, if any.
-    fn start(&self) -> Result<Option<Child>, LiveError> {
-        let Some((name, arguments)) = self.options.program.split_first() else { return Ok(None) };
-        let mut command = Command::new(name);
-        command.args(arguments).env("CLOUDCHAMBER_LIVE", self.state.dir());
-        if let Ok(own) = std::env::current_exe() {
-            command.env("CLOUDCHAMBER", own);
-        }
-        let failed = |error| {
-            LiveError::new(format!("{}: cannot be run: {error}; check its name", name.to_string_lossy()))
-        };
-        command.spawn().map(Some).map_err(failed)
+        Ok(against)
     }
 
     /// Lets everything happen that is due, moment by moment, and looks at the directories before each.

@@ -3,6 +3,7 @@
 mod act;
 mod drive;
 mod hands;
+mod program;
 mod quiet;
 mod resume;
 
