@@ -1,7 +1,7 @@
 //! `live`: real directories, copied among each other; `live ctl`: what is asked of a run while it goes on.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -86,6 +86,9 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         return Ok(Verdict::of(answer["ok"] == true));
     }
     let read = |file: &PathBuf| {
+    if let Some(file) = &args.record {
+        refuse_nowhere(file)?;
+    }
         let text = files::read(file)?;
         script(file, &text).map_err(|error| Failure::new(error.to_string()))
     };
@@ -104,6 +107,7 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         program: args.program,
     };
     let has_to_be_well = options.until_quiet || !options.program.is_empty();
+        output_is_taken: json,
     let end = cloudchamber_live::run(&options, &mut |line| eprintln!("cloudchamber: {line}"));
     let End { summary, trace } = end.map_err(|error| Failure::new(error.to_string()))?;
     if let Some(file) = &args.record {
@@ -122,4 +126,15 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         }
     }
     Ok(Verdict::of(!has_to_be_well || summary.is_well()))
+}
+
+/// Refuses a file whose directory is not there, before anything is done whose trace would go into it.
+fn refuse_nowhere(file: &Path) -> Result<(), Failure> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let why = match (dir.is_dir(), file.is_dir()) {
+        (true, false) => return Ok(()),
+        (true, true) => "it is a directory",
+        (false, _) => "the directory that it is to lie in is not there",
+    };
+    Err(Failure::new(format!("{}: {why}; give --record a file that can be written", file.display())))
 }

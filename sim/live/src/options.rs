@@ -40,6 +40,8 @@ pub struct Options {
     pub for_time: Option<Duration>,
     /// A program that is run meanwhile, with its arguments; quiet is looked for when it has ended.
     pub program: Vec<std::ffi::OsString>,
+    /// Whether standard output is somebody else's, so that what the program writes there goes to standard error.
+    pub output_is_taken: bool,
 }
 
 /// What `.cloudchamber-live` is called beside the first folder.
@@ -86,13 +88,13 @@ impl Options {
                     folder.display()
                 )));
             }
-            self.refuse_foreign(&there)?;
-            real.push(there);
             if there.to_str().is_none() {
                 return Err(LiveError::new(format!(
                     "{there:?}: its name, or one above it, is not UTF-8, and cannot be written down; give it another name"
                 )));
             }
+            self.refuse_foreign(&there)?;
+            real.push(there);
         }
         for (place, one) in real.iter().enumerate() {
             for other in &real[place + 1..] {
@@ -149,10 +151,10 @@ impl Options {
     pub(crate) fn state_dir(&self, folders: &[PathBuf]) -> Result<PathBuf, LiveError> {
         let beside = || folders[0].parent().unwrap_or(&folders[0]).join(STATE);
         let dir = self.state.clone().unwrap_or_else(beside);
-        let made = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
-        let real = made.map_err(|error| LiveError::io(&dir, "cannot be made", &error))?;
         // First where it would be: what is refused leaves nothing behind.
         Self::refuse_state(&really(&dir)?, folders)?;
+        let made = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
+        let real = made.map_err(|error| LiveError::io(&dir, "cannot be made", &error))?;
         Self::refuse_state(&real, folders)?;
         Ok(real)
     }

@@ -49,6 +49,9 @@ impl Program {
         if io::stdin().is_terminal() {
             command.stdin(Stdio::null());
         }
+        if options.output_is_taken {
+            command.stdout(io::stderr());
+        }
         let child = command.spawn().map_err(|error| {
             LiveError::new(format!("{}: cannot be run: {error}; check its name", name.to_string_lossy()))
         })?;

@@ -50,6 +50,7 @@ impl Folders {
             until_quiet: false,
             for_time: Some(2 * MOST),
             program: vec![],
+            output_is_taken: false,
         }
     }
 
