@@ -90,9 +90,10 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         refuse_nowhere(file)?;
     }
         let text = files::read(file)?;
-        script(file, &text).map_err(|error| Failure::new(error.to_string()))
+        script(file, &text, &args.folders).map_err(|error| Failure::new(error.to_string()))
     };
     let options = Options {
+    let script = args.script.as_ref().map_or(Ok(vec![]), read)?;
         profile: args.profile.unwrap_or_default(),
         seed: args.seed,
         hazards: !args.no_hazards,
@@ -101,7 +102,7 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         speed: args.speed,
         adopt: args.adopt,
         file_bytes_max: args.file_max,
-        script: args.script.as_ref().map_or(Ok(vec![]), read)?,
+        script,
         until_quiet: args.until_quiet,
         for_time: args.for_time,
         program: args.program,

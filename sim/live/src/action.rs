@@ -1,10 +1,10 @@
 //! What somebody can ask of a run while it goes on: with `ctl`, or at times that a script gives.
 
-use std::path::Path as OsPath;
+use std::path::{Path as OsPath, PathBuf};
 
 use cloudchamber_core::{Path, Root};
-use cloudchamber_folder::mistake;
 use cloudchamber_folder::profile::Arrival;
+use cloudchamber_folder::{ReplicaId, mistake};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LiveError;
@@ -122,6 +122,15 @@ struct Script {
     at: Vec<Timed>,
 }
 
+/// The same tables once more, for where they stand and what is written in them.
+#[derive(Deserialize)]
+struct Written {
+    at: Vec<toml::Spanned<toml::Table>>,
+}
+
+/// How much of a version can be there that is not there as a whole, percent.
+const PERCENT_MAX: u8 = 99;
+
 /// How the words of `ctl` are written.
 const WORDS: &str = "offline B, online B, sleep B, wake B, conflict B/FILE, evict B/FILE, fetch B/FILE, lose B/FILE, \
                      older B/FILE, arrive B/FILE whole|empty|nul|gap|stub|PERCENT, keep B, restore B[/FILE], forget B, \
@@ -194,7 +203,7 @@ fn arrival(word: &str) -> Option<Arrival> {
         "nul" => Arrival::Nul,
         "gap" => Arrival::Gap,
         "stub" => Arrival::Stub,
-        number => Arrival::Prefix { percent: number.parse().ok().filter(|percent| *percent < 100)? },
+        number => Arrival::Prefix { percent: number.parse().ok().filter(|percent| *percent <= PERCENT_MAX)? },
     })
 }
 
@@ -209,19 +218,84 @@ pub(crate) fn path_of(name: &str) -> Result<Path, String> {
     }
 }
 
-/// Reads a script: what is done at which times, in order of time.
+/// What cannot be meant of what a table says: the key that it stands under, and why not.
+fn check(action: &Action, table: &toml::Table, folders: &[PathBuf]) -> Result<(), (String, String)> {
+    let Ok(serde_json::Value::Object(taken)) = serde_json::to_value(action) else { return Ok(()) };
+    if let Some(key) = table.keys().find(|key| *key != "ms" && !taken.contains_key(*key)) {
+        return Err((key.clone(), format!("`{}` takes no `{key}`", taken["do"].as_str().unwrap_or(""))));
+    }
+    let at = |key: &'static str| move |why: String| (key.to_owned(), why);
+    if let Some(name) = taken.get("replica").and_then(|name| name.as_str()) {
+        let called: Vec<_> = ReplicaId::all(folders.len().min(ReplicaId::COUNT_MAX))
+            .zip(folders)
+            .map(|(id, dir)| (id, called(dir)))
+            .collect();
+        replica_of(name, &called).map_err(at("replica"))?;
+    }
+    if let Some(name) = taken.get("path").and_then(|name| name.as_str()) {
+        path_of(name).map_err(at("path"))?;
+    }
+    if let Action::Arrive { arrival, .. } = action
+        && let Arrival::Prefix { percent } | Arrival::Beside { percent, .. } | Arrival::Cut { percent } =
+            arrival
+        && *percent > PERCENT_MAX
+    {
+        return Err(at("percent")(format!("`percent` is {percent}, and the most is {PERCENT_MAX}")));
+    }
+    Ok(())
+}
+
+/// What a directory is called, links followed.
+fn called(dir: &OsPath) -> String {
+    let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The replica of a letter, or of a directory's name. `all` are the replicas with what their directories are called.
+///
+/// # Errors
+/// Where nobody, or more than one, is called so.
+pub(crate) fn replica_of(name: &str, all: &[(ReplicaId, String)]) -> Result<ReplicaId, String> {
+    let mut called = all.iter().filter(|(_, other)| other == name);
+    match (called.next(), called.next()) {
+        (Some((id, _)), None) => return Ok(*id),
+        (Some(_), Some(_)) => {
+            return Err(format!("several directories are called `{name}`; name one by its letter"));
+        }
+        _ => {}
+    }
+    let letter = name.to_ascii_lowercase();
+    if let Some((id, _)) = all.iter().find(|(id, _)| id.to_string() == letter) {
+        return Ok(*id);
+    }
+    let known: Vec<_> = all.iter().map(|(id, name)| format!("{id} ({name})")).collect();
+    Err(format!("there is no machine `{name}`; there are {}", known.join(", ")))
+}
+
+/// Reads a script of a run over these directories: what is done at which times, in order of time.
 ///
 /// # Errors
 /// With file and line, where the text is not a script.
-pub fn script(file: &OsPath, text: &str) -> Result<Vec<Timed>, LiveError> {
-    let mut script: Script = toml::from_str(text).map_err(|error| {
-        let (line, why) = mistake::told(text, &error);
+pub fn script(file: &OsPath, text: &str, folders: &[PathBuf]) -> Result<Vec<Timed>, LiveError> {
+    let refused = |line: usize, why: String| {
         LiveError::new(format!(
-            "{}:{}: {why}; a script has tables `[[at]]` with `ms`, `do`, and what that takes: `replica`, `path`",
+            "{}:{line}: {why}; a script has tables `[[at]]` with `ms`, `do`, and what that takes: `replica`, `path`",
             file.display(),
-            line.unwrap_or(1)
         ))
-    })?;
+    };
+    let unread = |error: toml::de::Error| {
+        let (line, why) = mistake::told(text, &error);
+        refused(line.unwrap_or(1), why)
+    };
+    let mut script: Script = toml::from_str(text).map_err(unread)?;
+    let written: Written = toml::from_str(text).map_err(unread)?;
+    for (timed, table) in script.at.iter().zip(&written.at) {
+        if let Err((key, why)) = check(&timed.action, table.get_ref(), folders) {
+            let from = table.span().start;
+            let place = text.get(from..).and_then(|rest| rest.find(&key)).unwrap_or(0);
+            return Err(refused(mistake::line_of(text, from + place), why));
+        }
+    }
     // Stable: what is written first for a moment happens first.
     script.at.sort_by_key(|timed| timed.ms);
     Ok(script.at)
@@ -256,16 +330,31 @@ mod tests {
 
     #[test]
     fn a_script_is_in_order_of_time_and_a_mistake_has_a_line() {
+        let dirs: [PathBuf; 2] = ["/at/all/A".into(), "/at/all/B".into()];
         let text = "[[at]]\nms = 9\ndo = 'quiet'\n[[at]]\nms = 5\ndo = 'offline'\nreplica = 'b'\n\
                     [[at]]\nms = 5\ndo = 'arrive'\nreplica = 'b'\npath = 'x'\narrival = { prefix = { percent = 40 } }\n";
-        let timed = script("s.toml".as_ref(), text).unwrap();
+        let timed = script("s.toml".as_ref(), text, &dirs).unwrap();
         assert_eq!(timed.iter().map(|timed| timed.ms).collect::<Vec<_>>(), [5, 5, 9]);
         assert_eq!(timed[0].action, Action::Offline { replica: "b".into() });
         for bad in
             ["at = 1", "[[at]]\nms = 1\n", "[[at]]\nms = 1\ndo = 'offline'\n", "[[at]]\nms = 1\ndo = 'fly'\n"]
         {
-            let why = script("s.toml".as_ref(), bad).unwrap_err().to_string();
+            let why = script("s.toml".as_ref(), bad, &dirs).unwrap_err().to_string();
             assert!(why.starts_with("s.toml:") && why.contains("[[at]]"), "{why}");
+        }
+        let second = |of: &str| format!("[[at]]\nms = 1\ndo = 'reset'\n\n[[at]]\nms = 2\n{of}\n");
+        for (bad, line, why) in [
+            ("do = 'quiet'\nreplica = 'b'", 8, "`quiet` takes no `replica`"),
+            ("do = 'offline'\nreplica = 'c'", 8, "no machine `c`; there are a (A), b (B)"),
+            ("do = 'lose'\nreplica = 'B'\npath = '../x'", 9, "`../x` is not the name"),
+            (
+                "do = 'arrive'\nreplica = 'b'\npath = 'x'\narrival = { prefix = { percent = 140 } }",
+                10,
+                "`percent` is 140, and the most is 99",
+            ),
+        ] {
+            let said = script("s.toml".as_ref(), &second(bad), &dirs).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("s.toml:{line}: ")) && said.contains(why), "{said}");
         }
         assert!(path_of("../x").is_err() && path_of("").is_err() && path_of("shared:x").is_ok());
     }

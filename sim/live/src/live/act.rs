@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Live;
 use super::hands::Change;
-use crate::action::{Action, path_of};
+use crate::action::{Action, path_of, replica_of};
 use crate::error::LiveError;
 use crate::state::Line;
 
@@ -181,20 +181,8 @@ impl Live<'_> {
 
     /// The replica of a letter, or of a directory's name.
     fn replica(&self, name: &str) -> Result<ReplicaId, String> {
-        let mut called = self.replicas().filter(|id| self.name(*id) == name);
-        match (called.next(), called.next()) {
-            (Some(id), None) => return Ok(id),
-            (Some(_), Some(_)) => {
-                return Err(format!("several directories are called `{name}`; name one by its letter"));
-            }
-            _ => {}
-        }
-        let letter = name.to_ascii_lowercase();
-        if let Some(id) = self.replicas().find(|id| id.to_string() == letter) {
-            return Ok(id);
-        }
-        let known: Vec<_> = self.replicas().map(|id| format!("{id} ({})", self.name(id))).collect();
-        Err(format!("there is no machine `{name}`; there are {}", known.join(", ")))
+        let called: Vec<_> = self.replicas().map(|id| (id, self.name(id).to_owned())).collect();
+        replica_of(name, &called)
     }
 
     /// Lets a client stand still until a file was changed there and elsewhere.
