@@ -155,20 +155,52 @@ impl fmt::Display for Summary {
             s(*broken_arrivals)
         )?;
         if let Some(Slowest { path, replica, took_ms }) = &self.slowest {
+            let path = shown(path);
             writeln!(f, "  slowest: {path} reached {replica} {} after it was saved", time(*took_ms))?;
         }
         for told in &self.told {
-            writeln!(f, "  {told}")?;
+            writeln!(f, "  {}", shown(told))?;
         }
         if let Some(more) = conflicts.checked_sub(self.told.len() as u64).filter(|more| *more > 0) {
             writeln!(f, "  and {more} more like that")?;
         }
         for apart in &self.apart {
-            writeln!(f, "  apart: {apart}")?;
+            writeln!(f, "  apart: {}", shown(apart))?;
         }
         if let Some(program) = &self.program {
             writeln!(f, "  {program}")?;
         }
         Ok(())
+    }
+}
+
+/// A text for a line of output: names of files may have anything in them, such as the end of a line.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if c.is_control() {
+            shown.extend(c.escape_default())
+        } else {
+            shown.push(c)
+        }
+        shown
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_control_characters_stays_in_its_line() {
+        let mut tally = Tally::default();
+        tally.conflicts.push("a and b had both changed x\ny\u{1b}[31m".into());
+        tally.slowest = Some(Slowest { path: "p\rq".into(), replica: ReplicaId(1), took_ms: 7 });
+        let text = tally.summary("perfect", 0, 9, vec!["z\tz".into()]).to_string();
+        assert_eq!(text.lines().count(), 4, "{text:?}");
+        assert!(
+            text.contains(r"x\ny\u{1b}[31m") && text.contains(r"p\rq") && text.contains(r"z\tz"),
+            "{text:?}"
+        );
+        assert_eq!(shown("caf\u{e9} \u{1f600}"), "caf\u{e9} \u{1f600}");
     }
 }

@@ -31,7 +31,7 @@ use crate::options::Options;
 use crate::real::Real;
 use crate::state::{Head, Line, State, VERSION};
 use crate::system::{LiveSystem, Settings};
-use crate::tally::{Summary, Tally};
+use crate::tally::{Summary, Tally, shown};
 
 /// How long a run can be, ms of world time: as long as a scenario.
 const RUN_MS: u64 = 400 * 86_400_000;
@@ -51,6 +51,7 @@ pub struct End {
 /// # Errors
 /// Where the directories are refused, or it cannot go on. Nothing is lost then, and it can be started again.
 pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<End, LiveError> {
+    let tell = &mut |line: &str| tell(&shown(line));
     let mut live = Live::open(options, tell)?;
     let program = live.drive(tell)?;
     Ok(live.end(program))
