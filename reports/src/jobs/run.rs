@@ -1,11 +1,13 @@
 //! One scenario, run and judged.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cloudchamber_folder::scenario::{self, Expect, Scenario};
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{COMMIT, Outcome};
 use cloudchamber_folder::{System, Variant};
+use cloudchamber_live::LiveSystem;
 
 use crate::failure::Failure;
 use crate::files;
@@ -74,6 +76,22 @@ fn headline(expected: &[&str], others: &[&str], missed: &str) -> String {
     }
 }
 
+/// Whether a run of a system has a verdict: of real directories nothing can fail, and what happened to them is counted.
+pub(crate) fn is_judged<S: System>() -> bool {
+    S::NAME != LiveSystem::NAME
+}
+
+/// What there is to say of a run that has no verdict: what was counted in it.
+fn recorded(counts: &BTreeMap<&'static str, u64>) -> String {
+    // A checker's name counts what is counted in words as well.
+    let words = counts.iter().filter(|(name, _)| !name.contains('_'));
+    let each = words.map(|(name, count)| {
+        let name = if *count == 1 { name.strip_suffix('s').unwrap_or(name) } else { name };
+        format!("{count} {name}")
+    });
+    format!("a recording: {}", each.collect::<Vec<_>>().join(", "))
+}
+
 /// A scenario's outcome beside its expectation.
 pub(crate) fn judged<S: System>(
     scenario: &Scenario<S>,
@@ -101,6 +119,7 @@ pub(crate) fn judged<S: System>(
         expect: scenario.expect.clone(),
         ok: judgement.is_ok(),
         outcome: match judgement {
+            _ if !is_judged::<S>() => recorded(&outcome.findings.counts),
             Ok(()) if expected.is_empty() => "holds".into(),
             Ok(()) => format!("violates {} as expected", expected.join(", ")),
             Err(missed) => headline(&expected, &others, &missed),
@@ -117,6 +136,14 @@ pub(crate) fn judged<S: System>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recording_is_told_by_what_was_counted_in_it() {
+        assert!(!is_judged::<LiveSystem>());
+        let counts =
+            [("versions", 1), ("conflicts", 3), ("broken arrivals", 0), ("what_arrives_is_whole", 2)];
+        assert_eq!(recorded(&counts.into()), "a recording: 0 broken arrivals, 3 conflicts, 1 version");
+    }
 
     #[test]
     fn the_headline_names_every_checker_that_is_violated() {

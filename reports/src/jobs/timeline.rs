@@ -13,7 +13,7 @@ use crate::files;
 use crate::jobs::dispatch::with_traced;
 use crate::jobs::journeys::Journeys;
 use crate::jobs::replay::refused;
-use crate::jobs::run::judged;
+use crate::jobs::run::{is_judged, judged};
 use crate::jobs::{reproduce, story};
 use crate::report::run::RunReport;
 use crate::report::timeline::{Belief, Lane, Mark, Row, Span, Standing, Timeline};
@@ -105,6 +105,7 @@ fn timeline_of<S: System>(
         recorded_ms: goes_on.then_some(trace.end.at_ms),
         prominent: S::PROMINENT,
         overlaps: vec![],
+        judged: is_judged::<S>(),
         caption: shrunk(file).then(|| caption(trace, outcome)),
     };
     let mut journeys = Journeys::default();

@@ -22,6 +22,8 @@ pub(crate) struct Timeline {
     pub(crate) prominent: Option<&'static str>,
     /// Stretches in which more than one stands out.
     pub(crate) overlaps: Vec<(u64, u64)>,
+    /// Whether it has a verdict, as opposed to a recording of real directories.
+    pub(crate) judged: bool,
     /// How a shrunk run came to be; `None` if it was not shrunk.
     pub(crate) caption: Option<String>,
 }
@@ -204,6 +206,7 @@ mod tests {
             recorded_ms: None,
             prominent: Some("active"),
             overlaps: vec![],
+            judged: true,
             caption: None,
         };
         timeline.find_overlaps();

@@ -143,6 +143,7 @@ impl Checks<LiveSystem> for LiveChecks {
         findings: &mut Findings,
     ) {
         findings.count("versions", effects.committed.len() as u64);
+        findings.count("conflicts", effects.conflicts.len() as u64);
         for conflict in &effects.conflicts {
             findings.violated(GOES_ON, || Violation {
                 checker: GOES_ON.into(),
@@ -152,8 +153,10 @@ impl Checks<LiveSystem> for LiveChecks {
                 seen: conflict.to_string(),
             });
         }
+        let arrives_broken = matches!(choice, Choice::Download { arrival, .. } if *arrival != Arrival::Whole);
+        findings.count("broken arrivals", u64::from(arrives_broken));
         if let Choice::Download { replica, path, arrival, .. } = choice
-            && *arrival != Arrival::Whole
+            && arrives_broken
         {
             findings.violated(IS_WHOLE, || Violation {
                 checker: IS_WHOLE.into(),

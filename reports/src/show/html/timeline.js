@@ -250,7 +250,7 @@
     const next = forward ? steps.find((ms) => ms > now) : steps.findLast((ms) => ms < now);
     if (next !== undefined) go(next);
   };
-  const toViolation = () => { const next = failed.find((ms) => ms > now) ?? failed[0] ?? counted[0]; if (next !== undefined) { show(around(next)); go(next); } };
+  const toViolation = () => { const next = failed.find((ms) => ms > now) ?? failed[0] ?? counted.find((ms) => ms > now) ?? counted[0]; if (next !== undefined) { show(around(next)); go(next); } };
 
   function button(id, text, title, act) {
     const it = document.createElement("button");
@@ -277,7 +277,8 @@
   button("in", "+", "closer (plus)", () => zoom(0.5));
   button("out", "−", "farther (minus)", () => zoom(2));
   button("all", "whole run", "the whole run (0)", () => show(whole));
-  if (failed.length || counted.length) button("violation", "violation", "to the next violation (v)", toViolation);
+  if (!run.judged && counted.length) button("found", "first of a kind", "to the first conflict, or broken arrival (v)", toViolation);
+  else if (failed.length || counted.length) button("violation", "violation", "to the next violation (v)", toViolation);
   if (files.length) filter("files", folds ? "files (quiet ones are dots)" : "files", files, shownFiles, (file) => file);
   filter("replicas", "machines", run.lanes.map((lane) => lane.replica), shownLanes, (replica) => replica);
 

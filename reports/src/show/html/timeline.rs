@@ -19,10 +19,11 @@ pub(crate) fn page(timeline: &Timeline, report: &RunReport) -> String {
         style { (PreEscaped(STYLE)) }
         header {
             h1 { "cloudchamber" }
-            p.verdict.{ (if run.ok { "good" } else { "bad" }) } { (run.outcome) }
+            @if timeline.judged { p.verdict.{ (if run.ok { "good" } else { "bad" }) } { (run.outcome) } }
+            @else { p.verdict { (run.outcome) } }
             @if !run.about.is_empty() { p.about { (run.about) } }
             ul.figures {
-                li { (run.system) ", " (run.policy.as_ref().unwrap_or(&run.design)) }
+                li { (run.system) @if timeline.judged { ", " (run.policy.as_ref().unwrap_or(&run.design)) } }
                 li { "profile " (report.profile) ", seed " (run.seed) }
                 li { (time(report.at_ms)) ", " (report.choices) " choices" }
                 li { "commit " code { (report.commit.get(..12).unwrap_or(&report.commit)) } }
@@ -53,10 +54,12 @@ fn violations(timeline: &Timeline) -> Markup {
     let rows = timeline.rows.iter().filter(|row| !row.violations.is_empty());
     let (failed, counted): (Vec<_>, Vec<_>) = rows.partition(|row| row.fails);
     html! {
-        @if failed.is_empty() && counted.is_empty() { p { "No checker found anything." } }
+        @if failed.is_empty() && counted.is_empty() {
+            p { (if timeline.judged { "No checker found anything." } else { "Nothing stood out." }) }
+        }
         @if !failed.is_empty() { ul.violations { @for row in failed { (said(row)) } } }
         @if !counted.is_empty() {
-            details { summary { "Counted only: " (counted.len()) } ul { @for row in counted { (said(row)) } } }
+            details { summary { (if timeline.judged { "Counted only" } else { "The first of each kind" }) ": " (counted.len()) } ul { @for row in counted { (said(row)) } } }
         }
     }
 }
@@ -100,7 +103,7 @@ fn legend(timeline: &Timeline) -> Markup {
                 span { svg width="26" height="12" { path.way.lost d="M1 6H25" {} } "one that lost" }
             }
             @for (glyph, name) in marks { span { b { (glyph) } " " (name) } }
-            span { svg width="6" height="12" { line.violates x1="3" y1="0" x2="3" y2="12" {} } "violation" }
+            span { svg width="6" height="12" { line.{ (if timeline.judged { "violates" } else { "counts" }) } x1="3" y1="0" x2="3" y2="12" {} } (if timeline.judged { "violation" } else { "the first of a kind" }) }
         }
     }
 }
