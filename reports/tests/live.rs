@@ -70,7 +70,36 @@ fn a_counter_in_a_shell_script_loses_updates_and_the_trace_tells_why() {
     let page = dir.path().join("counter.html");
     let drawn = call(&["timeline", text(&record), "-o", text(&page)]);
     assert_eq!(code(&drawn), 0, "{}", err(&drawn));
-    assert!(fs::read_to_string(page).unwrap().contains("conflicted copy"));
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("conflicted copy"));
+    // Updates were lost, and a recording has no verdict.
+    let said = out(&drawn);
+    assert!(
+        said.contains("a recording: ") && said.contains(" conflict") && !said.contains("holds"),
+        "{said}"
+    );
+    assert!(
+        !page.contains("published") && !page.contains("> holds") && !page.contains(">holds"),
+        "no verdict"
+    );
+    let shrunk = call(&["shrink", text(&record)]);
+    assert_eq!(code(&shrunk), 2);
+    assert!(err(&shrunk).contains("is a recording of real directories"), "{}", err(&shrunk));
+}
+
+#[test]
+fn what_a_program_says_is_not_in_the_document_and_a_record_without_a_directory_is_refused() {
+    let (dir, folders) = folders();
+    let names = [text(&folders[0]), text(&folders[1])];
+    let live = ["live", "--profile", "perfect", names[0], names[1]];
+    let record = dir.path().join("nosuch/x.jsonl");
+    let refused = call(&[&live[..], &["--record", text(&record), "--for", "1s"]].concat());
+    assert!(code(&refused) == 2 && err(&refused).contains("is not there"), "{}", err(&refused));
+    assert!(!record.parent().unwrap().exists());
+    let output = call(&[&live[..], &["--json", "--", "sh", "-c", "echo said"]].concat());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let document: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert!(document["versions"] == 0 && err(&output).contains("said"));
 }
 
 /// Starts the command and does not wait for it.

@@ -29,7 +29,8 @@ pub(crate) struct LiveArgs {
     /// What happens when: `[[at]]` tables with `ms`, `do`, `replica`, `path`.
     #[arg(long, value_name = "FILE.toml")]
     script: Option<PathBuf>,
-    /// Where the run goes as a trace when it has ended, for `timeline`, `replay --story` and `shrink`.
+    /// Where the run goes as a trace when it has ended, for `timeline` and `replay --story`. Its directory
+    /// has to be there.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Where everything is kept that must not get lost, outside the directories and best on their disk; a run that was
@@ -85,15 +86,15 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         files::print(&format!("{answer}\n"));
         return Ok(Verdict::of(answer["ok"] == true));
     }
-    let read = |file: &PathBuf| {
     if let Some(file) = &args.record {
         refuse_nowhere(file)?;
     }
+    let read = |file: &PathBuf| {
         let text = files::read(file)?;
         script(file, &text, &args.folders).map_err(|error| Failure::new(error.to_string()))
     };
-    let options = Options {
     let script = args.script.as_ref().map_or(Ok(vec![]), read)?;
+    let options = Options {
         profile: args.profile.unwrap_or_default(),
         seed: args.seed,
         hazards: !args.no_hazards,
@@ -106,9 +107,9 @@ pub(crate) fn run(args: LiveArgs, json: bool) -> Result<Verdict, Failure> {
         until_quiet: args.until_quiet,
         for_time: args.for_time,
         program: args.program,
+        output_is_taken: json,
     };
     let has_to_be_well = options.until_quiet || !options.program.is_empty();
-        output_is_taken: json,
     let end = cloudchamber_live::run(&options, &mut |line| eprintln!("cloudchamber: {line}"));
     let End { summary, trace } = end.map_err(|error| Failure::new(error.to_string()))?;
     if let Some(file) = &args.record {

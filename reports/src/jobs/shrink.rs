@@ -7,6 +7,7 @@ use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::shrink::{self, Options, Progress};
 use cloudchamber_folder::systems::{Systems, Work};
 use cloudchamber_folder::trace::{self, COMMIT, Trace};
+use cloudchamber_live::LiveSystem;
 
 use crate::failure::Failure;
 use crate::files;
@@ -31,6 +32,13 @@ pub(crate) struct Order {
 pub(crate) fn shrink<L: Systems>(file: &Path, output: &Path, order: Order) -> Result<ShrinkReport, Failure> {
     let text = files::read(file)?;
     let system = trace::system_of(file, &text)?;
+    if system == LiveSystem::NAME && !L::NAMES.contains(&&*system) {
+        return Err(Failure::new(format!(
+            "{0}: is a recording of real directories, in which nothing fails, so there is nothing to shrink; `cloudchamber \
+             timeline {0} -o FILE.html` draws it, `cloudchamber replay {0} --story` tells it",
+            file.display()
+        )));
+    }
     with_system::<L, _, _>(&system, Shrink { file, text: &text, output, order })
 }
 

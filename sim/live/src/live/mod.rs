@@ -41,7 +41,7 @@ const RUN_MS: u64 = 400 * 86_400_000;
 pub struct End {
     /// What came of it.
     pub summary: Summary,
-    /// The run as a trace, whose text `timeline`, `replay` and `shrink` read.
+    /// The run as a trace, whose text `timeline` and `replay` read.
     pub trace: Trace<LiveSystem>,
 }
 
