@@ -78,7 +78,7 @@ impl Doctor {
 
 /// What was found, by kind. Nothing where nothing was, but for a person at a terminal.
 fn print(report: &Report, shown_max: usize) {
-    let looked = format!("{} files in {} directories", report.files, report.directories + 1);
+    let looked = format!("{} files in {} directories", report.files, report.directories);
     if report.findings.is_empty() {
         if std::io::stdout().is_terminal() {
             say(&format!("{looked}: nothing is wrong"));

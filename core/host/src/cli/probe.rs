@@ -60,7 +60,7 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "MINUTES", default_value_t = 120)]
     max_minutes: u32,
     /// How long nothing may be seen of another probe.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..))]
     patience: u32,
     /// The length of the largest file.
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]

@@ -97,7 +97,7 @@ pub struct Report {
     pub local: Option<PathBuf>,
     /// How many files there are.
     pub files: u64,
-    /// How many directories there are below the folder.
+    /// How many directories there are, the folder itself among them.
     pub directories: u64,
     /// What is wrong: the worst first.
     pub findings: Vec<Finding>,
@@ -142,7 +142,7 @@ pub fn examine(asked: &Asked) -> anyhow::Result<Report> {
     findings.extend(often::look(&tree, asked.watch));
     findings.sort_by(|a, b| (b.kind.severity(), a).cmp(&(a.kind.severity(), b)));
     findings.dedup();
-    let (files, directories) = (tree.files().count() as u64, tree.directories().count() as u64);
+    let (files, directories) = (tree.files().count() as u64, 1 + tree.directories().count() as u64);
     Ok(Report { folder, local, files, directories, findings })
 }
 
