@@ -225,18 +225,14 @@ pub fn parse(text: &str) -> Result<History, Unreadable> {
 }
 
 fn header(line: &str) -> Result<Header, String> {
-    #[derive(Deserialize)]
-    struct Any {
-        cloudchamber_observed: u64,
-    }
     let foreign = "this is no observed history; one begins with {\"cloudchamber_observed\":1,…} and is written by \
                    `cloudchamber-agent record --output FILE`";
-    let any: Any = serde_json::from_str(line).map_err(|_| foreign.to_owned())?;
-    if any.cloudchamber_observed != u64::from(VERSION) {
+    let any: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    let version = any.get("cloudchamber_observed").and_then(serde_json::Value::as_u64).ok_or(foreign)?;
+    if version != u64::from(VERSION) {
         return Err(format!(
-            "the history is of version {}, and this program reads version {VERSION}: record it again, or read it with the \
-             program that wrote it",
-            any.cloudchamber_observed
+            "the history is of version {version}, and this program reads version {VERSION}: record it again, or read it \
+             with the program that wrote it"
         ));
     }
     serde_json::from_str(line).map_err(|error| error.to_string())
