@@ -576,7 +576,8 @@ mod tests {
     fn examples_name_files_that_are_there() {
         fn look(command: &clap::Command, named: &mut Vec<String>) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            named.extend(help.split_whitespace().filter(|word| word.contains("failover/")).map(str::to_owned));
+            named
+                .extend(help.split_whitespace().filter(|word| word.contains("failover/")).map(str::to_owned));
             command.get_subcommands().for_each(|command| look(command, named));
         }
         let mut named = Vec::new();
