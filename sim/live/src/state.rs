@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::LiveError;
 use crate::real::Aside;
-use crate::system::{LiveSystem, hex};
+use crate::system::LiveSystem;
 
 /// What the file is called that says what was done when.
 const LOG: &str = "log.jsonl";
@@ -154,7 +154,7 @@ impl State {
 
     /// Keeps a content, and returns the name that it has from now on.
     pub(crate) fn keep(&mut self, content: &Content) -> Result<String, LiveError> {
-        let name = hex(&Sha256::digest(content.bytes()));
+        let name = hex::encode(Sha256::digest(content.bytes()));
         let path = self.dir.join("contents").join(&name);
         let failed = |error: io::Error| LiveError::io(&path, "cannot be kept", &error);
         if !path.exists() {
@@ -170,7 +170,7 @@ impl State {
         let bytes = fs::read(&path).map_err(|error| {
             LiveError::new(format!("{}: cannot be read: {error}; {}", path.display(), self.way_out()))
         })?;
-        if hex(&Sha256::digest(&bytes)) != name {
+        if hex::encode(Sha256::digest(&bytes)) != name {
             return Err(LiveError::new(format!(
                 "{}: it is not what was kept; {}",
                 path.display(),

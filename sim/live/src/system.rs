@@ -8,6 +8,7 @@ use cloudchamber_folder::profile::Arrival;
 use cloudchamber_folder::scenario::Scenario;
 use cloudchamber_folder::world::{Choice, ChoiceOf, Effects, Setup, World};
 use cloudchamber_folder::{NoService, ReplicaId, System, Variant};
+use cloudchamber_host::record::Written;
 use serde::{Deserialize, Serialize};
 
 /// Whatever works in a replica's directory, as far as the world has to know of it.
@@ -70,19 +71,9 @@ impl fmt::Debug for Bytes {
     }
 }
 
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Written {
-    Text(String),
-    Hex(String),
-}
-
 impl From<Bytes> for Written {
     fn from(bytes: Bytes) -> Self {
-        match std::str::from_utf8(bytes.0.bytes()) {
-            Ok(text) => Self::Text(text.into()),
-            Err(_) => Self::Hex(hex(bytes.0.bytes())),
-        }
+        Self::of(bytes.0.bytes())
     }
 }
 
@@ -90,26 +81,8 @@ impl TryFrom<Written> for Bytes {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let digits = match written {
-            Written::Text(text) => return Ok(Self(text.into())),
-            Written::Hex(digits) => digits,
-        };
-        let pairs = digits.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-            u8::from_str_radix(pair, 16).ok()
-        });
-        let bytes: Option<Vec<u8>> = pairs.collect();
-        bytes.map(|bytes| Self(Content::new(bytes))).ok_or_else(|| "`hex` is not pairs of digits".into())
+        written.bytes().map(|bytes| Self(Content::new(bytes)))
     }
-}
-
-/// Bytes in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string works");
-        text
-    })
 }
 
 const GOES_ON: &str = "every_change_goes_on_under_its_name";

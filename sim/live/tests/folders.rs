@@ -271,14 +271,19 @@ fn what_must_be_refused_is_refused_with_a_way_out() {
     assert!(profile.contains("there are icloud, dropbox"), "{profile}");
 }
 
+/// A run in which one file comes to another folder.
+fn goes_once(folders: &Folders, options: &Options, name: &str) {
+    let running = Running::start(options.clone());
+    folders.write(0, name, "one");
+    running.wait("it arrives", || folders.read(1, name).is_some());
+    running.end();
+}
+
 #[test]
 fn a_run_goes_on_where_it_was_and_another_one_is_refused() {
     let folders = Folders::new(2);
     let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
-    let running = Running::start(options.clone());
-    folders.write(0, "x", "one");
-    running.wait("x arrives", || folders.read(1, "x").is_some());
-    running.end();
+    goes_once(&folders, &options, "x");
     // Nobody looks, and both change it.
     folders.write(0, "x", "of a");
     folders.write(1, "x", "of b");
@@ -298,10 +303,7 @@ fn a_folder_whose_mount_has_gone_is_not_taken_for_an_empty_one() {
     let folders = Folders::new(2);
     let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
     let away = folders.dir(0).with_extension("away");
-    let running = Running::start(options.clone());
-    folders.write(0, "notes/x", "one");
-    running.wait("x arrives", || folders.read(1, "notes/x").is_some());
-    running.end();
+    goes_once(&folders, &options, "notes/x");
     fs::rename(folders.dir(0), &away).unwrap();
     fs::create_dir(folders.dir(0)).unwrap();
     let why = run(&options, &mut |_| {}).unwrap_err().to_string();
@@ -350,10 +352,7 @@ fn a_folder_whose_name_is_not_utf_8_is_refused_by_name() {
 fn a_damaged_log_is_refused_with_its_line_and_a_way_out() {
     let folders = Folders::new(2);
     let options = Options { hazards: false, speed: 2_000, ..folders.options("syncthing") };
-    let running = Running::start(options.clone());
-    folders.write(0, "x", "one");
-    running.wait("x arrives", || folders.read(1, "x").is_some());
-    running.end();
+    goes_once(&folders, &options, "x");
     let log = folders.state().join("log.jsonl");
     let whole = fs::read_to_string(&log).unwrap();
     let refused = |from: &str, to: &str| {

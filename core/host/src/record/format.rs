@@ -119,7 +119,7 @@ impl Written {
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Hex(hex(bytes)),
+            Err(_) => Self::Hex(hex::encode(bytes)),
         }
     }
 
@@ -128,29 +128,14 @@ impl Written {
     /// # Errors
     /// Where they are not pairs of digits.
     pub fn bytes(&self) -> Result<Vec<u8>, String> {
-        let digits = match self {
-            Self::Text(text) => return Ok(text.clone().into_bytes()),
-            Self::Hex(digits) => digits,
-        };
-        let pair = |pair: &[u8]| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-            u8::from_str_radix(pair, 16).ok()
-        };
-        let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(pair).collect();
-        bytes.ok_or_else(|| "`hex` is not pairs of hexadecimal digits".to_owned())
+        match self {
+            Self::Text(text) => Ok(text.clone().into_bytes()),
+            Self::Hex(digits) => {
+                hex::decode(digits).map_err(|_| "`hex` is not pairs of hexadecimal digits".to_owned())
+            }
+        }
     }
 }
-
-/// Bytes in hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[digit as usize]))
-        .collect()
-}
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// The last line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

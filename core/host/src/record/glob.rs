@@ -3,69 +3,45 @@
 use std::fmt;
 use std::str::FromStr;
 
+use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 /// A pattern of paths in a folder: `*` stands for any letters within one part, `?` for one of them, `**` for any number of
-/// whole parts. `notes/**` is everything below `notes`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// whole parts, `[ab]` for one of these letters and `{a,b}` for either. `notes/**` is everything below `notes`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Glob(String);
+pub struct Glob(GlobMatcher);
 
 impl Glob {
     /// Whether a path is one of those.
     #[must_use]
     pub fn is_match(&self, path: &str) -> bool {
-        let (pattern, path): (Vec<&str>, Vec<&str>) =
-            (self.0.split('/').collect(), path.split('/').collect());
-        parts(&pattern, &path)
+        self.0.is_match(path)
     }
 }
 
-fn parts(pattern: &[&str], path: &[&str]) -> bool {
-    match pattern.split_first() {
-        None => path.is_empty(),
-        // It has to stand for something at the end, or a directory's own name would be below it.
-        Some((&"**", rest)) => {
-            (usize::from(rest.is_empty())..=path.len()).any(|skip| parts(rest, &path[skip..]))
-        }
-        Some((first, rest)) => {
-            path.split_first().is_some_and(|(part, more)| letters(first, part) && parts(rest, more))
-        }
+impl PartialEq for Glob {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.glob() == other.0.glob()
     }
 }
 
-/// One part, by trying again from the last star where a letter does not fit.
-fn letters(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut of, mut star) = (0, 0, None);
-    while of < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, of));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || *letter == text[of] => (at, of) = (at + 1, of + 1),
-            _ => {
-                let Some((back, from)) = star else { return false };
-                star = Some((back, from + 1));
-                (at, of) = (back + 1, from + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
-}
+impl Eq for Glob {}
 
 impl FromStr for Glob {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_part = |part: &str| !matches!(part, "" | "." | "..");
-        if text.split('/').all(is_part) {
-            return Ok(Self(text.to_owned()));
+        let refused = |why: &str| {
+            format!(
+                "`{text}` is no pattern of paths: {why}; write one relative to the folder, such as notes/** or *.txt"
+            )
+        };
+        if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(refused("it has an empty part, or one of dots"));
         }
-        Err(format!(
-            "`{text}` is no pattern of paths: write one relative to the folder, such as notes/** or *.txt"
-        ))
+        let glob = GlobBuilder::new(text).literal_separator(true).build();
+        glob.map(|glob| Self(glob.compile_matcher())).map_err(|error| refused(&error.kind().to_string()))
     }
 }
 
@@ -79,13 +55,13 @@ impl TryFrom<String> for Glob {
 
 impl From<Glob> for String {
     fn from(glob: Glob) -> Self {
-        glob.0
+        glob.0.glob().glob().to_owned()
     }
 }
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.glob().fmt(f)
     }
 }
 
@@ -109,7 +85,7 @@ mod tests {
             yes.iter().for_each(|path| assert!(glob.is_match(path), "{pattern} {path}"));
             no.iter().for_each(|path| assert!(!glob.is_match(path), "{pattern} {path}"));
         }
-        for bad in ["", "/a", "a//b", "../a", "a/"] {
+        for bad in ["", "/a", "a//b", "../a", "a/", "[a"] {
             assert!(bad.parse::<Glob>().is_err(), "{bad}");
         }
     }

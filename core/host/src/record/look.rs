@@ -11,7 +11,7 @@ use cloudchamber_core::kit::clients::{client_of_mark, is_litter};
 use cloudchamber_core::kit::stub::may_be_elsewhere;
 use sha2::{Digest, Sha256};
 
-use super::format::{Written, hex};
+use super::format::Written;
 use crate::os::bounded::within;
 
 /// How long a look at one file may take.
@@ -116,7 +116,7 @@ fn read_bounded(real: &Path, content_max: u64) -> io::Result<Holds> {
         hasher.update(bytes);
     }
     let content = (len <= content_max).then(|| Written::of(&few));
-    Ok(Holds::Bytes { len, sha256: hex(&hasher.finalize()), content, nul: nul && len > 0 })
+    Ok(Holds::Bytes { len, sha256: hex::encode(hasher.finalize()), content, nul: nul && len > 0 })
 }
 
 /// The path in the folder of what lies at a real one; `None` if it belongs to a client or a system, is the folder itself, or

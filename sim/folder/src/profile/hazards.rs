@@ -191,6 +191,40 @@ impl Hazards {
         };
         ratio != Ratio::NEVER
     }
+
+    /// None but these, each every time.
+    #[must_use]
+    pub fn only(allowed: impl IntoIterator<Item = Hazard>) -> Self {
+        let mut only = Self::none();
+        for hazard in allowed {
+            let ratio = match hazard {
+                Hazard::FolderHollow => {
+                    only.folder_hollow = true;
+                    continue;
+                }
+                Hazard::FolderWiped => {
+                    only.folder_wiped = true;
+                    continue;
+                }
+                Hazard::OlderFiles => {
+                    only.older_files = true;
+                    continue;
+                }
+                Hazard::Beside => &mut only.beside,
+                Hazard::BesideSent => &mut only.beside_sent,
+                Hazard::CutSent => &mut only.cut_sent,
+                Hazard::Empty => &mut only.empty,
+                Hazard::EvictADay => &mut only.evict_a_day,
+                Hazard::Gap => &mut only.gap,
+                Hazard::Nul => &mut only.nul,
+                Hazard::Prefix => &mut only.prefix,
+                Hazard::StaleUpload => &mut only.stale_upload,
+                Hazard::Stub => &mut only.stub,
+            };
+            *ratio = Ratio::ALWAYS;
+        }
+        only
+    }
 }
 
 /// A fault of a machine.
@@ -315,6 +349,8 @@ mod tests {
         let known = crate::profile::Profile::named("syncthing").unwrap();
         for hazard in Hazard::ALL {
             assert!(!Hazards::none().has(hazard), "{hazard:?}");
+            let only = Hazards::only([hazard]);
+            assert!(Hazard::ALL.into_iter().all(|other| only.has(other) == (other == hazard)), "{hazard:?}");
             let key = format!("hazards.{}", hazard.key());
             assert!(known.facts.iter().any(|fact| fact.key == key), "{key}");
             assert_eq!(serde_json::to_value(hazard).unwrap(), hazard.key());

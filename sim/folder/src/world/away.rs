@@ -6,7 +6,8 @@ use std::sync::Arc;
 use cloudchamber_core::{Content, FsError, FsOp, Path, Protocol, Root, WallMs};
 
 use super::disk::{Body, Disk, Presence, Slot};
-use super::{Effects, Machine, Refused, Replica, Setup, View, World};
+use super::view::View;
+use super::{Effects, Machine, Refused, Replica, Setup, World};
 use crate::{ReplicaId, System};
 
 /// What stands in a folder's place while its mount is away: an empty directory, and what is made in it.

@@ -7,7 +7,8 @@ use cloudchamber_core::{Draw, Driver, FsError, FsOp, Input, Path, Protocol, Root
 use super::away::view;
 use super::choice::{Loss, Part, Refused};
 use super::running::Running;
-use super::{Effects, Replica, Setup, World, told};
+use super::view::told;
+use super::{Effects, Replica, Setup, World};
 use crate::{ReplicaId, Service, System};
 
 impl<S: System> World<S> {

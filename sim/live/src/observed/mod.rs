@@ -19,12 +19,12 @@ mod play;
 mod search;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloudchamber_core::Path;
 use cloudchamber_folder::ReplicaId;
-use cloudchamber_folder::profile::{Arrival, Hazard, Hazards, Profile, Ratio};
+use cloudchamber_folder::profile::{Arrival, Hazard, Hazards, Profile};
 use cloudchamber_folder::world::Choice;
 use cloudchamber_host::record::History;
 use serde::Serialize;
@@ -197,48 +197,19 @@ fn candidates(all: &[Observed]) -> Vec<Arc<Profile>> {
 
 /// Everything that goes wrong with any built-in profile.
 fn any_hazard() -> Hazards {
-    let mut any = Hazards::none();
-    for hazards in Profile::names().filter_map(Profile::named).map(|profile| profile.hazards.clone()) {
-        Hazard::ALL
-            .into_iter()
-            .filter(|hazard| hazards.has(*hazard))
-            .for_each(|hazard| allow(&mut any, hazard));
-    }
-    any
+    let profiles: Vec<_> = Profile::names().filter_map(Profile::named).collect();
+    let has = |hazard: &Hazard| profiles.iter().any(|profile| profile.hazards.has(*hazard));
+    Hazards::only(Hazard::ALL.into_iter().filter(has))
 }
 
 /// Everything that may go wrong with anybody.
 fn every_hazard() -> Hazards {
-    let mut all = Hazards::none();
-    Hazard::ALL.into_iter().for_each(|hazard| allow(&mut all, hazard));
-    all
-}
-
-fn allow(hazards: &mut Hazards, hazard: Hazard) {
-    let ratio = match hazard {
-        Hazard::FolderHollow => return hazards.folder_hollow = true,
-        Hazard::FolderWiped => return hazards.folder_wiped = true,
-        Hazard::OlderFiles => return hazards.older_files = true,
-        Hazard::Beside => &mut hazards.beside,
-        Hazard::BesideSent => &mut hazards.beside_sent,
-        Hazard::CutSent => &mut hazards.cut_sent,
-        Hazard::Empty => &mut hazards.empty,
-        Hazard::EvictADay => &mut hazards.evict_a_day,
-        Hazard::Gap => &mut hazards.gap,
-        Hazard::Nul => &mut hazards.nul,
-        Hazard::Prefix => &mut hazards.prefix,
-        Hazard::StaleUpload => &mut hazards.stale_upload,
-        Hazard::Stub => &mut hazards.stub,
-    };
-    *ratio = Ratio::ALWAYS;
+    Hazards::only(Hazard::ALL)
 }
 
 /// Only some of what may go wrong.
 fn only(hazards: &Hazards, some: impl Fn(Hazard) -> bool) -> Hazards {
-    let mut only = Hazards::none();
-    let kept = Hazard::ALL.into_iter().filter(|hazard| hazards.has(*hazard) && some(*hazard));
-    kept.for_each(|hazard| allow(&mut only, hazard));
-    only
+    Hazards::only(Hazard::ALL.into_iter().filter(|hazard| hazards.has(*hazard) && some(*hazard)))
 }
 
 fn judge_by(
@@ -368,19 +339,19 @@ impl Counts {
         }
         // A copy may be called in the world as it was in the folder.
         let made = state.scene.world.cloud().files().map(|(path, _)| path);
-        let written: BTreeMap<&Path, ()> = state
+        let written: BTreeSet<&Path> = state
             .scene
             .steps()
             .filter_map(|step| match &step.choice {
                 Choice::Command {
                     command: Command::Save { path, .. } | Command::Remove { path }, ..
-                } => Some((path, ())),
+                } => Some(path),
                 _ => None,
             })
             .collect();
         let there = |path: &Path| family.there.iter().any(|sight| sight.path == *path);
         copies.extend(
-            made.filter(|path| family.paths.contains(*path) && !written.contains_key(path) && !there(path)),
+            made.filter(|path| family.paths.contains(*path) && !written.contains(*path) && !there(path)),
         );
         self.conflict_copies += copies.len() as u64;
     }

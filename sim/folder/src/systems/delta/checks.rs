@@ -93,9 +93,9 @@ struct Looked {
 /// What one replica showed of one entity.
 #[derive(Clone, Copy, Debug, Default)]
 struct LookedAt {
-    /// The digest of all that it knew of it, where it knows more than it shows, and how many changes of it had been
-    /// acknowledged.
-    of: (Option<u64>, usize),
+    /// The digest of all that it knew of it, and how many changes of it had been acknowledged; `None` where it knows only
+    /// what it shows, and is looked at again each time.
+    of: Option<(u64, usize)>,
     /// Whether it listed a conflict.
     conflict: bool,
     /// Whether it had seen two changes of which neither had seen the other.
@@ -582,8 +582,8 @@ impl DeltaChecks {
         let mut entities = BTreeMap::new();
         let mut new = BTreeMap::new();
         for (key, entity) in delta.joined() {
-            let of = (Some(StableHasher::of(entity)), self.ledger.of(key).count());
-            match earlier.get(key).filter(|looked| looked.of == of) {
+            let of = (StableHasher::of(entity), self.ledger.of(key).count());
+            match earlier.get(key).filter(|looked| looked.of == Some(of)) {
                 Some(looked) => drop(entities.insert(key.clone(), *looked)),
                 None => drop(new.insert(key.clone(), of)),
             }
@@ -598,7 +598,7 @@ impl DeltaChecks {
         for (key, _) in picture.entities() {
             let its = self.ledger.known(&picture, key);
             let meet = its.seen.iter().any(|one| its.seen.iter().any(|two| apart(one, two)));
-            let of = new.get(key).copied().unwrap_or_default();
+            let of = new.get(key).copied();
             entities.insert(key.clone(), LookedAt { of, conflict: false, meet });
             known.insert(key.clone(), its);
         }
